@@ -1,1 +1,15 @@
-//! Placeholder replaced in the next commit.
+//! The bridge between Pando's stores and the BEAM: requests, replies and events, whichever way they travel.
+//!
+//! It knows neither NIFs nor ports; both are thin shells around it that implement [`Beam`].
+
+mod beam;
+mod bridge;
+mod caller;
+mod cursor;
+mod reply_queue;
+mod token;
+
+pub use beam::{Beam, OpenFailure};
+pub use bridge::{Bridge, CLOSING_WAIT_MAX_MS, OpenRequest, OpenStore, Opening, PanickingThread, SharedBridge};
+pub use cursor::{CHUNK_NODES_MAX, CHUNK_SIZE_BYTES_MAX, CHUNK_STEPS_MAX, Chunk, Cursor};
+pub use token::Token;

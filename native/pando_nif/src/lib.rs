@@ -1,1 +1,378 @@
-//! Placeholder replaced in the next commit.
+//! The native functions of module `pando_nif`. No logic: each decodes its arguments, asks the bridge, encodes the answer.
+//!
+//! Invariants
+//! 1. No function waits for a disk, for a peer, or for a lock that is held across one.
+//! 2. A function on a normal scheduler does bounded work: one node, at most `QUICK_*_MAX` of everything; what is larger
+//!    is answered `slow`, and asked for again on a dirty scheduler.
+//! 3. Nothing is started when the library is loaded.
+
+mod answers;
+mod atoms;
+mod erlang;
+mod names;
+mod payloads;
+mod raw;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pando_bridge::{Cursor, OpenRequest, PanickingThread, Token};
+use pando_store::options::{QUEUED_COMMANDS_MAX, SNAPSHOT_LOG_BYTES_MIN};
+use pando_store::{ProvokedThread, StoreOptions, SystemClock};
+use pando_tree::{Command, Expectation, Payload, PropsMask, Step, Wanted, limits};
+use rustler::types::atom::Atom;
+use rustler::{Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
+
+use answers::{found_term, refusal_term, status_term, store_error_term};
+use erlang::{Address, BRIDGE, OpenHandle, Owner};
+use names::{plain_names, steps};
+use raw::{atom_key, pin_library};
+
+/// Components of a path that a normal scheduler follows.
+const QUICK_COMPONENTS_MAX: usize = 16;
+/// Bytes of payload that a normal scheduler decodes (about 10 ns each).
+const QUICK_PAYLOAD_SIZE_BYTES_MAX: usize = 4 * 1024;
+/// Children whose names a normal scheduler lists.
+const QUICK_CHILD_NAMES_MAX: u64 = 64;
+
+/// A token in Erlang's hands. When its process dies, it is collected, and the command is cancelled if it still can be.
+struct TokenHandle(Arc<Token>);
+
+#[rustler::resource_impl]
+impl Resource for TokenHandle {}
+
+impl Drop for TokenHandle {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// A cursor in Erlang's hands.
+struct CursorHandle {
+    cursor: Mutex<Cursor>,
+    mask: PropsMask,
+}
+
+#[rustler::resource_impl]
+impl Resource for CursorHandle {}
+
+fn key_of(store: Term<'_>) -> NifResult<usize> {
+    atom_key(store).ok_or(rustler::Error::BadArg)
+}
+
+fn error<'a>(env: Env<'a>, reason: impl Encoder) -> Term<'a> {
+    (atoms::error(), reason).encode(env)
+}
+
+fn not_running(env: Env<'_>) -> Term<'_> {
+    error(env, atoms::noproc())
+}
+
+fn bad_component<'a>(env: Env<'a>, component: Term<'a>) -> Term<'a> {
+    error(env, (atoms::bad_component(), component))
+}
+
+fn mask_of(bits: u16) -> NifResult<PropsMask> {
+    PropsMask::from_bits(bits).ok_or(rustler::Error::BadArg)
+}
+
+/// `open(Store, Directory, NodeName, Holder, StoreId, Incarnation, Options) -> Handle`; then a message
+/// `{pando_opened, Store, ok | {error, Reason}}`.
+#[rustler::nif]
+#[allow(clippy::too_many_arguments, reason = "one flat call into the library")]
+fn open<'a>(
+    env: Env<'a>,
+    store: Term<'a>,
+    name: &str,
+    directory: &str,
+    node_name: &str,
+    holder: &str,
+    new_store_id: Binary<'a>,
+    incarnation: u64,
+) -> NifResult<Term<'a>> {
+    let key = key_of(store)?;
+    let new_store_id: [u8; 16] = new_store_id.as_slice().try_into().map_err(|_| rustler::Error::BadArg)?;
+    let opening = BRIDGE.get().open(OpenRequest {
+        key,
+        directory: PathBuf::from(directory),
+        options: StoreOptions {
+            name: name.to_owned(),
+            node_name: node_name.to_owned(),
+            holder: holder.to_owned(),
+            new_store_id,
+            incarnation,
+            clock: Arc::new(SystemClock),
+            snapshot_log_bytes_min: SNAPSHOT_LOG_BYTES_MIN,
+            queued_commands_max: QUEUED_COMMANDS_MAX,
+        },
+        owner: Arc::new(Owner { pid: env.pid() }),
+    });
+    Ok(ResourceArc::new(OpenHandle::new(key, opening)).encode(env))
+}
+
+/// `close(Store) -> ok`; then a message `{pando_closed, Store}`, also when it was not open.
+#[rustler::nif]
+fn close<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Atom> {
+    BRIDGE.get().close(key_of(store)?, None, Some(Arc::new(Owner { pid: env.pid() })));
+    Ok(atoms::ok())
+}
+
+/// `get_data(Store, Path) -> {ok, Value | undefined} | slow`: the shortest way to one value. `slow` also for everything
+/// that is an error, so that one place makes errors.
+#[rustler::nif]
+fn get_data<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>) -> Term<'a> {
+    let slow = || atoms::slow().to_term(env);
+    let (Some(key), Some(names)) = (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX)) else { return slow() };
+    let found = BRIDGE.get().with(key, |open| {
+        let view = open.store().view_guard();
+        let node = view.state.lookup(&names)?;
+        match node.payload().bytes() {
+            None => Some((atoms::ok(), atoms::undefined()).encode(env)),
+            Some(bytes) if payloads::is_quick(bytes, QUICK_PAYLOAD_SIZE_BYTES_MAX) => {
+                Some((atoms::ok(), payloads::value_term(env, bytes)).encode(env))
+            }
+            Some(_) => None,
+        }
+    });
+    found.flatten().unwrap_or_else(slow)
+}
+
+/// `exists(Store, Path) -> true | false | slow`.
+#[rustler::nif]
+fn exists<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>) -> Term<'a> {
+    quick_test(env, store, path, |_| true)
+}
+
+/// `has_data(Store, Path) -> true | false | slow`.
+#[rustler::nif]
+fn has_data<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>) -> Term<'a> {
+    quick_test(env, store, path, |node| matches!(node.payload(), Payload::Data(_)))
+}
+
+fn quick_test<'a>(
+    env: Env<'a>,
+    store: Term<'a>,
+    path: Term<'a>,
+    test: impl FnOnce(&pando_tree::Node) -> bool,
+) -> Term<'a> {
+    let slow = || atoms::slow().to_term(env);
+    let (Some(key), Some(names)) = (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX)) else { return slow() };
+    BRIDGE
+        .get()
+        .with(key, |open| open.store().view_guard().state.lookup(&names).is_some_and(test))
+        .map_or_else(slow, |met| met.encode(env))
+}
+
+/// `read_quick(Store, Path, PropsBits) -> {ok, Path, Props} | {error, Reason} | slow`.
+#[rustler::nif]
+fn read_quick<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>, bits: u16) -> NifResult<Term<'a>> {
+    let mask = mask_of(bits)?;
+    read_one(env, store, path, mask, |names, node| {
+        names <= QUICK_COMPONENTS_MAX
+            && node.payload().bytes().is_none_or(|bytes| payloads::is_quick(bytes, QUICK_PAYLOAD_SIZE_BYTES_MAX))
+            && (!mask.contains(PropsMask::CHILD_NAMES) || node.children().len() <= QUICK_CHILD_NAMES_MAX)
+    })
+}
+
+/// The same without limits, and so never `slow`.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn read<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>, bits: u16) -> NifResult<Term<'a>> {
+    read_one(env, store, path, mask_of(bits)?, |_, _| true)
+}
+
+fn read_one<'a>(
+    env: Env<'a>,
+    store: Term<'a>,
+    path: Term<'a>,
+    mask: PropsMask,
+    acceptable: impl FnOnce(usize, &pando_tree::Node) -> bool,
+) -> NifResult<Term<'a>> {
+    let key = key_of(store)?;
+    let steps = match steps(path) {
+        Ok(steps) => steps,
+        Err(component) => return Ok(bad_component(env, component)),
+    };
+    if let Err(limit) = limits::check_path(&steps) {
+        return Ok(error(env, refusal_term(env, &limit.into())));
+    }
+    let read = BRIDGE.get().with(key, |open| {
+        let view = open.store().view_guard();
+        match view.state.resolve(&steps) {
+            Ok(found) if acceptable(found.path.len(), found.node) => {
+                let (path, props) = (&found.path, found.node.props(mask));
+                (atoms::ok(), names::path_term(env, path), answers::props_term(env, &props)).encode(env)
+            }
+            Ok(_) => atoms::slow().to_term(env),
+            Err(refusal) => error(env, refusal_term(env, &refusal)),
+        }
+    });
+    Ok(read.unwrap_or_else(|| not_running(env)))
+}
+
+/// `scan(Store, Pattern, PropsBits, IncludeRoot) -> {ok, Cursor} | {error, Reason}`.
+#[rustler::nif]
+fn scan<'a>(
+    env: Env<'a>,
+    store: Term<'a>,
+    pattern: Term<'a>,
+    bits: u16,
+    include_root: bool,
+) -> NifResult<Term<'a>> {
+    let (key, mask) = (key_of(store)?, mask_of(bits)?);
+    let pattern = match steps(pattern) {
+        Ok(pattern) => pattern,
+        Err(component) => return Ok(bad_component(env, component)),
+    };
+    if let Err(limit) = limits::check_path(&pattern) {
+        return Ok(error(env, refusal_term(env, &limit.into())));
+    }
+    let opened = BRIDGE.get().with(key, |open| match Cursor::new(open, pattern, include_root) {
+        Ok(cursor) => {
+            let handle = ResourceArc::new(CursorHandle { cursor: Mutex::new(cursor), mask });
+            (atoms::ok(), handle).encode(env)
+        }
+        Err(refusal) => error(env, refusal_term(env, &refusal)),
+    });
+    Ok(opened.unwrap_or_else(|| not_running(env)))
+}
+
+/// `scan_next(Cursor) -> {more | done, [{Path, Props}]}`.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn scan_next<'a>(env: Env<'a>, handle: ResourceArc<CursorHandle>) -> Term<'a> {
+    let chunk = handle.cursor.lock().unwrap_or_else(PoisonError::into_inner).next_chunk();
+    let nodes: Vec<Term<'a>> =
+        chunk.nodes.iter().map(|(path, node)| found_term(env, path, node, handle.mask)).collect();
+    (if chunk.more { atoms::more() } else { atoms::done() }, nodes).encode(env)
+}
+
+/// `count_next(Cursor) -> {more | done, Found}`: counts instead of showing.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn count_next<'a>(env: Env<'a>, handle: ResourceArc<CursorHandle>) -> Term<'a> {
+    let (found, more) = handle.cursor.lock().unwrap_or_else(PoisonError::into_inner).count_chunk();
+    (if more { atoms::more() } else { atoms::done() }, found).encode(env)
+}
+
+/// `submit(Store, Reference, Request, Cancellable) -> ok | {ok, Token} | {error, Reason}`; then, unless refused or
+/// cancelled, a message `{pando_reply, Reference, Result}` to the caller.
+///
+/// Request: `{put, Path, none | data | sproc, Value, anything | absent | present, Wanted}`, `{delete, Path, Wanted}` or
+/// `{clear, Path, Wanted}`; Wanted: `none` or `{PropsBits, IndirectDeletes}`.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn submit<'a>(
+    env: Env<'a>,
+    store: Term<'a>,
+    reference: Term<'a>,
+    request: Term<'a>,
+    cancellable: bool,
+) -> NifResult<Term<'a>> {
+    let key = key_of(store)?;
+    let command = match command(request)? {
+        Ok(command) => command,
+        Err(component) => return Ok(bad_component(env, component)),
+    };
+    if let Err(limit) = command.check_limits() {
+        return Ok(error(env, refusal_term(env, &limit.into())));
+    }
+    let submitted = BRIDGE.get().with(key, |open| {
+        let address = Address::new(env, reference);
+        let token = cancellable.then(|| Arc::new(Token::default()));
+        match (open.submit(command, address, token.clone()), token) {
+            (Ok(()), None) => atoms::ok().to_term(env),
+            (Ok(()), Some(token)) => (atoms::ok(), ResourceArc::new(TokenHandle(token))).encode(env),
+            (Err(refused), _) => error(env, store_error_term(env, &refused)),
+        }
+    });
+    Ok(submitted.unwrap_or_else(|| not_running(env)))
+}
+
+/// The command of a request, or the component of its path that is none.
+fn command(request: Term<'_>) -> NifResult<Result<Command, Term<'_>>> {
+    if let Ok((tag, path, kind, value, expectation, wanted)) =
+        request.decode::<(Atom, Term<'_>, Atom, Term<'_>, Atom, Term<'_>)>()
+        && tag == atoms::put()
+    {
+        let wanted = wanted_of(wanted)?;
+        let expectation = expectation_of(expectation)?;
+        let payload = payloads::from_term(kind, value)?;
+        return Ok(steps(path).map(|path| Command::Put { path, payload, expectation, wanted }));
+    }
+    let (tag, path, wanted) = request.decode::<(Atom, Term<'_>, Term<'_>)>()?;
+    let wanted = wanted_of(wanted)?;
+    let with_path = |make: fn(Vec<Step>, Option<Wanted>) -> Command| steps(path).map(|path| make(path, wanted));
+    match tag {
+        tag if tag == atoms::delete() => Ok(with_path(|path, wanted| Command::Delete { path, wanted })),
+        tag if tag == atoms::clear() => Ok(with_path(|path, wanted| Command::Clear { path, wanted })),
+        _ => Err(rustler::Error::BadArg),
+    }
+}
+
+fn expectation_of(atom: Atom) -> NifResult<Expectation> {
+    match atom {
+        atom if atom == atoms::anything() => Ok(Expectation::Anything),
+        atom if atom == atoms::absent() => Ok(Expectation::Absent),
+        atom if atom == atoms::present() => Ok(Expectation::Present),
+        _ => Err(rustler::Error::BadArg),
+    }
+}
+
+fn wanted_of(term: Term<'_>) -> NifResult<Option<Wanted>> {
+    if let Ok(atom) = term.decode::<Atom>() {
+        return if atom == atoms::none() { Ok(None) } else { Err(rustler::Error::BadArg) };
+    }
+    let (bits, indirect_deletes) = term.decode::<(u16, bool)>()?;
+    Ok(Some(Wanted { props: mask_of(bits)?, indirect_deletes }))
+}
+
+/// `cancel(Token) -> true | false`: true when no reply will come.
+#[rustler::nif]
+fn cancel(handle: ResourceArc<TokenHandle>) -> bool {
+    handle.0.cancel()
+}
+
+/// `status(Store) -> {ok, Map} | {error, noproc}`.
+#[rustler::nif]
+fn status<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Term<'a>> {
+    let status = BRIDGE.get().with(key_of(store)?, |open| open.store().status());
+    Ok(status.map_or_else(|| not_running(env), |status| (atoms::ok(), status_term(env, &status)).encode(env)))
+}
+
+/// `provoke_panic(Store, ingest | apply | log | reply) -> ok`: a drill. The store halts, says why, and is restarted.
+#[rustler::nif]
+fn provoke_panic(store: Term<'_>, thread: Atom) -> NifResult<Atom> {
+    let thread = match thread {
+        thread if thread == atoms::ingest() => PanickingThread::OfStore(ProvokedThread::Ingest),
+        thread if thread == atoms::apply() => PanickingThread::OfStore(ProvokedThread::Apply),
+        thread if thread == atoms::log() => PanickingThread::OfStore(ProvokedThread::Log),
+        thread if thread == atoms::reply() => PanickingThread::Reply,
+        _ => return Err(rustler::Error::BadArg),
+    };
+    let provoked = BRIDGE.get().with(key_of(store)?, |open| open.provoke_panic(thread));
+    Ok(if provoked.is_some() { atoms::ok() } else { atoms::noproc() })
+}
+
+/// `noop() -> ok`: what a call costs on a normal scheduler, for the benchmark's floor.
+#[rustler::nif]
+fn noop() -> Atom {
+    atoms::ok()
+}
+
+/// `noop_dirty() -> ok`: the same on a dirty scheduler.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn noop_dirty() -> Atom {
+    atoms::ok()
+}
+
+/// `limits() -> #{Name => Value}`: the limits that are compiled in, so that tests and documentation follow them.
+#[rustler::nif]
+fn limits(env: Env<'_>) -> Term<'_> {
+    let pairs: Vec<(String, u64)> =
+        pando_bridge::limits().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Term::map_from_pairs(env, &pairs).unwrap_or_else(|_| Term::map_new(env))
+}
+
+fn load(_env: Env<'_>, _info: Term<'_>) -> bool {
+    pin_library();
+    true
+}
+
+rustler::init!("pando_nif", load = load);

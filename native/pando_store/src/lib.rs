@@ -1,1 +1,35 @@
-//! Placeholder replaced in the next commit.
+//! One replicated Pando store: log, snapshots, consensus, the threads between them, and reads.
+//!
+//! Below it stands `pando_tree` (what commands do), above it `pando_bridge` (what the BEAM asks). Disk, clock and
+//! randomness are passed in.
+
+mod admission;
+mod apply_thread;
+pub mod batch;
+mod bytes;
+pub mod consensus;
+pub mod directory;
+pub mod disk;
+mod engine;
+mod entry;
+mod error;
+mod ingest_thread;
+pub mod log;
+mod machine;
+mod membership;
+pub mod options;
+mod pending;
+mod reaper;
+mod shared;
+pub mod snapshot;
+mod snapshot_thread;
+mod store;
+mod ticket;
+mod view;
+
+pub use error::{OpenError, OutcomeKnown, StoreError};
+pub use options::{Clock, StoreOptions, SystemClock};
+pub use reaper::{Garbage, Reaper};
+pub use store::{ProvokedThread, Store, StoreStatus};
+pub use ticket::{Applied, Outcome, Replies, StoreEvents, Ticket};
+pub use view::View;

@@ -1,0 +1,203 @@
+%% @doc Stores of this node: starting, stopping, names and directories (specification section 16).
+-module(pando_cluster).
+
+-export([start/0, start/1, start/2, start/3, start_link/1, stop/0, stop/1]).
+-export([get_store_ids/0, is_store_running/1, this_member/1, node_to_member/2, status/1]).
+-export([get_default_store_id/0, get_default_ra_system_or_data_dir/0]).
+
+-export_type([store_id/0, data_dir/0, start_error/0]).
+
+-type store_id() :: pando_backend:store_id().
+%% A directory; each store has its own in it, named after the store.
+-type data_dir() :: file:filename_all().
+-type start_error() :: timeout | pando_errors:reason() | term().
+
+%% @doc Starts the default store in the default data directory.
+-spec start() -> {ok, store_id()} | {error, start_error()}.
+start() ->
+    start(get_default_ra_system_or_data_dir()).
+
+%% @doc Starts the default store in `DataDir'.
+-spec start(data_dir()) -> {ok, store_id()} | {error, start_error()}.
+start(DataDir) ->
+    start(DataDir, get_default_store_id()).
+
+%% @doc Starts a store, without a limit of time.
+-spec start(data_dir(), store_id() | map()) -> {ok, store_id()} | {error, start_error()}.
+start(DataDir, StoreIdOrConfig) ->
+    start(DataDir, StoreIdOrConfig, infinity).
+
+%% @doc Starts the store named by an atom, or by `cluster_name' in a map, with its files in `DataDir/StoreId'.
+%%
+%% Returns when the store is open and answers. Starting a store that runs is no error, unless it runs in another
+%% directory: `{error, {pando, store_runs_elsewhere, #{store_id, data_dir}}}'. What cannot be opened is
+%% `{error, {pando, open_failed, #{kind, reason, directory}}}'.
+%%
+%% ```
+%% > pando:start("/var/lib/my_app", stock).
+%% {ok,stock}
+%% '''
+-spec start(data_dir(), store_id() | map(), timeout()) -> {ok, store_id()} | {error, start_error()}.
+start(DataDir, Config, Timeout) when is_map(Config) ->
+    start(DataDir, maps:get(cluster_name, Config, get_default_store_id()), Timeout);
+start(DataDir, StoreId, Timeout) when is_atom(StoreId), is_list(DataDir) orelse is_binary(DataDir) ->
+    Limit = pando_options:timeout(Timeout),
+    {ok, _} = application:ensure_all_started(pando),
+    started(pando_sup:start_store(config(DataDir, StoreId)), DataDir, StoreId, Limit).
+
+%% @doc Starts a store under the calling supervisor: `#{store_id => atom(), data_dir => Dir}'. Returns when it answers.
+-spec start_link(#{store_id := store_id(), data_dir := data_dir()}) -> {ok, pid()} | {error, start_error()}.
+start_link(#{store_id := StoreId, data_dir := DataDir}) when is_atom(StoreId) ->
+    {ok, _} = application:ensure_all_started(pando),
+    case pando_store_sup:start_link(config(DataDir, StoreId)) of
+        {ok, Supervisor} ->
+            case await_open(StoreId, infinity) of
+                ok ->
+                    {ok, Supervisor};
+                {error, _} = Error ->
+                    ok = end_linked(Supervisor),
+                    Error
+            end;
+        {error, _} = Error ->
+            Error
+    end.
+
+%% Ends a supervisor that we are the parent of, and leaves no exit message behind.
+end_linked(Supervisor) ->
+    Monitor = monitor(process, Supervisor),
+    unlink(Supervisor),
+    exit(Supervisor, shutdown),
+    receive
+        {'DOWN', Monitor, process, Supervisor, _} -> ok
+    end,
+    receive
+        {'EXIT', Supervisor, _} -> ok
+    after 0 -> ok
+    end.
+
+config(DataDir, StoreId) ->
+    #{store_id => StoreId, data_dir => DataDir, opened => atomics:new(1, [])}.
+
+started({ok, Supervisor}, _DataDir, StoreId, Timeout) ->
+    case await_open(StoreId, Timeout) of
+        ok ->
+            {ok, StoreId};
+        {error, _} = Error ->
+            _ = supervisor:terminate_child(pando_sup, Supervisor),
+            Error
+    end;
+started({error, {shutdown, {failed_to_start_child, _, {already_started, Server}}}}, DataDir, StoreId, Timeout) ->
+    case pando_server:is_server(Server) of
+        true -> already_started(Server, DataDir, StoreId, Timeout);
+        false -> {error, {pando, name_is_taken, #{store_id => StoreId, by => Server}}}
+    end;
+started({error, _} = Error, _DataDir, _StoreId, _Timeout) ->
+    Error.
+
+already_started(Server, DataDir, StoreId, Timeout) ->
+    Wanted = pando_directory:of_store(DataDir, StoreId),
+    case pando_server:data_dir(Server) of
+        {ok, Running} ->
+            case pando_directory:of_store(Running, StoreId) of
+                Wanted ->
+                    case pando_server:await_open(Server, Timeout) of
+                        ok -> {ok, StoreId};
+                        {error, _} = Error -> Error
+                    end;
+                _ ->
+                    {error, {pando, store_runs_elsewhere, #{store_id => StoreId, data_dir => Running}}}
+            end;
+        {error, _} = Error ->
+            Error
+    end.
+
+await_open(StoreId, Timeout) ->
+    case whereis(StoreId) of
+        undefined -> {error, noproc};
+        Server -> pando_server:await_open(Server, Timeout)
+    end.
+
+%% @doc Stops the default store.
+-spec stop() -> ok | {error, term()}.
+stop() ->
+    stop(get_default_store_id()).
+
+%% @doc Stops a store; `ok' also when it does not run. Its data stays. Returns when its directory is free.
+%%
+%% Calls under way are answered: those that the store had accepted normally, or with
+%% `{error, {pando, store_closed, #{outcome => unknown}}}' if they take too long; later ones `{error, noproc}'.
+-spec stop(store_id()) -> ok | {error, term()}.
+stop(StoreId) when is_atom(StoreId) ->
+    case whereis(StoreId) of
+        undefined ->
+            ok;
+        Server ->
+            case pando_server:is_server(Server) of
+                true -> stop_server(Server);
+                false -> ok
+            end
+    end.
+
+stop_server(Server) ->
+    Monitor = monitor(process, Server),
+    Stopped = pando_server:stop(Server),
+    %% The name must be free when we return.
+    receive
+        {'DOWN', Monitor, process, Server, _} -> ok
+    end,
+    case Stopped of
+        {error, noproc} -> ok;
+        _ -> Stopped
+    end.
+
+%% @doc The stores that run on this node, sorted.
+-spec get_store_ids() -> [store_id()].
+get_store_ids() ->
+    lists:sort(pando_nif:stores()).
+
+%% @doc Whether a store runs on this node.
+-spec is_store_running(store_id()) -> boolean().
+is_store_running(StoreId) when is_atom(StoreId) ->
+    lists:member(StoreId, pando_nif:stores()).
+
+%% @doc This node's member of a store.
+-spec this_member(store_id()) -> {store_id(), node()}.
+this_member(StoreId) when is_atom(StoreId) ->
+    node_to_member(StoreId, node()).
+
+%% @doc A node's member of a store.
+-spec node_to_member(store_id(), node()) -> {store_id(), node()}.
+node_to_member(StoreId, Node) when is_atom(StoreId), is_atom(Node) ->
+    {StoreId, Node}.
+
+%% @doc Figures of a store: member, term, leader, log indexes, node count, log bytes.
+%%
+%% ```
+%% > pando_cluster:status(stock).
+%% {ok,#{node_count => 4,applied_index => 12,log_size_bytes => 1048576,...}}
+%% '''
+-spec status(store_id()) -> {ok, #{atom() => term()}} | {error, noproc}.
+status(StoreId) when is_atom(StoreId) ->
+    pando_nif:status(StoreId).
+
+%% @doc The store that calls without one use: application environment `default_store_id', else `pando'.
+-spec get_default_store_id() -> store_id().
+get_default_store_id() ->
+    case application:get_env(pando, default_store_id) of
+        undefined -> pando;
+        {ok, StoreId} when is_atom(StoreId) -> StoreId;
+        {ok, Invalid} -> pando_errors:raise_misuse(invalid_default_store_id_value, #{default_store_id => Invalid})
+    end.
+
+%% @doc Where stores are kept that are started without a directory: application environment `default_ra_system', else
+%% `"pando#Node"' in the current directory.
+-spec get_default_ra_system_or_data_dir() -> data_dir().
+get_default_ra_system_or_data_dir() ->
+    case application:get_env(pando, default_ra_system) of
+        undefined ->
+            "pando#" ++ atom_to_list(node());
+        {ok, DataDir} when is_list(DataDir); is_binary(DataDir) ->
+            DataDir;
+        {ok, Invalid} ->
+            pando_errors:raise_misuse(invalid_default_ra_system_value, #{default_ra_system => Invalid})
+    end.

@@ -1,0 +1,38 @@
+//! What the bridge needs from whatever connects it to the BEAM: a NIF library, or a program behind a port.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use pando_store::{OpenError, Outcome};
+
+/// The way to Erlang processes. All functions are called on threads of the bridge or of a store, never on a scheduler.
+pub trait Beam: Send + Sync + Sized + 'static {
+    /// How a store is named in requests: small, quick to compare.
+    type Key: Copy + Eq + Hash + Debug + Send + Sync + 'static;
+    /// Where the reply to one request goes.
+    type Address: Send + 'static;
+    /// The process that opened a store and hears of its end.
+    type Owner: Send + Sync + 'static;
+
+    /// Sends the outcome of a command.
+    fn reply(address: Self::Address, outcome: Outcome);
+    /// The store is open, or could not be opened.
+    fn opened(owner: &Self::Owner, key: Self::Key, result: Result<(), OpenFailure>);
+    /// The store has been closed; its directory is free.
+    fn closed(owner: &Self::Owner, key: Self::Key);
+    /// The store has halted by itself.
+    fn halted(owner: &Self::Owner, key: Self::Key, reason: &str);
+    /// Something an operator should read.
+    fn notice(owner: &Self::Owner, key: Self::Key, text: &str);
+}
+
+/// Why a store was not opened.
+#[derive(Debug)]
+pub enum OpenFailure {
+    /// The store said so.
+    Store(OpenError),
+    /// A store of this name is open, opening, or has been closing for too long.
+    Busy,
+    /// Opening panicked.
+    Panicked(String),
+}

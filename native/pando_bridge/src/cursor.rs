@@ -1,0 +1,82 @@
+//! A cursor: a long read over one immutable root, taken in chunks.
+//!
+//! Invariants
+//! 1. All chunks show the same point of the log, whatever is written meanwhile.
+//! 2. A chunk is bounded in nodes and bytes, so that nobody works for long on a scheduler.
+//! 3. The root is let go by the reaper, never by a scheduler.
+
+use std::sync::Arc;
+
+use pando_store::{Garbage, Reaper};
+use pando_tree::{Node, Path, Scan, Step};
+
+use crate::beam::Beam;
+use crate::bridge::OpenStore;
+
+/// Nodes in one chunk.
+pub const CHUNK_NODES_MAX: usize = 256;
+/// Bytes of payload after which a chunk takes no further node.
+pub const CHUNK_SIZE_BYTES_MAX: usize = 256 * 1024;
+/// Nodes looked at for one chunk, found or not.
+pub const CHUNK_STEPS_MAX: usize = 4_096;
+
+/// See the module.
+pub struct Cursor {
+    scan: Option<Scan>,
+    reaper: Reaper,
+    log_index: u64,
+}
+
+/// Some of a cursor's nodes.
+pub struct Chunk {
+    /// Parents first, siblings in Erlang's term order.
+    pub nodes: Vec<(Path, Arc<Node>)>,
+    /// Whether more may follow.
+    pub more: bool,
+}
+
+impl Cursor {
+    /// Starts at the newest view of `open`.
+    pub fn new<B: Beam>(open: &OpenStore<B>, pattern: Vec<Step>, include_root: bool) -> Cursor {
+        let view = open.store().view_guard();
+        Cursor {
+            scan: Some(Scan::new(&view.state, pattern, include_root)),
+            reaper: open.store().reaper().clone(),
+            log_index: view.applied_index(),
+        }
+    }
+
+    /// The point of the log that all chunks show.
+    pub fn log_index(&self) -> u64 {
+        self.log_index
+    }
+
+    /// The next nodes.
+    pub fn next_chunk(&mut self) -> Chunk {
+        let mut nodes = Vec::new();
+        let mut size_bytes = 0;
+        let Some(scan) = self.scan.as_mut() else { return Chunk { nodes, more: false } };
+        while nodes.len() < CHUNK_NODES_MAX && size_bytes < CHUNK_SIZE_BYTES_MAX {
+            let Some((path, node)) = scan.next() else {
+                self.finish();
+                return Chunk { nodes, more: false };
+            };
+            size_bytes += node.payload().bytes().len();
+            nodes.push((path, node));
+        }
+        Chunk { nodes, more: true }
+    }
+
+    /// Lets the root go.
+    pub fn finish(&mut self) {
+        if let Some(scan) = self.scan.take() {
+            self.reaper.free(Garbage::Subtree(scan.into_root()));
+        }
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

@@ -1,0 +1,128 @@
+//! Answers of the tree and of stores as Erlang terms.
+//!
+//! Shapes: `ok`; `{ok, #{Path => Props}}`; `{error, Reason}`, where `pando_errors` turns reasons into those of the
+//! specification.
+
+use pando_store::{OutcomeKnown, StoreError, StoreStatus};
+use pando_tree::{Answer, DeleteReason, Name, Node, Path, Props, PropsMask, Refusal};
+use rustler::{Encoder, Env, Term};
+
+use crate::atoms;
+use crate::names::{name_term, path_term, root_name_term};
+use crate::payloads::{payload_term, value_term};
+
+/// The map of a node's properties (specification section 1.2).
+pub fn props_term<'a>(env: Env<'a>, props: &Props) -> Term<'a> {
+    let mut keys: Vec<Term<'a>> = Vec::with_capacity(8);
+    let mut values: Vec<Term<'a>> = Vec::with_capacity(8);
+    let mut put = |key: rustler::Atom, value: Term<'a>| {
+        keys.push(key.to_term(env));
+        values.push(value);
+    };
+    match &props.payload {
+        Some(pando_tree::Payload::Data(bytes)) => put(atoms::data(), value_term(env, bytes)),
+        Some(pando_tree::Payload::Procedure(bytes)) => put(atoms::sproc(), value_term(env, bytes)),
+        Some(pando_tree::Payload::None) | None => {}
+    }
+    if let Some(version) = props.payload_version {
+        put(atoms::payload_version(), version.encode(env));
+    }
+    if let Some(version) = props.child_list_version {
+        put(atoms::child_list_version(), version.encode(env));
+    }
+    if let Some(length) = props.child_list_length {
+        put(atoms::child_list_length(), length.encode(env));
+    }
+    if let Some(names) = &props.child_names {
+        put(atoms::child_names(), path_term(env, names));
+    }
+    if props.has_data {
+        put(atoms::has_data(), true.encode(env));
+    }
+    if props.is_procedure {
+        put(atoms::is_sproc(), true.encode(env));
+    }
+    if let Some(payload) = &props.raw_payload {
+        put(atoms::raw_payload(), payload_term(env, payload));
+    }
+    match props.delete_reason {
+        Some(DeleteReason::Explicit) => put(atoms::delete_reason(), atoms::explicit().to_term(env)),
+        Some(DeleteReason::KeepWhile) => put(atoms::delete_reason(), atoms::keep_while().to_term(env)),
+        None => {}
+    }
+    // The keys are distinct, so this cannot fail.
+    Term::map_from_term_arrays(env, &keys, &values).unwrap_or_else(|_| Term::map_new(env))
+}
+
+/// `{Path, Props}` of a node that a read found.
+pub fn found_term<'a>(env: Env<'a>, path: &[Name], node: &Node, mask: PropsMask) -> Term<'a> {
+    (path_term(env, path), props_term(env, &node.props(mask))).encode(env)
+}
+
+/// What a command answered.
+pub fn answer_term<'a>(env: Env<'a>, answer: &Answer) -> Term<'a> {
+    match answer {
+        Answer::Done => atoms::ok().to_term(env),
+        Answer::Nodes(nodes) => (atoms::ok(), nodes_term(env, nodes)).encode(env),
+        Answer::Refused(refusal) => (atoms::error(), refusal_term(env, refusal)).encode(env),
+    }
+}
+
+fn nodes_term<'a>(env: Env<'a>, nodes: &[(Path, Props)]) -> Term<'a> {
+    let (keys, values): (Vec<_>, Vec<_>) =
+        nodes.iter().map(|(path, props)| (path_term(env, path), props_term(env, props))).unzip();
+    // The paths of one answer are distinct, so this cannot fail.
+    Term::map_from_term_arrays(env, &keys, &values).unwrap_or_else(|_| Term::map_new(env))
+}
+
+/// Why the tree refused.
+pub fn refusal_term<'a>(env: Env<'a>, refusal: &Refusal) -> Term<'a> {
+    match refusal {
+        Refusal::NodeNotFound { name, path, is_target } => {
+            (atoms::node_not_found(), name_term(env, name), path_term(env, path), *is_target).encode(env)
+        }
+        Refusal::Mismatching { name, path, is_target, props } => {
+            let name = name.as_ref().map_or_else(|| root_name_term(env), |name| name_term(env, name));
+            (atoms::mismatching_node(), name, path_term(env, path), *is_target, props_term(env, props)).encode(env)
+        }
+        Refusal::LimitExceeded(limit) => {
+            (atoms::limit_exceeded(), limit.name(), limit.max() as u64).encode(env)
+        }
+        Refusal::WildcardInPath { .. } | Refusal::UnsupportedPattern { .. } => {
+            (atoms::invalid_command(), refusal.to_string()).encode(env)
+        }
+    }
+}
+
+/// Why a store did not answer. The second element of a tuple is text, the last says whether the command may be applied.
+pub fn store_error_term<'a>(env: Env<'a>, error: &StoreError) -> Term<'a> {
+    let not_applied = error.outcome() == OutcomeKnown::NotApplied;
+    match error {
+        StoreError::NotRunning => atoms::noproc().to_term(env),
+        StoreError::Overloaded => atoms::overload().to_term(env),
+        StoreError::Closed => (atoms::closed(), error.to_string(), not_applied).encode(env),
+        StoreError::Halted(_) => (atoms::halted(), error.to_string(), not_applied).encode(env),
+        StoreError::NotLeader => (atoms::not_leader(), error.to_string(), not_applied).encode(env),
+        _ => (atoms::command_failed(), error.to_string(), not_applied).encode(env),
+    }
+}
+
+/// Figures of a store as a map.
+pub fn status_term<'a>(env: Env<'a>, status: &StoreStatus) -> Term<'a> {
+    let pairs: Vec<(Term<'a>, Term<'a>)> = vec![
+        (atoms::member_id().to_term(env), status.member_id.encode(env)),
+        (atoms::term().to_term(env), status.consensus.term.encode(env)),
+        (atoms::leader().to_term(env), optional(env, status.consensus.leader)),
+        (atoms::last_log_index().to_term(env), optional(env, status.consensus.last_log_index)),
+        (atoms::applied_index().to_term(env), optional(env, status.consensus.applied_index)),
+        (atoms::node_count().to_term(env), status.node_count.encode(env)),
+        (atoms::log_size_bytes().to_term(env), status.log_size_bytes.encode(env)),
+        (atoms::snapshot_index().to_term(env), optional(env, status.snapshot_index)),
+        (atoms::waiting_size_bytes().to_term(env), (status.waiting_size_bytes as u64).encode(env)),
+    ];
+    Term::map_from_pairs(env, &pairs).unwrap_or_else(|_| Term::map_new(env))
+}
+
+fn optional(env: Env<'_>, number: Option<u64>) -> Term<'_> {
+    number.map_or_else(|| atoms::undefined().to_term(env), |number| number.encode(env))
+}

@@ -1,0 +1,121 @@
+//! Erlang processes as the bridge's other side.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pando_bridge::{Beam, OpenFailure, Opening, SharedBridge};
+use pando_store::Outcome;
+use rustler::env::SavedTerm;
+use rustler::{Encoder, Env, LocalPid, OwnedEnv, Resource, Term};
+
+use crate::answers::{answer_term, store_error_term};
+use crate::atoms;
+use crate::raw::key_atom;
+
+/// The stores that are open in this VM.
+pub static BRIDGE: SharedBridge<Erlang> = SharedBridge::new();
+
+/// See the module.
+pub struct Erlang;
+
+/// The process that waits for a reply, and the reference it waits with, in an environment that becomes the message.
+pub struct Address {
+    pid: LocalPid,
+    environment: OwnedEnv,
+    reference: SavedTerm,
+}
+
+impl Address {
+    /// The calling process of `env`, waiting for `{pando_reply, Reference, Result}`.
+    pub fn new(env: Env<'_>, reference: Term<'_>) -> Address {
+        let environment = OwnedEnv::new();
+        let reference = environment.save(reference);
+        Address { pid: env.pid(), environment, reference }
+    }
+}
+
+/// The process that owns an open store.
+pub struct Owner {
+    /// Its pid.
+    pub pid: LocalPid,
+}
+
+impl Owner {
+    fn tell(&self, message: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) {
+        // An owner that is gone needs to hear nothing.
+        let _ = OwnedEnv::new().send_and_clear(&self.pid, message);
+    }
+}
+
+impl Beam for Erlang {
+    type Key = usize;
+    type Address = Address;
+    type Owner = Owner;
+
+    fn reply(address: Address, outcome: Outcome) {
+        let Address { pid, mut environment, reference } = address;
+        // A caller that is gone needs no reply.
+        let _ = environment.send_and_clear(&pid, |env| {
+            let result = match &outcome {
+                Ok(applied) => answer_term(env, &applied.answer),
+                Err(error) => (atoms::error(), store_error_term(env, error)).encode(env),
+            };
+            (atoms::pando_reply(), reference.load(env), result)
+        });
+    }
+
+    fn opened(owner: &Owner, key: usize, result: Result<(), OpenFailure>) {
+        owner.tell(|env| {
+            let result = match result {
+                Ok(()) => atoms::ok().to_term(env),
+                Err(OpenFailure::Busy) => (atoms::error(), atoms::busy()).encode(env),
+                Err(OpenFailure::Panicked(text)) => {
+                    (atoms::error(), (atoms::open_failed(), "panic", text)).encode(env)
+                }
+                Err(OpenFailure::Store(error)) => {
+                    (atoms::error(), (atoms::open_failed(), error.kind(), error.to_string())).encode(env)
+                }
+            };
+            (atoms::pando_opened(), key_atom(env, key), result).encode(env)
+        });
+    }
+
+    fn closed(owner: &Owner, key: usize) {
+        owner.tell(|env| (atoms::pando_closed(), key_atom(env, key)).encode(env));
+    }
+
+    fn halted(owner: &Owner, key: usize, reason: &str) {
+        owner.tell(|env| (atoms::pando_halted(), key_atom(env, key), reason).encode(env));
+    }
+
+    fn notice(owner: &Owner, key: usize, text: &str) {
+        owner.tell(|env| (atoms::pando_notice(), key_atom(env, key), text).encode(env));
+    }
+}
+
+/// Held by the process that opened a store: when the process dies without closing, the store closes by itself.
+pub struct OpenHandle {
+    key: usize,
+    opening: Mutex<Option<Opening>>,
+}
+
+#[rustler::resource_impl]
+impl Resource for OpenHandle {}
+
+impl OpenHandle {
+    /// Guards one opening.
+    pub fn new(key: usize, opening: Opening) -> OpenHandle {
+        OpenHandle { key, opening: Mutex::new(Some(opening)) }
+    }
+
+    fn take(&self) -> Option<Opening> {
+        self.opening.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for OpenHandle {
+    fn drop(&mut self) {
+        if let Some(opening) = self.take() {
+            BRIDGE.get().close(self.key, Some(opening), None::<Arc<Owner>>);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Names, paths and patterns between Erlang terms and the tree.
+
+use pando_tree::{Name, NameKind, Step};
+use rustler::types::atom::Atom;
+use rustler::{Binary, Encoder, Env, ListIterator, Term};
+
+use crate::atoms;
+use crate::raw::{stored_term, with_latin1_atom};
+
+const THIS: i64 = b'.' as i64;
+const PARENT: i64 = b'^' as i64;
+const ROOT: i64 = b'/' as i64;
+
+/// External term format: version, and the two tags of atoms in UTF-8 (one or two bytes of length), and of old ones.
+const VERSION: u8 = 131;
+const SMALL_ATOM_UTF8: u8 = 119;
+const ATOM_UTF8: u8 = 118;
+
+/// Components for which room is made at once; longer paths grow.
+const PATH_ROOM: usize = 8;
+
+/// The name that a term stands for: an atom's or a binary's.
+fn name(term: Term<'_>) -> Option<Name> {
+    if let Some(name) = with_latin1_atom(term, latin1_atom_name) {
+        return Some(name);
+    }
+    if let Ok(binary) = Binary::from_term(term) {
+        return Some(Name::binary(binary.as_slice()));
+    }
+    term.is_atom().then(|| wide_atom_name(term)).flatten()
+}
+
+fn latin1_atom_name(text: &[u8]) -> Name {
+    match std::str::from_utf8(text) {
+        Ok(ascii) if ascii.is_ascii() => Name::atom(ascii),
+        _ => Name::atom(&text.iter().map(|byte| char::from(*byte)).collect::<String>()),
+    }
+}
+
+/// An atom outside of Latin-1: only its external form tells the text (with NIF version 2.15).
+fn wide_atom_name(term: Term<'_>) -> Option<Name> {
+    let external = term.to_binary();
+    let text = match external.as_slice() {
+        [VERSION, SMALL_ATOM_UTF8, _, text @ ..] | [VERSION, ATOM_UTF8, _, _, text @ ..] => text,
+        _ => return None,
+    };
+    std::str::from_utf8(text).ok().map(Name::atom)
+}
+
+/// A path or pattern, or the first component that is neither a name nor a step this store knows.
+pub fn steps(path: Term<'_>) -> Result<Vec<Step>, Term<'_>> {
+    let components: ListIterator<'_> = path.decode().map_err(|_| path)?;
+    let mut steps = Vec::with_capacity(PATH_ROOM);
+    for component in components {
+        steps.push(step(component).ok_or(component)?);
+    }
+    Ok(steps)
+}
+
+fn step(component: Term<'_>) -> Option<Step> {
+    if let Some(name) = name(component) {
+        return Some(Step::Child(name));
+    }
+    match component.decode::<i64>() {
+        Ok(THIS) => return Some(Step::This),
+        Ok(PARENT) => return Some(Step::Parent),
+        Ok(ROOT) => return Some(Step::Root),
+        Ok(_) => return None,
+        Err(_) => {}
+    }
+    let (record, regex, _compiled) = component.decode::<(Atom, Atom, Term<'_>)>().ok()?;
+    match record {
+        _ if regex != atoms::any() => None,
+        record if record == atoms::if_name_matches() => Some(Step::AnyChild),
+        record if record == atoms::if_path_matches() => Some(Step::AnyDescendant),
+        _ => None,
+    }
+}
+
+/// A path of plain names, for the quickest read; `None` if there is anything else in it, or more than `names_max`.
+pub fn plain_names(path: Term<'_>, names_max: usize) -> Option<Vec<Name>> {
+    let components: ListIterator<'_> = path.decode().ok()?;
+    let mut names = Vec::with_capacity(PATH_ROOM);
+    for component in components {
+        if names.len() == names_max {
+            return None;
+        }
+        names.push(name(component)?);
+    }
+    Some(names)
+}
+
+/// The term of a name. Names come from this store, where terms brought them: making their atoms is no leak.
+pub fn name_term<'a>(env: Env<'a>, name: &Name) -> Term<'a> {
+    match name.kind() {
+        NameKind::Binary => {
+            let mut binary = rustler::NewBinary::new(env, name.bytes().len());
+            binary.as_mut_slice().copy_from_slice(name.bytes());
+            binary.into()
+        }
+        NameKind::Atom => Atom::from_utf8_bytes(env, name.bytes())
+            .map(|atom| atom.to_term(env))
+            .or_else(|_| wide_atom_term(env, name.bytes()).ok_or(()))
+            .unwrap_or_else(|()| atoms::undefined().to_term(env)),
+    }
+}
+
+fn wide_atom_term<'a>(env: Env<'a>, text: &[u8]) -> Option<Term<'a>> {
+    let length = u16::try_from(text.len()).ok()?;
+    let mut external = vec![VERSION, ATOM_UTF8];
+    external.extend_from_slice(&length.to_be_bytes());
+    external.extend_from_slice(text);
+    stored_term(env, &external)
+}
+
+/// The native path of `names`.
+pub fn path_term<'a>(env: Env<'a>, names: &[Name]) -> Term<'a> {
+    names.iter().map(|name| name_term(env, name)).collect::<Vec<_>>().encode(env)
+}
+
+/// The root in an error's `node_name`.
+pub fn root_name_term(env: Env<'_>) -> Term<'_> {
+    ROOT.encode(env)
+}

@@ -1,0 +1,65 @@
+//! Payloads between Erlang terms and bytes.
+
+use std::sync::Arc;
+
+use pando_tree::Payload;
+use rustler::types::atom::Atom;
+use rustler::{Encoder, Env, NifResult, Resource, ResourceArc, Term};
+
+use crate::atoms;
+use crate::raw::stored_term;
+
+/// A binary of at least this size is handed out without a copy. It keeps the payload's memory for as long as any
+/// process holds it or a part of it; below, copying is cheaper.
+pub const SHARED_BINARY_SIZE_BYTES_MIN: usize = 4 * 1024;
+
+/// External term format of a binary: version, tag, four bytes of length.
+const VERSION: u8 = 131;
+const BINARY: u8 = 109;
+const BINARY_HEADER_SIZE_BYTES: usize = 6;
+
+/// A payload that Erlang binaries point into.
+pub struct SharedPayload(Arc<[u8]>);
+
+#[rustler::resource_impl]
+impl Resource for SharedPayload {}
+
+/// What a caller wants stored: `kind` is `none`, `data` or `sproc`.
+pub fn from_term(kind: Atom, value: Term<'_>) -> NifResult<Payload> {
+    let bytes = || Arc::from(value.to_binary().as_slice());
+    match kind {
+        kind if kind == atoms::data() => Ok(Payload::Data(bytes())),
+        kind if kind == atoms::sproc() => Ok(Payload::Procedure(bytes())),
+        kind if kind == atoms::none() => Ok(Payload::None),
+        _ => Err(rustler::Error::BadArg),
+    }
+}
+
+/// Whether [`value_term`] takes a bounded time: little to decode, or nothing to copy.
+pub fn is_quick(bytes: &[u8], size_bytes_max: usize) -> bool {
+    bytes.len() <= size_bytes_max || is_shared_binary(bytes)
+}
+
+fn is_shared_binary(bytes: &[u8]) -> bool {
+    matches!(bytes, [VERSION, BINARY, ..]) && bytes.len() >= BINARY_HEADER_SIZE_BYTES + SHARED_BINARY_SIZE_BYTES_MIN
+}
+
+/// The term in a payload's bytes; `undefined` should they be none, which the store's checksums exclude.
+pub fn value_term<'a>(env: Env<'a>, bytes: &Arc<[u8]>) -> Term<'a> {
+    if is_shared_binary(bytes) {
+        let shared = ResourceArc::new(SharedPayload(bytes.clone()));
+        return shared
+            .make_binary(env, |payload| payload.0.get(BINARY_HEADER_SIZE_BYTES..).unwrap_or_default())
+            .to_term(env);
+    }
+    stored_term(env, bytes).unwrap_or_else(|| atoms::undefined().to_term(env))
+}
+
+/// The payload tuple of specification section 1.1.
+pub fn payload_term<'a>(env: Env<'a>, payload: &Payload) -> Term<'a> {
+    match payload {
+        Payload::None => atoms::no_payload().to_term(env),
+        Payload::Data(bytes) => (atoms::p_data(), value_term(env, bytes)).encode(env),
+        Payload::Procedure(bytes) => (atoms::p_sproc(), value_term(env, bytes), false).encode(env),
+    }
+}

@@ -1,0 +1,92 @@
+//! Consensus: an ordered log of entries that a majority of the members has on disk.
+//!
+//! openraft is imported in this folder and nowhere else. The rest of the store sees the trait [`Consensus`] below it,
+//! and gives it an [`Applier`] to hand committed entries to.
+//!
+//! Invariants (numbers in brackets: pitfalls of the library, `docs/decisions/0002`)
+//! 1. Committed entries are handed over in order, without a gap, and are durable here before (2).
+//! 2. The library never resumes as leader without a vote, because the state machine is in memory (4).
+//! 3. A failure of log or apply is final: the store halts and is opened again from disk (1).
+
+mod conversion;
+mod log_storage;
+mod network;
+mod raft;
+mod state_machine;
+mod type_config;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::batch::Batch;
+use crate::entry::Entry;
+use crate::log::LogPosition;
+use crate::membership::Membership;
+use crate::view::View;
+
+pub use raft::{RaftConsensus, RaftOptions};
+
+/// Called once, with `Err` in words if what was asked for did not happen.
+pub type Done = Box<dyn FnOnce(Result<(), String>) + Send>;
+
+/// Called if, and only if, a proposed batch will not be applied on behalf of this proposal.
+pub type Refused = Box<dyn FnOnce(Refusal) + Send>;
+
+/// Why a proposal was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// This member does not lead. The batch is not in the log.
+    NotLeader,
+    /// Consensus has stopped. The batch may be in the log.
+    Stopped,
+}
+
+/// How consensus sees itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsensusStatus {
+    /// The current term.
+    pub term: u64,
+    /// The leader, if this member knows one.
+    pub leader: Option<u64>,
+    /// The last log index that this member has.
+    pub last_log_index: Option<u64>,
+    /// The last index that was applied.
+    pub applied_index: Option<u64>,
+}
+
+/// What a store asks of consensus.
+pub trait Consensus: Send + Sync + 'static {
+    /// Proposes a batch. Returns before it is durable; the [`Applier`] gets it when it is committed.
+    fn propose(&self, batch: Batch, refused: Refused);
+    /// A snapshot was written that ends at `covered`; entries up to `purge_through` are no longer needed.
+    fn snapshot_written(&self, covered: LogPosition, purge_through: Option<u64>);
+    /// What can be told at any time.
+    fn status(&self) -> ConsensusStatus;
+    /// Stops and waits until nothing of it runs.
+    fn shut_down(&self);
+}
+
+/// What consensus asks of a store.
+pub trait Applier: Send + Sync + 'static {
+    /// Applies committed entries, in order; `done` is called when readers can see them.
+    fn apply(&self, entries: Vec<Entry>, done: Done);
+    /// Replaces all state by that of a snapshot file received from the leader.
+    fn install(&self, snapshot: SnapshotFile, done: Done);
+    /// The newest view.
+    fn view(&self) -> Arc<View>;
+    /// The newest complete snapshot file.
+    fn newest_snapshot(&self) -> Option<SnapshotFile>;
+    /// Consensus has stopped because of a fault: the store must halt.
+    fn fatal(&self, reason: String);
+}
+
+/// A complete snapshot file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The last entry in it.
+    pub covers: LogPosition,
+    /// The members at that point.
+    pub membership: Option<(LogPosition, Arc<Membership>)>,
+}

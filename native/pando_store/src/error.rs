@@ -1,0 +1,123 @@
+//! Errors of a store, each saying what its caller may conclude.
+
+use std::fmt;
+
+use crate::directory::DirectoryError;
+use crate::log::OpenError as LogOpenError;
+use crate::snapshot::SnapshotError;
+
+/// Why a command has no answer from the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store is not open. Not applied.
+    NotRunning,
+    /// Too many commands, or too many bytes of commands, are waiting. Not applied; try again later.
+    Overloaded,
+    /// The store closed while the command was under way. Unknown: it may be applied when the store opens again.
+    Closed,
+    /// The store halted because of a fault, while the command was under way. Unknown.
+    Halted(String),
+    /// This member does not lead and knows no leader to send to. Not applied.
+    NotLeader,
+    /// The command made the tree's code panic, and was left out. Not applied, on no member.
+    CommandFailed(String),
+}
+
+/// Whether a failed command may have been applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutcomeKnown {
+    /// It was not, and never will be.
+    NotApplied,
+    /// It may have been, or may be later.
+    Unknown,
+}
+
+impl StoreError {
+    /// What the caller may conclude.
+    pub fn outcome(&self) -> OutcomeKnown {
+        match self {
+            StoreError::NotRunning
+            | StoreError::Overloaded
+            | StoreError::NotLeader
+            | StoreError::CommandFailed(_) => OutcomeKnown::NotApplied,
+            StoreError::Closed | StoreError::Halted(_) => OutcomeKnown::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::NotRunning => write!(f, "the store is not open"),
+            StoreError::Overloaded => write!(f, "too many commands are waiting; try again later"),
+            StoreError::Closed => write!(f, "the store closed while the command was under way"),
+            StoreError::Halted(reason) => write!(f, "the store has halted: {reason}"),
+            StoreError::NotLeader => write!(f, "this member does not lead the store"),
+            StoreError::CommandFailed(text) => write!(f, "the command was left out, it hit a fault: {text}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// Why a store could not be opened. Nothing was changed on disk, unless the text says so.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The data directory: locked, not a directory, unreadable, of a newer format.
+    Directory(DirectoryError),
+    /// The log.
+    Log(LogOpenError),
+    /// The snapshots.
+    Snapshot(SnapshotError),
+    /// The log does not reach back to the newest readable snapshot: entries between them are missing.
+    Gap {
+        /// The first entry that the log has.
+        log_starts_at: u64,
+        /// The last entry in the newest readable snapshot.
+        snapshot_ends_at: u64,
+    },
+    /// A thread could not be started.
+    Thread(std::io::Error),
+    /// The consensus part did not come up.
+    Consensus(String),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Directory(error) => write!(f, "{error}"),
+            OpenError::Log(error) => write!(f, "{error}"),
+            OpenError::Snapshot(error) => write!(f, "{error}"),
+            OpenError::Gap { log_starts_at, snapshot_ends_at } => write!(
+                f,
+                "the log starts at entry {log_starts_at}, but the newest readable snapshot ends at {snapshot_ends_at}: \
+                 the entries between are missing; restore the directory from a copy, or let this member join again \
+                 with an empty directory"
+            ),
+            OpenError::Thread(error) => write!(f, "could not start a thread: {error}"),
+            OpenError::Consensus(text) => write!(f, "consensus did not start: {text}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<DirectoryError> for OpenError {
+    fn from(error: DirectoryError) -> OpenError {
+        OpenError::Directory(error)
+    }
+}
+
+impl From<LogOpenError> for OpenError {
+    fn from(error: LogOpenError) -> OpenError {
+        OpenError::Log(error)
+    }
+}
+
+impl From<SnapshotError> for OpenError {
+    fn from(error: SnapshotError) -> OpenError {
+        OpenError::Snapshot(error)
+    }
+}

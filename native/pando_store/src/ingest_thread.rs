@@ -1,0 +1,126 @@
+//! The ingest thread of a store: waiting commands in, proposed batches out.
+//!
+//! Invariants
+//! 1. A command is proposed at most once, in the order in which it was queued.
+//! 2. A command whose caller has given up before it is proposed is dropped, so it is certainly not applied.
+//! 3. A batch takes all that waits, up to the limits of `options.rs`. There is no waiting for company: batches grow
+//!    by themselves while earlier ones are on their way to the disk.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use pando_tree::Command;
+
+use crate::batch::{Batch, Origin};
+use crate::consensus::{Consensus, Refusal};
+use crate::error::StoreError;
+use crate::options::{BATCH_COMMANDS_MAX, BATCH_SIZE_BYTES_MAX};
+use crate::shared::Shared;
+use crate::ticket::Ticket;
+
+/// Work for the thread.
+pub enum IngestJob<T> {
+    /// Propose this.
+    Command(Command, T),
+    /// End, after what is queued before it.
+    End,
+    /// Panic, to show that a panic is survived (`Store::provoke_panic`).
+    Panic,
+}
+
+/// What the thread owns.
+pub struct IngestThread<T> {
+    shared: Arc<Shared<T>>,
+    consensus: Arc<dyn Consensus>,
+    next_sequence: u64,
+}
+
+impl<T: Ticket> IngestThread<T> {
+    /// Proposes to `consensus`; sequence numbers start at 1.
+    pub fn new(shared: Arc<Shared<T>>, consensus: Arc<dyn Consensus>) -> IngestThread<T> {
+        IngestThread { shared, consensus, next_sequence: 1 }
+    }
+
+    /// Runs until it is told to end. What is still queued then is refused as "not running".
+    pub fn run(mut self, jobs: &Receiver<IngestJob<T>>) {
+        let mut ended = false;
+        while !ended {
+            let Ok(first) = jobs.recv() else { break };
+            if !self.shared.pending.wait_for_room() {
+                self.refuse(first, &StoreError::NotRunning);
+                break;
+            }
+            let mut commands = Vec::new();
+            let mut callers = Vec::new();
+            let mut size_bytes = 0;
+            let mut next = Some(first);
+            while let Some(job) = next {
+                match job {
+                    IngestJob::Command(command, caller) if caller.is_cancelled() => {
+                        self.shared.admission.release(command.size_bytes());
+                        drop(caller);
+                    }
+                    IngestJob::Command(command, caller) => {
+                        size_bytes += command.size_bytes();
+                        commands.push(command);
+                        callers.push(caller);
+                    }
+                    IngestJob::End => {
+                        ended = true;
+                        break;
+                    }
+                    #[allow(clippy::panic, reason = "asked for, to test that the store survives it")]
+                    IngestJob::Panic => panic!("provoked in the ingest thread"),
+                }
+                if commands.len() >= BATCH_COMMANDS_MAX || size_bytes >= BATCH_SIZE_BYTES_MAX {
+                    break;
+                }
+                next = jobs.try_recv().ok();
+            }
+            self.propose(commands, callers, size_bytes);
+        }
+        while let Ok(job) = jobs.try_recv() {
+            self.refuse(job, &StoreError::NotRunning);
+        }
+    }
+
+    fn refuse(&self, job: IngestJob<T>, error: &StoreError) {
+        if let IngestJob::Command(command, caller) = job {
+            self.shared.admission.release(command.size_bytes());
+            self.shared.replies.deliver(vec![(caller, Err(error.clone()))]);
+        }
+    }
+
+    fn propose(&mut self, commands: Vec<Command>, callers: Vec<T>, size_bytes: usize) {
+        let count = commands.len();
+        if count == 0 {
+            return;
+        }
+        let first_sequence = self.next_sequence;
+        self.next_sequence += count as u64;
+        let origin = Origin {
+            member_id: self.shared.member_id,
+            incarnation: self.shared.incarnation,
+            first_sequence,
+        };
+        if let Err(callers) = self.shared.pending.enter(first_sequence, callers) {
+            self.shared.admission.release(size_bytes);
+            self.shared.refuse_all(callers, &StoreError::NotRunning);
+            return;
+        }
+        // From here on the batch counts as under way: its bytes are released when it is taken out of `pending`.
+        let batch = Batch::new(origin, self.shared.clock.now_ms(), commands);
+        let shared = self.shared.clone();
+        self.consensus.propose(
+            batch,
+            Box::new(move |refusal| {
+                let error = match refusal {
+                    Refusal::NotLeader => StoreError::NotLeader,
+                    Refusal::Stopped => StoreError::Closed,
+                };
+                shared.refuse_all(shared.pending.take(first_sequence).unwrap_or_default(), &error);
+            }),
+        );
+        self.shared.admission.release(size_bytes);
+    }
+}

@@ -1,0 +1,100 @@
+//! The state machine: entries in, answers out. Pure; it runs wherever it is called.
+//!
+//! Invariants
+//! 1. Applying is total: every command gets exactly one answer. Should a command panic all the same, its batch is
+//!    applied again command by command from the state before, the culprit is answered [`CommandAnswer::Failed`] and
+//!    changes nothing. That is deterministic, so replicas stay equal, and no entry can brick a store.
+//! 2. The revision of a change is the index of its log entry.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pando_tree::{Answer, Command, Context, State};
+
+use crate::batch::Batch;
+use crate::entry::{Change, Entry};
+use crate::view::View;
+
+/// What became of one command.
+#[derive(Debug)]
+pub enum CommandAnswer {
+    /// The tree's answer.
+    Answer(Answer),
+    /// The command made the tree's code panic; it changed nothing. The text says where.
+    Failed(String),
+}
+
+/// The view under construction.
+pub struct Machine {
+    view: View,
+}
+
+impl Machine {
+    /// Continues from `view`.
+    pub fn new(view: View) -> Machine {
+        Machine { view }
+    }
+
+    /// What has been applied so far.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Subtrees that deletes detached since the last call, to be freed where nobody waits.
+    pub fn take_detached(&mut self) -> Vec<std::sync::Arc<pando_tree::Node>> {
+        self.view.state.take_detached()
+    }
+
+    /// Applies one entry; the answers are those of its commands, in their order.
+    ///
+    /// An entry at or below what is applied changes nothing and is answered with nothing: replays are harmless.
+    pub fn apply(&mut self, entry: &Entry) -> Vec<CommandAnswer> {
+        if self.view.applied.is_some_and(|applied| entry.position.index <= applied.index) {
+            return Vec::new();
+        }
+        let answers = match &entry.change {
+            Change::Blank => Vec::new(),
+            Change::Membership(membership) => {
+                self.view.membership = Some((entry.position, membership.clone()));
+                Vec::new()
+            }
+            Change::Commands(batch) => self.apply_batch(batch, entry.position.index),
+        };
+        self.view.state.set_revision(entry.position.index);
+        self.view.applied = Some(entry.position);
+        answers
+    }
+
+    fn apply_batch(&mut self, batch: &Batch, revision: u64) -> Vec<CommandAnswer> {
+        let context = Context { revision, clock_ms: batch.clock_ms };
+        let before = self.view.state.clone();
+        let state = &mut self.view.state;
+        let attempt = catch_unwind(AssertUnwindSafe(|| {
+            batch.commands.iter().map(|command| CommandAnswer::Answer(state.apply(command, &context))).collect()
+        }));
+        attempt.unwrap_or_else(|_| {
+            self.view.state = before;
+            batch.commands.iter().map(|command| apply_alone(&mut self.view.state, command, &context)).collect()
+        })
+    }
+}
+
+/// One command, with a copy of the state to go back to if it panics.
+fn apply_alone(state: &mut State, command: &Command, context: &Context) -> CommandAnswer {
+    let before = state.clone();
+    match catch_unwind(AssertUnwindSafe(|| state.apply(command, context))) {
+        Ok(answer) => CommandAnswer::Answer(answer),
+        Err(panic) => {
+            *state = before;
+            CommandAnswer::Failed(panic_text(&*panic))
+        }
+    }
+}
+
+/// The words of a panic.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned())
+}

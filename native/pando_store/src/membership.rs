@@ -1,0 +1,99 @@
+//! Who the members of a store's cluster are: sets of voters (two while a change is under way), and every member's node name.
+//!
+//! Kept apart from the consensus library's own type, so that what is on disk does not change with that library.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bincode::Options;
+use serde::{Deserialize, Serialize};
+
+/// More than any cluster will have; a bound for the decoder.
+const MEMBERSHIP_SIZE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The members of a cluster.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Membership {
+    /// One set of voters, or two while one replaces the other (Raft paper, section 6: joint consensus).
+    pub voter_sets: Vec<BTreeSet<u64>>,
+    /// Every member, voter or not, with the name of its Erlang node.
+    pub members: BTreeMap<u64, String>,
+}
+
+/// The form on disk. Never changed: a new form gets a new name and a new version byte.
+#[derive(Serialize, Deserialize)]
+struct MembershipV1 {
+    voter_sets: Vec<BTreeSet<u64>>,
+    members: BTreeMap<u64, String>,
+}
+
+fn codec() -> impl Options {
+    bincode::DefaultOptions::new()
+        .with_limit(MEMBERSHIP_SIZE_BYTES_MAX)
+        .with_fixint_encoding()
+        .reject_trailing_bytes()
+}
+
+impl Membership {
+    /// A cluster of one voter.
+    pub fn of_one(member_id: u64, node_name: &str) -> Membership {
+        Membership {
+            voter_sets: vec![BTreeSet::from([member_id])],
+            members: BTreeMap::from([(member_id, node_name.to_owned())]),
+        }
+    }
+
+    /// True when `member_id` is the only voter, so that it may elect itself without asking anybody.
+    pub fn is_only_voter(&self, member_id: u64) -> bool {
+        let mut voters = self.voter_sets.iter().flatten().peekable();
+        voters.peek().is_some() && voters.all(|voter| *voter == member_id)
+    }
+
+    /// Appends a version byte and the encoding.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(1);
+        let record = MembershipV1 { voter_sets: self.voter_sets.clone(), members: self.members.clone() };
+        // Writing to a Vec fails only over the size limit, which a decoder would refuse too: the entry then reads as damage.
+        let _ = codec().serialize_into(out, &record);
+    }
+
+    /// Reads what [`Membership::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Membership, String> {
+        match bytes.split_first() {
+            Some((1, record)) => {
+                let record: MembershipV1 =
+                    codec().deserialize(record).map_err(|error| format!("membership record: {error}"))?;
+                Ok(Membership { voter_sets: record.voter_sets, members: record.members })
+            }
+            Some((version, _)) => Err(format!("membership record of version {version}, this code reads 1")),
+            None => Err("empty membership record".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_membership_is_read_as_it_was_written() {
+        let mut membership = Membership::of_one(7, "a@b");
+        membership.voter_sets.push(BTreeSet::from([7, 8]));
+        membership.members.insert(8, "c@d".to_owned());
+        let mut bytes = Vec::new();
+        membership.encode(&mut bytes);
+        assert_eq!(Membership::decode(&bytes), Ok(membership));
+        for length in 0..bytes.len() {
+            assert!(Membership::decode(&bytes[..length]).is_err());
+        }
+    }
+
+    #[test]
+    fn only_a_sole_voter_may_elect_itself() {
+        assert!(Membership::of_one(7, "a@b").is_only_voter(7));
+        assert!(!Membership::of_one(7, "a@b").is_only_voter(8));
+        assert!(!Membership::default().is_only_voter(7));
+        let mut joint = Membership::of_one(7, "a@b");
+        joint.voter_sets.push(BTreeSet::from([7, 8]));
+        assert!(!joint.is_only_voter(7));
+    }
+}

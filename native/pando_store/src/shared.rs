@@ -1,0 +1,189 @@
+//! What the threads of one store share.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::admission::Admission;
+use crate::batch::Origin;
+use crate::consensus::SnapshotFile;
+use crate::directory::StoreId;
+use crate::disk::Disk;
+use crate::engine::Engine;
+use crate::error::StoreError;
+use crate::options::Clock;
+use crate::pending::Pending;
+use crate::ticket::{Replies, StoreEvents};
+use crate::view::View;
+
+/// See the module.
+pub struct Shared<T> {
+    /// For thread names and messages.
+    pub name: String,
+    /// This store, on disk.
+    pub store_id: StoreId,
+    /// This member.
+    pub member_id: u64,
+    /// This opening.
+    pub incarnation: u64,
+    /// The file system.
+    pub disk: Arc<dyn Disk>,
+    /// The data directory.
+    pub directory: PathBuf,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Runtime and reaper.
+    pub engine: Arc<Engine>,
+    /// Callers whose commands are under way.
+    pub pending: Pending<T>,
+    /// Bytes that wait.
+    pub admission: Admission,
+    /// Where answers go.
+    pub replies: Arc<dyn Replies<T>>,
+    events: Arc<dyn StoreEvents>,
+    published: ArcSwap<View>,
+    snapshot: Mutex<Option<SnapshotFile>>,
+    snapshot_size_bytes: AtomicU64,
+    snapshot_log_bytes_min: u64,
+    closing: AtomicBool,
+    halted: OnceLock<String>,
+}
+
+/// What [`Shared::new`] starts from.
+pub struct SharedParts<T> {
+    /// See the fields of [`Shared`].
+    pub name: String,
+    /// See the fields of [`Shared`].
+    pub store_id: StoreId,
+    /// See the fields of [`Shared`].
+    pub member_id: u64,
+    /// See the fields of [`Shared`].
+    pub incarnation: u64,
+    /// See the fields of [`Shared`].
+    pub disk: Arc<dyn Disk>,
+    /// See the fields of [`Shared`].
+    pub directory: PathBuf,
+    /// See the fields of [`Shared`].
+    pub clock: Arc<dyn Clock>,
+    /// See the fields of [`Shared`].
+    pub engine: Arc<Engine>,
+    /// See the fields of [`Shared`].
+    pub pending: Pending<T>,
+    /// See the fields of [`Shared`].
+    pub admission: Admission,
+    /// See the fields of [`Shared`].
+    pub replies: Arc<dyn Replies<T>>,
+    /// Told of a halt.
+    pub events: Arc<dyn StoreEvents>,
+    /// The view read from disk.
+    pub view: View,
+    /// The newest snapshot on disk, and its size.
+    pub snapshot: Option<(SnapshotFile, u64)>,
+    /// See `options.rs`.
+    pub snapshot_log_bytes_min: u64,
+}
+
+impl<T> Shared<T> {
+    /// A store that is opening.
+    pub fn new(parts: SharedParts<T>) -> Shared<T> {
+        let (snapshot, snapshot_size_bytes) = match parts.snapshot {
+            Some((file, size_bytes)) => (Some(file), size_bytes),
+            None => (None, 0),
+        };
+        Shared {
+            name: parts.name,
+            store_id: parts.store_id,
+            member_id: parts.member_id,
+            incarnation: parts.incarnation,
+            disk: parts.disk,
+            directory: parts.directory,
+            clock: parts.clock,
+            engine: parts.engine,
+            pending: parts.pending,
+            admission: parts.admission,
+            replies: parts.replies,
+            events: parts.events,
+            published: ArcSwap::from_pointee(parts.view),
+            snapshot: Mutex::new(snapshot),
+            snapshot_size_bytes: AtomicU64::new(snapshot_size_bytes),
+            snapshot_log_bytes_min: parts.snapshot_log_bytes_min,
+            closing: AtomicBool::new(false),
+            halted: OnceLock::new(),
+        }
+    }
+
+    /// The newest view, for as long as the caller likes.
+    pub fn view(&self) -> Arc<View> {
+        self.published.load_full()
+    }
+
+    /// The newest view, for a moment: cheaper, but only few may be held at a time.
+    pub fn view_guard(&self) -> Guard<Arc<View>> {
+        self.published.load()
+    }
+
+    /// Makes `view` the newest; gives the one before.
+    pub fn publish(&self, view: Arc<View>) -> Arc<View> {
+        self.published.swap(view)
+    }
+
+    /// True for batches that this opening of the store has proposed.
+    pub fn is_own(&self, origin: &Origin) -> bool {
+        origin.member_id == self.member_id && origin.incarnation == self.incarnation
+    }
+
+    /// The newest snapshot on disk.
+    pub fn snapshot(&self) -> Option<SnapshotFile> {
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes a finished snapshot; gives the one before.
+    pub fn set_snapshot(&self, file: SnapshotFile, size_bytes: u64) -> Option<SnapshotFile> {
+        self.snapshot_size_bytes.store(size_bytes, Ordering::Relaxed);
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).replace(file)
+    }
+
+    /// Bytes of log after which the next snapshot is due. As much as the last snapshot took, so that writing
+    /// snapshots costs at most as much as writing the log.
+    pub fn snapshot_due_bytes(&self) -> u64 {
+        self.snapshot_log_bytes_min.max(self.snapshot_size_bytes.load(Ordering::Relaxed))
+    }
+
+    /// Closing has begun: nothing is admitted any more, and a fault is no longer news.
+    pub fn begin_closing(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    /// Whether closing has begun.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Why the store has halted, if it has.
+    pub fn halt_reason(&self) -> Option<&str> {
+        self.halted.get().map(String::as_str)
+    }
+
+    /// Halts the store: says why, once; answers everybody who waits.
+    pub fn halt(&self, reason: &str) {
+        if self.is_closing() || self.halted.set(reason.to_owned()).is_err() {
+            return;
+        }
+        self.refuse_all(self.pending.end(), &StoreError::Halted(reason.to_owned()));
+        self.events.halted(reason);
+    }
+
+    /// Passes on something for an operator to read.
+    pub fn notice(&self, text: &str) {
+        self.events.notice(text);
+    }
+
+    /// Tells all of `callers` the same.
+    pub fn refuse_all(&self, callers: Vec<T>, error: &StoreError) {
+        if !callers.is_empty() {
+            self.replies.deliver(callers.into_iter().map(|caller| (caller, Err(error.clone()))).collect());
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! A store: one member's half of a replicated tree, open on a data directory.
+//!
+//! Threads (named after the store): ingest proposes what waits, the log's writer makes it durable, apply makes it
+//! visible and answers, snapshot writes the tree to disk. Consensus runs on the process's [`Engine`].
+//!
+//! Invariants
+//! 1. Every caller that was admitted is answered exactly once, also when a thread panics or the store closes.
+//! 2. A thread's panic halts this store and nothing else.
+//! 3. When [`Store::close`] returns, nothing of the store runs and the directory is free.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::Guard;
+use crossbeam_channel::{Sender, TrySendError, bounded, unbounded};
+use pando_tree::Command;
+
+use crate::admission::Admission;
+use crate::apply_thread::{ApplyJob, ApplyThread};
+use crate::consensus::{
+    Applier, Consensus, ConsensusStatus, Done, RaftConsensus, RaftOptions, SnapshotFile,
+};
+use crate::directory::DataDirectory;
+use crate::disk::Disk;
+use crate::engine::Engine;
+use crate::entry::Entry;
+use crate::error::{OpenError, StoreError};
+use crate::ingest_thread::{IngestJob, IngestThread};
+use crate::log::{Log, LogOptions};
+use crate::machine::panic_text;
+use crate::options::{
+    CLOSE_DRAIN_TIMEOUT_MS, COMMANDS_SIZE_BYTES_MAX, ENTRIES_IN_FLIGHT_MAX, OPEN_RECOVERY_TIMEOUT_MS,
+    StoreOptions,
+};
+use crate::pending::Pending;
+use crate::reaper::{Garbage, Reaper};
+use crate::shared::{Shared, SharedParts};
+use crate::snapshot_thread::{self, SnapshotJob, SnapshotThread};
+use crate::ticket::{Replies, StoreEvents, Ticket};
+use crate::view::View;
+
+/// Memory of the stack of each of the store's threads. None recurses on data.
+const THREAD_STACK_SIZE_BYTES: usize = 1024 * 1024;
+
+/// A thread whose panic can be provoked, to show that the store survives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProvokedThread {
+    /// The thread that proposes.
+    Ingest,
+    /// The thread that applies.
+    Apply,
+    /// The thread that writes the log.
+    Log,
+}
+
+/// Figures about a store, for people and tests.
+#[derive(Debug, Clone)]
+pub struct StoreStatus {
+    /// This member.
+    pub member_id: u64,
+    /// How consensus sees itself.
+    pub consensus: ConsensusStatus,
+    /// Nodes in the tree, the root included.
+    pub node_count: u64,
+    /// Bytes of the log's files.
+    pub log_size_bytes: u64,
+    /// The last log index in the newest snapshot.
+    pub snapshot_index: Option<u64>,
+    /// Bytes of commands that wait to be proposed.
+    pub waiting_size_bytes: usize,
+}
+
+/// See the module.
+pub struct Store<T: Ticket> {
+    shared: Arc<Shared<T>>,
+    consensus: Arc<dyn Consensus>,
+    ingest: Sender<IngestJob<T>>,
+    apply: Sender<ApplyJob>,
+    log: Log<Entry>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    directory: Mutex<Option<DataDirectory>>,
+}
+
+impl<T: Ticket> Store<T> {
+    /// Opens the store in `directory`, made if it is not there. Returns when the store leads and has applied its log.
+    ///
+    /// Blocks for as long as reading snapshot and log takes: not for a scheduler's thread.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        options: StoreOptions,
+        replies: Arc<dyn Replies<T>>,
+        events: Arc<dyn StoreEvents>,
+    ) -> Result<Store<T>, OpenError> {
+        let engine = Engine::shared().map_err(OpenError::Thread)?;
+        let data_directory = DataDirectory::open(disk.clone(), directory, &options.holder, options.new_store_id)?;
+        let identity = data_directory.identity();
+        let loaded = snapshot_thread::load_newest(&*disk, directory, identity.store_id, &|text| events.notice(text))?;
+        let log_options = LogOptions { thread_name_prefix: options.name.clone(), ..LogOptions::default() };
+        let (log, recovered) = Log::open(disk.clone(), &directory.join("log"), identity.store_id, log_options)?;
+        if let Some(torn) = &recovered.torn_tail {
+            events.notice(&torn.to_string());
+        }
+        check_for_gap(&log, &loaded.view)?;
+        let shared = Arc::new(Shared::new(SharedParts {
+            name: options.name.clone(),
+            store_id: identity.store_id,
+            member_id: identity.member_id,
+            incarnation: options.incarnation,
+            disk,
+            directory: directory.to_owned(),
+            clock: options.clock.clone(),
+            engine: engine.clone(),
+            pending: Pending::new(ENTRIES_IN_FLIGHT_MAX),
+            admission: Admission::new(COMMANDS_SIZE_BYTES_MAX),
+            replies,
+            events,
+            view: loaded.view,
+            snapshot: loaded.snapshot,
+            snapshot_log_bytes_min: options.snapshot_log_bytes_min,
+        }));
+        let mut threads = Vec::new();
+        let (snapshots, snapshot_jobs) = bounded(1);
+        let snapshot_thread = SnapshotThread::new(shared.clone());
+        threads.push(spawn(&shared, "snapshot", move || snapshot_thread.run(&snapshot_jobs))?);
+        // No bound needed: consensus hands over one chunk and waits for it.
+        let (apply, apply_jobs) = unbounded();
+        let apply_thread = ApplyThread::new(shared.clone(), snapshots.clone());
+        threads.push(spawn(&shared, "apply", move || apply_thread.run(&apply_jobs))?);
+        let applier = Arc::new(StoreApplier { shared: shared.clone(), jobs: apply.clone() });
+        let runtime = engine.handle().ok_or_else(|| OpenError::Consensus("no runtime".to_owned()))?;
+        let consensus = RaftConsensus::start(
+            runtime,
+            log.clone(),
+            applier,
+            RaftOptions {
+                member_id: identity.member_id,
+                node_name: options.node_name,
+                store_name: options.name,
+                recovery_timeout: Duration::from_millis(OPEN_RECOVERY_TIMEOUT_MS),
+            },
+        )
+        .map_err(OpenError::Consensus)?;
+        let consensus: Arc<dyn Consensus> = Arc::new(consensus);
+        // The snapshot thread was started before consensus, which it tells of finished snapshots.
+        let _ = snapshots.send(SnapshotJob::Consensus(Arc::downgrade(&consensus)));
+        let (ingest, ingest_jobs) = bounded(options.queued_commands_max);
+        let ingest_thread = IngestThread::new(shared.clone(), consensus.clone());
+        threads.push(spawn(&shared, "ingest", move || ingest_thread.run(&ingest_jobs))?);
+        Ok(Store {
+            shared,
+            consensus,
+            ingest,
+            apply,
+            log,
+            threads: Mutex::new(threads),
+            directory: Mutex::new(Some(data_directory)),
+        })
+    }
+
+    /// Queues a command. Never blocks; a refused caller gets its ticket back and no other answer.
+    pub fn submit(&self, command: Command, caller: T) -> Result<(), (T, StoreError)> {
+        if self.shared.is_closing() {
+            return Err((caller, StoreError::NotRunning));
+        }
+        if let Some(reason) = self.shared.halt_reason() {
+            return Err((caller, StoreError::Halted(reason.to_owned())));
+        }
+        let size_bytes = command.size_bytes();
+        if !self.shared.admission.admit(size_bytes) {
+            return Err((caller, StoreError::Overloaded));
+        }
+        self.ingest.try_send(IngestJob::Command(command, caller)).map_err(|refused| {
+            self.shared.admission.release(size_bytes);
+            let (job, error) = match refused {
+                TrySendError::Full(job) => (job, StoreError::Overloaded),
+                TrySendError::Disconnected(job) => (job, StoreError::NotRunning),
+            };
+            match job {
+                IngestJob::Command(_, caller) => (caller, error),
+                // What comes back is what was sent.
+                IngestJob::End | IngestJob::Panic => unreachable!("not what was sent"),
+            }
+        })
+    }
+
+    /// The newest view, for a moment: for reads that end at once.
+    pub fn view_guard(&self) -> Guard<Arc<View>> {
+        self.shared.view_guard()
+    }
+
+    /// The newest view, to keep: for long reads. Give it to the reaper when done.
+    pub fn view(&self) -> Arc<View> {
+        self.shared.view()
+    }
+
+    /// Where views and subtrees are to be let go.
+    pub fn reaper(&self) -> &Reaper {
+        self.shared.engine.reaper()
+    }
+
+    /// Why the store has halted, if it has.
+    pub fn halt_reason(&self) -> Option<&str> {
+        self.shared.halt_reason()
+    }
+
+    /// Halts the store because of a fault outside of it: everybody who waits is answered, the owner is told.
+    pub fn halt(&self, reason: &str) {
+        self.shared.halt(reason);
+    }
+
+    /// Figures for people and tests.
+    pub fn status(&self) -> StoreStatus {
+        let view = self.shared.view();
+        StoreStatus {
+            member_id: self.shared.member_id,
+            consensus: self.consensus.status(),
+            node_count: view.state.node_count(),
+            log_size_bytes: self.log.size_on_disk_bytes(),
+            snapshot_index: self.shared.snapshot().map(|file| file.covers.index),
+            waiting_size_bytes: self.shared.admission.waiting_size_bytes(),
+        }
+    }
+
+    /// Makes a thread panic, to show what a fault in it does: the store halts and says why.
+    pub fn provoke_panic(&self, thread: ProvokedThread) {
+        match thread {
+            ProvokedThread::Ingest => {
+                let _ = self.ingest.send(IngestJob::Panic);
+            }
+            ProvokedThread::Apply => {
+                let _ = self.apply.send(ApplyJob::Panic);
+            }
+            ProvokedThread::Log => self.log.provoke_panic(),
+        }
+    }
+
+    /// Closes: refuses new commands, answers those that wait, ends every thread, frees the directory.
+    ///
+    /// Blocks (at most about `CLOSE_DRAIN_TIMEOUT_MS`): not for a scheduler's thread. Closing twice does nothing.
+    pub fn close(&self) {
+        self.shared.begin_closing();
+        let Some(directory) = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let _ = self.ingest.send(IngestJob::End);
+        // What was proposed is waited for; what comes too late is told that the outcome is unknown.
+        self.shared.pending.wait_until_empty(Duration::from_millis(CLOSE_DRAIN_TIMEOUT_MS));
+        self.shared.refuse_all(self.shared.pending.end(), &StoreError::Closed);
+        self.consensus.shut_down();
+        let _ = self.apply.send(ApplyJob::End);
+        self.log.close();
+        // Every thread ends by itself now; one that panicked has ended already, and said so.
+        for thread in std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner)) {
+            let _ = thread.join();
+        }
+        drop(directory);
+    }
+}
+
+fn check_for_gap(log: &Log<Entry>, view: &View) -> Result<(), OpenError> {
+    match log.state().purged {
+        Some(purged) if purged.index > view.applied_index() => Err(OpenError::Gap {
+            log_starts_at: purged.index + 1,
+            snapshot_ends_at: view.applied_index(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Starts a thread of the store; its panic halts the store.
+fn spawn<T: Ticket>(
+    shared: &Arc<Shared<T>>,
+    role: &'static str,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, OpenError> {
+    let shared_with_thread = shared.clone();
+    std::thread::Builder::new()
+        .name(format!("pando-{role}-{}", shared.name))
+        .stack_size(THREAD_STACK_SIZE_BYTES)
+        .spawn(move || {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(body)) {
+                shared_with_thread.halt(&format!("the {role} thread panicked: {}", panic_text(&*panic)));
+            }
+        })
+        .map_err(OpenError::Thread)
+}
+
+impl<T: Ticket> Drop for Store<T> {
+    fn drop(&mut self) {
+        self.close();
+        self.shared.engine.reaper().free(Garbage::View(self.shared.view()));
+    }
+}
+
+/// The store's side towards consensus.
+struct StoreApplier<T> {
+    shared: Arc<Shared<T>>,
+    jobs: Sender<ApplyJob>,
+}
+
+impl<T: Ticket> Applier for StoreApplier<T> {
+    fn apply(&self, entries: Vec<Entry>, done: Done) {
+        // If the thread has ended, `done` is dropped, and consensus takes that as the failure it is.
+        let _ = self.jobs.send(ApplyJob::Entries(entries, done));
+    }
+
+    fn install(&self, snapshot: SnapshotFile, done: Done) {
+        let _ = self.jobs.send(ApplyJob::Install(snapshot, done));
+    }
+
+    fn view(&self) -> Arc<View> {
+        self.shared.view()
+    }
+
+    fn newest_snapshot(&self) -> Option<SnapshotFile> {
+        self.shared.snapshot()
+    }
+
+    fn fatal(&self, reason: String) {
+        self.shared.halt(&reason);
+    }
+}

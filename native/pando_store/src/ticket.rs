@@ -1,0 +1,37 @@
+//! What the store knows of a caller: who gets the answer, and whether anybody still waits for it.
+
+use crate::error::StoreError;
+use pando_tree::Answer;
+
+/// The outcome of one command.
+#[derive(Debug)]
+pub struct Applied {
+    /// The tree's answer.
+    pub answer: Answer,
+    /// The log index at which the command was applied.
+    pub log_index: u64,
+}
+
+/// What a caller is told.
+pub type Outcome = Result<Applied, StoreError>;
+
+/// A caller of one command. Dropping a ticket without an answer must tell the caller that the outcome is unknown:
+/// that is the implementer's duty, and makes "nobody waits for ever" hold on every path, panics included.
+pub trait Ticket: Send + 'static {
+    /// True when the caller no longer waits; a command not yet proposed is then dropped.
+    fn is_cancelled(&self) -> bool;
+}
+
+/// Takes answers away from the threads of a store. Must not block for longer than a push on a queue.
+pub trait Replies<T>: Send + Sync + 'static {
+    /// Delivers the outcomes of the commands of one log entry, in their order.
+    fn deliver(&self, replies: Vec<(T, Outcome)>);
+}
+
+/// What a store has to say without being asked.
+pub trait StoreEvents: Send + Sync + 'static {
+    /// The store has stopped by itself and must be opened again. Said once.
+    fn halted(&self, reason: &str);
+    /// Something an operator should read: a torn tail that was cut off, a snapshot that could not be written.
+    fn notice(&self, text: &str);
+}

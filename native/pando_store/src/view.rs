@@ -1,0 +1,33 @@
+//! A view: everything a store knows at one point of its log, in one immutable value.
+//!
+//! Publishing a new view is one pointer swap, so whoever holds one sees a consistent cut: tree, members, log position.
+
+use std::sync::Arc;
+
+use pando_tree::State;
+
+use crate::log::LogPosition;
+use crate::membership::Membership;
+
+/// What the store knows after applying the log up to `applied`. A clone costs a few reference counts.
+#[derive(Clone)]
+pub struct View {
+    /// The tree.
+    pub state: State,
+    /// The last entry that is in this view; `None` before the first.
+    pub applied: Option<LogPosition>,
+    /// The newest members in this view, and where in the log they were set.
+    pub membership: Option<(LogPosition, Arc<Membership>)>,
+}
+
+impl View {
+    /// The view of a store that has never applied anything.
+    pub fn empty() -> View {
+        View { state: State::new(), applied: None, membership: None }
+    }
+
+    /// The index of the last entry in this view; 0 before the first.
+    pub fn applied_index(&self) -> u64 {
+        self.applied.map_or(0, |position| position.index)
+    }
+}
