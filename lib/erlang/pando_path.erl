@@ -360,7 +360,8 @@ component([{literal, Text}] = Segment, _Input) ->
 component(Segment, _Input) ->
     name_or_glob(Segment).
 
-%% The usual text: it says what it means. A copy is made of it because a name outlives the string it was cut from.
+%% The usual text: it says what it means. A copy is made of it because a name outlives the string it was cut
+%% from.
 is_plain(<<Byte, Text/binary>>) when Byte =/= $%, Byte =/= $* -> is_plain(Text);
 is_plain(Text) -> Text =:= <<>>.
 
@@ -383,7 +384,10 @@ glob_regex({value, Value}) -> lists:flatmap(fun regex_literal/1, binary_to_list(
 glob_char($*) -> ".*";
 glob_char(Char) -> [Char].
 
-%% `-', `&', `~' and `#' mean something between brackets, which a literal may have opened.
+%% `-', `&', `~' and `#' mean something between brackets, which a literal may have opened. A zero byte ends a
+%% regular expression for some engines.
+regex_literal(0) ->
+    "\\x00";
 regex_literal(Char) ->
     case lists:member(Char, "\\^$.|?*+()[]{}-&~#") of
         true -> [$\\, Char];
