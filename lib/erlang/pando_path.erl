@@ -119,6 +119,19 @@
     ((C >= $0 andalso C =< $9) orelse (C >= $A andalso C =< $F) orelse (C >= $a andalso C =< $f))
 ).
 
+%% Where this module answers otherwise than Khepri, on purpose, and the tests in pando_path_tests that say so:
+%%
+%% - `[$^, $^, a]', `[$^, $^]' are native paths: native_paths_may_start_with_several_special_components_test_
+%% - `[$/, $^, a]' keeps its `$/': a_root_marker_before_a_special_component_is_kept_test_
+%% - `"^/:foo"', `"/a/^/b"' are paths: a_caret_is_the_parent_only_at_the_start_of_a_relative_string_test_
+%% - `[$/, 8364]' is a name: wide_characters_in_a_string_are_utf8_test_
+%% - `"/:%E2%82%AC"' is one character:
+%%   percent_encoded_atoms_are_wide_text_if_they_have_a_wide_character_test_
+%% - the atom of that character is printed so: wide_atoms_are_printed_as_utf8_test_
+%% - the atom of the characters 226, 130, 172 is printed as they are:
+%%   atoms_that_look_like_the_utf8_of_wide_ones_are_told_apart_test_
+%% - an atom that cannot exist is an invalid path: atoms_have_at_most_255_characters_test_
+
 %% -------------------------------------------------------------------
 %% From text.
 %% -------------------------------------------------------------------
