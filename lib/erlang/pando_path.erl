@@ -127,9 +127,9 @@
 %% - `[$/, 8364]' is a name: wide_characters_in_a_string_are_utf8_test_
 %% - `"/:%E2%82%AC"' is one character:
 %%   percent_encoded_atoms_are_wide_text_if_they_have_a_wide_character_test_
-%% - the atom of that character is printed so: wide_atoms_are_printed_as_utf8_test_
+%% - the atom of that character is printed so: wide_atoms_are_printed_as_utf8_test
 %% - the atom of the characters 226, 130, 172 is printed as they are:
-%%   atoms_that_look_like_the_utf8_of_wide_ones_are_told_apart_test_
+%%   atoms_that_look_like_the_utf8_of_wide_ones_are_told_apart_test
 %% - an atom that cannot exist is an invalid path: atoms_have_at_most_255_characters_test_
 
 %% -------------------------------------------------------------------

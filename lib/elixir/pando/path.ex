@@ -32,8 +32,8 @@ defmodule Pando.Path do
   A literal `:` makes an atom of what follows, interpolation included: `~p"/:#{name}"`. Atoms are never freed;
   do not do that with names that strangers choose.
 
-  A binary is read byte by byte, as `:pando_path` does it: `~p"/é"` is the name `"é"`, but an atom which is not
-  ASCII is better given as an interpolation, `~p"/:#{:é}"`, or as a list, `[:é]`.
+  A binary is read byte by byte, as `:pando_path` does it: `~p"/é"` is the name `"é"`, but an atom which is
+  not ASCII is better given as an interpolation, `~p"/:#{:é}"`, or as a list, `[:é]`.
 
   There is no `to_string/1` here, because an import of it would be ambiguous with the one of `Kernel`;
   `to_binary/1` gives the string of a path.
