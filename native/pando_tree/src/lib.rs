@@ -1,1 +1,34 @@
-//! Placeholder replaced in the next commit.
+//! The tree of Pando and what commands do to it.
+//!
+//! Pure: no input or output, no clock, no randomness, no globals. Everything a command depends on is in the
+//! [`State`], the [`Command`] and the [`Context`], so every replica computes the same.
+//!
+//! Nodes are immutable and shared ([`Node`]); a change copies the way from the node to the root, and a copy of the
+//! state is one reference. Payloads are bytes of the external term format ([`term`]), shared and never copied.
+
+mod answer;
+mod command;
+mod delete;
+pub mod limits;
+mod name;
+mod name_map;
+mod node;
+mod payload;
+mod preorder;
+mod props;
+mod put;
+mod state;
+mod step;
+pub mod term;
+mod walk;
+
+pub use answer::{Answer, Refusal};
+pub use command::{Command, Expectation, Wanted};
+pub use limits::Limit;
+pub use name::{Name, NameKind, Path};
+pub use name_map::{Cursor, Iter, NameMap};
+pub use node::{Children, Node};
+pub use payload::Payload;
+pub use props::{DeleteReason, Props, PropsMask};
+pub use state::{Context, Found, State};
+pub use step::Step;

@@ -1,0 +1,86 @@
+//! What a command answers.
+
+use std::fmt;
+
+use crate::command::Wanted;
+use crate::limits::Limit;
+use crate::name::{Name, Path};
+use crate::props::Props;
+
+/// The answer of a command. Unless it is `Refused`, the command took effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Success, and the caller wanted no properties.
+    Done,
+    /// Success: the nodes concerned. Of a removal: the target, then what was below it (a node before its
+    /// descendants), then the parents that went with it, upwards. Empty when there was nothing to do it to.
+    Nodes(Vec<(Path, Props)>),
+    /// Nothing was changed.
+    Refused(Refusal),
+}
+
+impl Answer {
+    /// The answer of a success that concerned no node.
+    pub(crate) fn nothing(wanted: Option<&Wanted>) -> Answer {
+        if wanted.is_some() { Answer::Nodes(Vec::new()) } else { Answer::Done }
+    }
+}
+
+/// Why a command or a query was refused. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A node on the path is missing.
+    NodeNotFound {
+        /// The name that is missing.
+        name: Name,
+        /// The path up to and including it.
+        path: Path,
+        /// Whether it was the last component.
+        is_target: bool,
+    },
+    /// The node is there but not as the command demands.
+    Mismatching {
+        /// Its name; `None` for the root.
+        name: Option<Name>,
+        /// Its path.
+        path: Path,
+        /// Whether it was the last component.
+        is_target: bool,
+        /// Its default properties.
+        props: Box<Props>,
+    },
+    /// The path has a wildcard where one node must be named.
+    WildcardInPath {
+        /// The index of the step.
+        position: usize,
+    },
+    /// A step up, or back to the root, behind wildcards in a combination that no scan supports.
+    UnsupportedPattern {
+        /// The index of the step.
+        position: usize,
+    },
+    /// Something is too large.
+    LimitExceeded(Limit),
+}
+
+impl From<Limit> for Refusal {
+    fn from(limit: Limit) -> Refusal {
+        Refusal::LimitExceeded(limit)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NodeNotFound { path, .. } => write!(f, "no node at {path:?}"),
+            Refusal::Mismatching { path, .. } => write!(f, "the node at {path:?} is not as demanded"),
+            Refusal::WildcardInPath { position } => write!(f, "step {position} may match many nodes"),
+            Refusal::UnsupportedPattern { position } => {
+                write!(f, "step {position} cannot follow these wildcards")
+            }
+            Refusal::LimitExceeded(limit) => write!(f, "limit exceeded: {limit}"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

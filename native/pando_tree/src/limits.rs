@@ -1,0 +1,92 @@
+//! The limits of paths, names and payloads.
+//!
+//! Invariants:
+//! 1. The limits are constants: a command must get the same answer on every replica, so no member can have its own.
+//! 2. The border checks them first, decoding checks them again, and `State::apply` refuses what slipped through.
+
+use std::fmt;
+
+/// The longest path, and the deepest tree: components (steps of a command's path count as components too).
+pub const PATH_COMPONENTS_MAX: usize = 1024;
+/// The names of one path together, in bytes.
+pub const PATH_SIZE_BYTES_MAX: usize = 256 * 1024;
+/// One name, in bytes.
+pub const NAME_SIZE_BYTES_MAX: usize = 64 * 1024;
+/// An atom, in characters: the limit of the BEAM itself.
+pub const ATOM_CHARACTERS_MAX: usize = 255;
+/// One payload, in bytes of external term format: a binary of 64 MiB and its headers fit.
+pub const PAYLOAD_SIZE_BYTES_MAX: usize = 64 * 1024 * 1024 + 256;
+/// Detached subtrees that wait for `State::take_detached`; beyond it they are freed by the command that detaches.
+pub const DETACHED_SUBTREES_MAX: usize = 1024;
+/// A detached subtree smaller than this is freed on the spot: handing it over would cost more.
+pub const DETACHED_NODES_MIN: u64 = 64;
+
+/// A limit that something went over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// [`PATH_COMPONENTS_MAX`].
+    PathComponents,
+    /// [`PATH_SIZE_BYTES_MAX`].
+    PathSizeBytes,
+    /// [`NAME_SIZE_BYTES_MAX`].
+    NameSizeBytes,
+    /// [`ATOM_CHARACTERS_MAX`].
+    AtomCharacters,
+    /// [`PAYLOAD_SIZE_BYTES_MAX`].
+    PayloadSizeBytes,
+}
+
+impl Limit {
+    /// The largest permitted value.
+    pub fn max(self) -> usize {
+        match self {
+            Limit::PathComponents => PATH_COMPONENTS_MAX,
+            Limit::PathSizeBytes => PATH_SIZE_BYTES_MAX,
+            Limit::NameSizeBytes => NAME_SIZE_BYTES_MAX,
+            Limit::AtomCharacters => ATOM_CHARACTERS_MAX,
+            Limit::PayloadSizeBytes => PAYLOAD_SIZE_BYTES_MAX,
+        }
+    }
+
+    /// The name the limit is documented under.
+    pub fn name(self) -> &'static str {
+        match self {
+            Limit::PathComponents => "path_components_max",
+            Limit::PathSizeBytes => "path_size_bytes_max",
+            Limit::NameSizeBytes => "name_size_bytes_max",
+            Limit::AtomCharacters => "atom_characters_max",
+            Limit::PayloadSizeBytes => "payload_size_bytes_max",
+        }
+    }
+
+    /// `Ok` when `value` is within the limit.
+    pub fn check(self, value: usize) -> Result<(), Limit> {
+        if value <= self.max() { Ok(()) } else { Err(self) }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name(), self.max())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_admits_its_maximum_and_refuses_one_more() {
+        for limit in [
+            Limit::PathComponents,
+            Limit::PathSizeBytes,
+            Limit::NameSizeBytes,
+            Limit::AtomCharacters,
+            Limit::PayloadSizeBytes,
+        ] {
+            assert_eq!(limit.check(limit.max()), Ok(()));
+            assert_eq!(limit.check(limit.max() + 1), Err(limit));
+            assert!(limit.to_string().contains(&limit.max().to_string()));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The state of the tree and what commands do to it.
+//!
+//! Invariants:
+//! 1. `apply` is a pure function of state, command and context, total (it never panics), and either does all of the
+//!    command or, when it refuses, nothing.
+//! 2. A clone costs one reference and never changes afterwards, whatever is applied to the original.
+//! 3. The root always exists and is never implicit.
+
+use std::sync::Arc;
+
+use crate::answer::{Answer, Refusal};
+use crate::command::Command;
+use crate::limits::{DETACHED_NODES_MIN, DETACHED_SUBTREES_MAX};
+use crate::name::{Name, Path};
+use crate::node::Node;
+use crate::payload::Payload;
+use crate::step::Step;
+use crate::walk::{not_found, to_path, walk};
+
+/// A tree at one revision.
+#[derive(Debug)]
+pub struct State {
+    pub(crate) root: Arc<Node>,
+    pub(crate) revision: u64,
+    detached: Vec<Arc<Node>>,
+}
+
+/// What a command is applied in: the same on every replica.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// The revision the tree has afterwards; it never decreases from one command to the next.
+    pub revision: u64,
+    /// The clock of the member that proposed the command, in milliseconds.
+    pub clock_ms: u64,
+}
+
+/// A node that a path led to.
+#[derive(Clone, Debug)]
+pub struct Found<'a> {
+    /// Its path, without steps up or back.
+    pub path: Path,
+    /// The node.
+    pub node: &'a Node,
+}
+
+impl State {
+    /// A tree with nothing but the root, at revision 0.
+    pub fn new() -> State {
+        State::from_root(Arc::new(Node::new(Payload::None, false, 0)), 0)
+    }
+
+    pub(crate) fn from_root(root: Arc<Node>, revision: u64) -> State {
+        State { root, revision, detached: Vec::new() }
+    }
+
+    /// Applies a command. Afterwards the state has the revision of the context, also when the command was refused.
+    pub fn apply(&mut self, command: &Command, context: &Context) -> Answer {
+        self.revision = context.revision;
+        let answer = match command {
+            Command::Put { path, payload, expectation, wanted } => {
+                self.put(path, payload, *expectation, wanted.as_ref())
+            }
+            Command::Delete { path, wanted } => self.delete(path, wanted.as_ref()),
+            Command::Clear { path, wanted } => self.clear(path, wanted.as_ref()),
+        };
+        answer.unwrap_or_else(Answer::Refused)
+    }
+
+    /// The revision of the last command applied.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Sets the revision: for entries of the log that are no command.
+    pub fn set_revision(&mut self, revision: u64) {
+        self.revision = revision;
+    }
+
+    /// The number of nodes, the root included.
+    pub fn node_count(&self) -> u64 {
+        self.root.subtree_nodes
+    }
+
+    /// The root.
+    pub fn root(&self) -> &Arc<Node> {
+        &self.root
+    }
+
+    /// The node at this path.
+    pub fn lookup(&self, path: &[Name]) -> Option<&Node> {
+        path.iter().try_fold(&*self.root, |node, name| node.child(name))
+    }
+
+    /// The node that the steps lead to. They must name one node, and so must every step on the way.
+    pub fn resolve(&self, steps: &[Step]) -> Result<Found<'_>, Refusal> {
+        let walk = walk(&self.root, steps)?;
+        match (walk.first_missing, walk.target()) {
+            (None, Some(node)) => Ok(Found { path: to_path(&walk.names), node }),
+            (position, _) => Err(not_found(steps, position.unwrap_or_default())),
+        }
+    }
+
+    /// The large subtrees that commands detached since the last call. To drop one may take long if nothing else
+    /// holds it, so do it on a thread that may wait.
+    pub fn take_detached(&mut self) -> Vec<Arc<Node>> {
+        std::mem::take(&mut self.detached)
+    }
+
+    pub(crate) fn detach(&mut self, subtree: Arc<Node>) {
+        if subtree.subtree_nodes >= DETACHED_NODES_MIN && self.detached.len() < DETACHED_SUBTREES_MAX {
+            self.detached.push(subtree);
+        }
+    }
+
+    /// Changes the node at a path that exists, and what the nodes above it know of it: their newest revision and
+    /// the number of nodes, by which the change makes the subtree grow.
+    pub(crate) fn change<R>(
+        &mut self,
+        names: &[&Name],
+        growth: i64,
+        change: impl FnOnce(&mut Node) -> R,
+    ) -> Option<R> {
+        let revision = self.revision;
+        let mut node = Arc::make_mut(&mut self.root);
+        let mut names = names.iter();
+        loop {
+            node.subtree_revision = revision;
+            node.subtree_nodes = node.subtree_nodes.saturating_add_signed(growth);
+            match names.next() {
+                Some(name) => node = Arc::make_mut(node.children.get_mut(name)?),
+                None => {
+                    node.revision = revision;
+                    return Some(change(node));
+                }
+            }
+        }
+    }
+}
+
+impl Default for State {
+    fn default() -> State {
+        State::new()
+    }
+}
+
+impl Clone for State {
+    /// The detached subtrees stay with the original: it is the one whose commands detached them.
+    fn clone(&self) -> State {
+        State::from_root(Arc::clone(&self.root), self.revision)
+    }
+}
+
+#[cfg(test)]
+#[path = "state_test.rs"]
+mod tests;

@@ -1,0 +1,27 @@
+//! The components of a path as a command or a query spells it.
+
+use crate::name::Name;
+
+/// One component of a path or pattern.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Down to the child with this name.
+    Child(Name),
+    /// Stay.
+    This,
+    /// Up to the parent; at the root it stays at the root.
+    Parent,
+    /// Back to the root.
+    Root,
+    /// Down to every child: `*`.
+    AnyChild,
+    /// Down to every descendant, at any depth: `**`.
+    AnyDescendant,
+}
+
+impl Step {
+    /// Whether the step can lead to more than one node.
+    pub fn is_wildcard(&self) -> bool {
+        matches!(self, Step::AnyChild | Step::AnyDescendant)
+    }
+}
