@@ -4,6 +4,7 @@
 %% node that a write has removed, its last properties and `delete_reason'. Which properties: option `props_to_return',
 %% by default `[payload, payload_version, delete_reason]'. Errors are those of `pando'.
 -module(pando_adv).
+-compile({no_auto_import, [get/1, put/2]}).
 
 -export([get/1, get/2, get/3, get_many/1, get_many/2, get_many/3]).
 -export([put/2, put/3, put/4, create/2, create/3, create/4, update/2, update/3, update/4]).

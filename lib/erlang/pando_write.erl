@@ -13,8 +13,9 @@
 -export_type([silent/0]).
 
 %% The options of a write whose caller wants `ok' or an error.
--spec without_answer(pando_options:command()) -> silent().
-without_answer(#{timeout := Timeout}) ->
+-spec without_answer(map()) -> silent().
+without_answer(Options) ->
+    #{timeout := Timeout} = pando_options:command(Options),
     #{timeout => Timeout, props => none}.
 
 -spec put(term(), term(), term(), anything | absent | present, options()) -> result().

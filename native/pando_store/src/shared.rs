@@ -85,7 +85,7 @@ pub struct SharedParts<T> {
     pub snapshot_log_bytes_min: u64,
 }
 
-impl<T> Shared<T> {
+impl<T: Send + 'static> Shared<T> {
     /// A store that is opening.
     pub fn new(parts: SharedParts<T>) -> Shared<T> {
         let (snapshot, snapshot_size_bytes) = match parts.snapshot {

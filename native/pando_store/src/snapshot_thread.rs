@@ -56,7 +56,7 @@ pub struct SnapshotThread<T> {
     consensus: Option<Weak<dyn Consensus>>,
 }
 
-impl<T> SnapshotThread<T> {
+impl<T: Send + 'static> SnapshotThread<T> {
     /// Writes into the directory of `shared`.
     pub fn new(shared: Arc<Shared<T>>) -> SnapshotThread<T> {
         SnapshotThread { shared, consensus: None }

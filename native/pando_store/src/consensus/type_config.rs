@@ -3,8 +3,11 @@
 use std::fmt;
 
 use openraft::RaftTypeConfig;
-use openraft::impls::BasicNode;
+use openraft::impls::{
+    BasicNode, BoxedErrorSource, Entry, EntryPayload, InlineBatch, TokioRuntime, Vote, leader_id_adv,
+};
 use openraft::raft::responder::Responder;
+use openraft::vote::RaftLeaderId;
 
 use crate::batch::Batch;
 
@@ -34,12 +37,29 @@ impl<C: RaftTypeConfig, T: Send + 'static> Responder<C, T> for ProposalEnd<T> {
     }
 }
 
-openraft::declare_raft_types!(
-    /// The types of Pando's consensus: members are numbers, their node data is the name of the Erlang node.
-    pub PandoTypes:
-        D = Proposal,
-        R = (),
-        NodeId = u64,
-        Node = BasicNode,
-        Responder<T> = ProposalEnd<T> where T: Send + 'static,
-);
+/// The types of Pando's consensus: members are numbers, their node data is the name of the Erlang node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PandoTypes;
+
+// Written out, because the library's macro takes no generic type for `Responder`.
+impl RaftTypeConfig for PandoTypes {
+    type D = Proposal;
+    type R = ();
+    type NodeId = u64;
+    type Node = BasicNode;
+    type Term = u64;
+    type LeaderId = leader_id_adv::LeaderId<u64, u64>;
+    type Vote = Vote<Self::LeaderId>;
+    type Payload = EntryPayload<Proposal, u64, BasicNode>;
+    type Entry = Entry<<Self::LeaderId as RaftLeaderId>::Committed, Self::Payload>;
+    type Responder<T>
+        = ProposalEnd<T>
+    where
+        T: Send + 'static;
+    type Batch<T>
+        = InlineBatch<T>
+    where
+        T: Send + 'static;
+    type AsyncRuntime = TokioRuntime;
+    type ErrorSource = BoxedErrorSource;
+}
