@@ -1,5 +1,17 @@
-//! The directory of one store.
+//! The directory of one store: whose it is, and that only one process uses it.
+//!
+//! 1. [`StoreDirectory::open`] holds an exclusive lock until it is dropped; a second opener learns who has it.
+//! 2. The identity is there whole or not at all; it is replaced in one step.
+//! 3. A directory that has a log or snapshots but no identity is refused: an identity is never guessed.
+//! 4. A reset (leaving one cluster to join another) survives a crash at any point: what it has to do is written down
+//!    first, and the next open goes on with it.
 
+mod error;
+mod identity;
+mod store_directory;
 mod store_id;
 
+pub use error::DirectoryError;
+pub use identity::Identity;
+pub use store_directory::StoreDirectory;
 pub use store_id::StoreId;

@@ -1,6 +1,7 @@
 //! What the tests of the disk half share: a small entry, waiting for durability, a directory that goes away.
 
 #![allow(dead_code, reason = "every test binary uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use pando_store::directory::StoreId;
 use pando_store::disk::{Disk, MemoryDisk};

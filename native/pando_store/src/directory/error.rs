@@ -1,0 +1,94 @@
+//! Why a directory was not opened.
+
+use crate::disk::DiskError;
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+
+/// The directory of a store was not opened or not changed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// The disk refused an operation, for instance for lack of permission.
+    Disk(DiskError),
+    /// The path is a file.
+    NotADirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Another process, or another store of this one, has it open.
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// How the holder described itself; empty if it has just begun.
+        holder: String,
+    },
+    /// A file was written by a newer version of this library.
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format version.
+        found: u32,
+        /// The newest version that is understood here.
+        supported: u32,
+    },
+    /// The bytes of a file are not what was written.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: &'static str,
+    },
+    /// There are a log or snapshots, but nothing says whose they are.
+    IdentityMissing {
+        /// The file that should be there.
+        path: PathBuf,
+    },
+}
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DirectoryError::Disk(error) => write!(f, "the data directory cannot be used: {error}"),
+            DirectoryError::NotADirectory { path } => {
+                write!(f, "{} is a file, a data directory is needed there", path.display())
+            }
+            DirectoryError::Locked { path, holder } => {
+                let holder = if holder.is_empty() { "someone who has not said its name yet" } else { holder };
+                write!(f, "{} is in use by {holder}: only one may have it open", path.display())
+            }
+            DirectoryError::NewerFormat { path, found, supported } => write!(
+                f,
+                "{} has format version {found}, this release reads up to {supported}: use the release that wrote it",
+                path.display()
+            ),
+            DirectoryError::Damaged { path, detail } => write!(
+                f,
+                "{} is damaged: {detail}. Restore the directory from a backup, or, in a cluster, let this member come \
+                 back as a new one: move the directory away and start it empty",
+                path.display()
+            ),
+            DirectoryError::IdentityMissing { path } => write!(
+                f,
+                "{} is missing although the directory holds data. Restore it from a backup, or move the directory \
+                 away and start it empty",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl Error for DirectoryError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            DirectoryError::Disk(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<DiskError> for DirectoryError {
+    fn from(error: DiskError) -> DirectoryError {
+        DirectoryError::Disk(error)
+    }
+}

@@ -1,0 +1,157 @@
+//! The directory of a store: one holder at a time, one identity, and a reset that survives any crash.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use pando_store::directory::{DirectoryError, Identity, StoreDirectory, StoreId};
+use pando_store::disk::{Access, Disk, Failure, MemoryDisk, Operation, RealDisk};
+use std::path::Path;
+use std::sync::Arc;
+use support::*;
+
+const FIRST: Identity = Identity { store_id: STORE, member_id: 1 };
+const SECOND: Identity = Identity { store_id: StoreId([9; 16]), member_id: 44 };
+
+fn path() -> &'static Path {
+    Path::new("/store")
+}
+
+fn open_on(disk: &MemoryDisk) -> Result<StoreDirectory, DirectoryError> {
+    StoreDirectory::open(Arc::new(disk.clone()), path(), "os pid 123, node a@b")
+}
+
+/// A store with an identity and a log.
+fn used() -> MemoryDisk {
+    let disk = MemoryDisk::new();
+    let mut directory = open_on(&disk).unwrap();
+    directory.set_identity(FIRST).unwrap();
+    let (log, _) = open(&disk);
+    append(&log, entries(1, 0..3, 10)).unwrap();
+    log.close().unwrap();
+    disk
+}
+
+#[test]
+fn a_second_opener_learns_who_holds_the_directory() {
+    let disk = MemoryDisk::new();
+    let first = open_on(&disk).unwrap();
+    let error = open_on(&disk).err().unwrap();
+    assert!(
+        matches!(&error, DirectoryError::Locked { holder, .. } if holder == "os pid 123, node a@b"),
+        "{error}"
+    );
+    assert!(error.to_string().contains("os pid 123, node a@b"));
+    drop(first);
+    open_on(&disk).unwrap();
+}
+
+#[test]
+fn a_second_opener_on_the_real_file_system_learns_who_holds_the_directory() {
+    let temporary = TempDirectory::new();
+    let open = |holder| StoreDirectory::open(Arc::new(RealDisk), &temporary.0.join("x/y"), holder);
+    let mut first = open("the first").unwrap();
+    let error = open("the second").err().unwrap();
+    assert!(matches!(&error, DirectoryError::Locked { holder, .. } if holder == "the first"), "{error}");
+    first.set_identity(FIRST).unwrap();
+    drop(first);
+    let second = open("2").unwrap();
+    assert_eq!(second.identity(), Some(FIRST));
+    assert!(matches!(open("third").err(), Some(DirectoryError::Locked { holder, .. }) if holder == "2"));
+}
+
+#[test]
+fn an_identity_survives_a_power_cut_right_after_it_was_set() {
+    let disk = MemoryDisk::new();
+    let mut directory = open_on(&disk).unwrap();
+    assert_eq!(directory.identity(), None);
+    directory.set_identity(FIRST).unwrap();
+    assert_eq!(open_on(&disk.after_power_cut(|_| false)).unwrap().identity(), Some(FIRST));
+}
+
+#[test]
+fn any_flipped_bit_of_an_identity_is_noticed() {
+    let disk = used();
+    let file = path().join("IDENTITY");
+    for offset in 0..content(&disk, &file).len() as u64 {
+        disk.flip_bits(&file, offset, 2).unwrap();
+        let error = open_on(&disk).err().unwrap();
+        let newer = matches!(error, DirectoryError::NewerFormat { .. }) && (8..12).contains(&offset);
+        assert!(newer || matches!(error, DirectoryError::Damaged { .. }), "{offset}: {error}");
+        disk.flip_bits(&file, offset, 2).unwrap();
+    }
+    assert_eq!(open_on(&disk).unwrap().identity(), Some(FIRST));
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let disk = used();
+    let file = disk.open(&path().join("IDENTITY"), Access::ReadWrite).unwrap();
+    file.write_all_at(&5u32.to_le_bytes(), 8).unwrap();
+    assert!(matches!(open_on(&disk).err(), Some(DirectoryError::NewerFormat { found: 5, supported: 1, .. })));
+}
+
+#[test]
+fn data_without_an_identity_is_refused() {
+    let disk = used();
+    disk.remove_file(&path().join("IDENTITY")).unwrap();
+    assert!(matches!(open_on(&disk).err(), Some(DirectoryError::IdentityMissing { .. })));
+}
+
+#[test]
+fn a_file_in_the_place_of_the_directory_is_refused() {
+    let disk = MemoryDisk::new();
+    disk.create(path()).unwrap();
+    assert!(matches!(open_on(&disk).err(), Some(DirectoryError::NotADirectory { .. })));
+}
+
+#[test]
+fn a_directory_that_may_not_be_read_is_refused_as_the_disk_says() {
+    let disk = MemoryDisk::new();
+    let (operation, kind) = (Operation::Lock, std::io::ErrorKind::PermissionDenied);
+    disk.fail(Failure { operation, path_suffix: "LOCK".to_owned(), after: 0, times: 1, kind });
+    let error = open_on(&disk).err().unwrap();
+    assert!(
+        matches!(&error, DirectoryError::Disk(_)) && error.to_string().contains("/store/LOCK"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_reset_that_fails_anywhere_is_undone_or_completed_by_the_next_open() {
+    let kind = std::io::ErrorKind::Other;
+    let operations = [
+        Operation::Create,
+        Operation::Write,
+        Operation::SyncAll,
+        Operation::SyncDir,
+        Operation::Rename,
+        Operation::List,
+        Operation::Remove,
+    ];
+    let (mut kept_count, mut reset_count) = (0, 0);
+    for operation in operations {
+        for after in 0..6 {
+            let disk = used();
+            let mut directory = open_on(&disk).unwrap();
+            disk.fail(Failure { operation, path_suffix: String::new(), after, times: 1, kind });
+            let answer = directory.reset(SECOND);
+            for image in [disk.after_power_cut(|_| false), disk.after_power_cut(|_| true), disk.after_kill()]
+            {
+                let reopened = open_on(&image).unwrap();
+                let holds_log = !image.list(&reopened.log_path()).unwrap().is_empty();
+                match reopened.identity() {
+                    Some(FIRST) => {
+                        assert!(answer.is_err() && holds_log);
+                        kept_count += 1;
+                    }
+                    identity => {
+                        assert_eq!((identity, holds_log), (Some(SECOND), false));
+                        reset_count += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(kept_count > 5 && reset_count > 5, "both outcomes must be reached: {kept_count}, {reset_count}");
+}
