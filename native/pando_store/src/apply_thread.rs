@@ -18,7 +18,7 @@ use crate::log::LogEntry;
 use crate::machine::{CommandAnswer, Machine};
 use crate::reaper::Garbage;
 use crate::shared::Shared;
-use crate::snapshot_thread::{SnapshotJob, load_snapshot_file};
+use crate::snapshot_thread::{SnapshotJob, load_received};
 use crate::ticket::{Applied, Outcome, Ticket};
 use crate::view::View;
 
@@ -106,7 +106,8 @@ impl<T: Ticket> ApplyThread<T> {
     fn install(&mut self, file: &SnapshotFile) -> Result<(), String> {
         let newer = file.covers.index > self.machine.view().applied_index();
         if newer {
-            let view = load_snapshot_file(&*self.shared.disk, file, self.shared.store_id).map_err(|error| error.to_string())?;
+            let view = load_received(&self.shared.snapshots, &self.shared.directory, file)
+                .map_err(|error| error.to_string())?;
             self.machine = Machine::new(view);
             self.publish();
         }

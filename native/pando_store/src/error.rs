@@ -4,7 +4,9 @@ use std::fmt;
 
 use crate::directory::DirectoryError;
 use crate::log::OpenError as LogOpenError;
+use crate::disk::DiskError;
 use crate::snapshot::SnapshotError;
+use crate::snapshot_thread::LoadError;
 
 /// Why a command has no answer from the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +72,7 @@ pub enum OpenError {
     /// The log.
     Log(LogOpenError),
     /// The snapshots.
-    Snapshot(SnapshotError),
+    Snapshot(LoadError),
     /// The log does not reach back to the newest readable snapshot: entries between them are missing.
     Gap {
         /// The first entry that the log has.
@@ -116,8 +118,87 @@ impl From<LogOpenError> for OpenError {
     }
 }
 
+impl From<LoadError> for OpenError {
+    fn from(error: LoadError) -> OpenError {
+        OpenError::Snapshot(error)
+    }
+}
+
 impl From<SnapshotError> for OpenError {
     fn from(error: SnapshotError) -> OpenError {
-        OpenError::Snapshot(error)
+        OpenError::Snapshot(LoadError::Snapshot(error))
+    }
+}
+
+/// What kind of trouble an opening has had, for programs; the text is for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenTrouble {
+    /// Somebody else has the directory open.
+    Locked,
+    /// A file stands where the directory should be.
+    NotADirectory,
+    /// The disk refused to read or write.
+    Unreadable,
+    /// The disk is full.
+    DiskFull,
+    /// A newer release has written it.
+    NewerFormat,
+    /// Something is not as it was written.
+    Damaged,
+    /// Files of another store are among its own.
+    OtherStore,
+    /// Anything else.
+    Other,
+}
+
+impl OpenTrouble {
+    /// As a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            OpenTrouble::Locked => "locked",
+            OpenTrouble::NotADirectory => "not_a_directory",
+            OpenTrouble::Unreadable => "unreadable",
+            OpenTrouble::DiskFull => "disk_full",
+            OpenTrouble::NewerFormat => "newer_format",
+            OpenTrouble::Damaged => "damaged",
+            OpenTrouble::OtherStore => "other_store",
+            OpenTrouble::Other => "other",
+        }
+    }
+
+    fn of_disk(error: &DiskError) -> OpenTrouble {
+        if error.is_out_of_space() { OpenTrouble::DiskFull } else { OpenTrouble::Unreadable }
+    }
+}
+
+impl OpenError {
+    /// What kind of trouble it is.
+    pub fn trouble(&self) -> OpenTrouble {
+        match self {
+            OpenError::Directory(error) => match error {
+                DirectoryError::Disk(error) => OpenTrouble::of_disk(error),
+                DirectoryError::NotADirectory { .. } => OpenTrouble::NotADirectory,
+                DirectoryError::Locked { .. } => OpenTrouble::Locked,
+                DirectoryError::NewerFormat { .. } => OpenTrouble::NewerFormat,
+                DirectoryError::Damaged { .. } | DirectoryError::IdentityMissing { .. } => OpenTrouble::Damaged,
+            },
+            OpenError::Log(error) => match error {
+                LogOpenError::Disk(error) => OpenTrouble::of_disk(error),
+                LogOpenError::Thread(_) => OpenTrouble::Other,
+                LogOpenError::OtherStore { .. } => OpenTrouble::OtherStore,
+                LogOpenError::NewerFormat { .. } => OpenTrouble::NewerFormat,
+                LogOpenError::Empty { .. } | LogOpenError::MissingSegment { .. } | LogOpenError::Damaged { .. } => {
+                    OpenTrouble::Damaged
+                }
+            },
+            OpenError::Snapshot(LoadError::Snapshot(error)) => match error {
+                SnapshotError::Disk(error) => OpenTrouble::of_disk(error),
+                SnapshotError::Damaged { .. } | SnapshotError::TooLarge { .. } => OpenTrouble::Damaged,
+                SnapshotError::NewerFormat { .. } => OpenTrouble::NewerFormat,
+                SnapshotError::OtherStore { .. } => OpenTrouble::OtherStore,
+            },
+            OpenError::Snapshot(LoadError::Content { .. }) | OpenError::Gap { .. } => OpenTrouble::Damaged,
+            OpenError::Thread(_) | OpenError::Consensus(_) => OpenTrouble::Other,
+        }
     }
 }

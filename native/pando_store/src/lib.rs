@@ -27,7 +27,8 @@ mod store;
 mod ticket;
 mod view;
 
-pub use error::{OpenError, OutcomeKnown, StoreError};
+pub use error::{OpenError, OpenTrouble, OutcomeKnown, StoreError};
+pub use snapshot_thread::LoadError;
 pub use options::{Clock, StoreOptions, SystemClock};
 pub use reaper::{Garbage, Reaper};
 pub use store::{ProvokedThread, Store, StoreStatus};

@@ -9,12 +9,11 @@ use arc_swap::{ArcSwap, Guard};
 use crate::admission::Admission;
 use crate::batch::Origin;
 use crate::consensus::SnapshotFile;
-use crate::directory::StoreId;
-use crate::disk::Disk;
 use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::options::Clock;
 use crate::pending::Pending;
+use crate::snapshot::SnapshotDirectory;
 use crate::ticket::{Replies, StoreEvents};
 use crate::view::View;
 
@@ -22,15 +21,13 @@ use crate::view::View;
 pub struct Shared<T> {
     /// For thread names and messages.
     pub name: String,
-    /// This store, on disk.
-    pub store_id: StoreId,
     /// This member.
     pub member_id: u64,
     /// This opening.
     pub incarnation: u64,
-    /// The file system.
-    pub disk: Arc<dyn Disk>,
-    /// The data directory.
+    /// The store's snapshots.
+    pub snapshots: SnapshotDirectory,
+    /// Where they are.
     pub directory: PathBuf,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
@@ -56,13 +53,11 @@ pub struct SharedParts<T> {
     /// See the fields of [`Shared`].
     pub name: String,
     /// See the fields of [`Shared`].
-    pub store_id: StoreId,
-    /// See the fields of [`Shared`].
     pub member_id: u64,
     /// See the fields of [`Shared`].
     pub incarnation: u64,
     /// See the fields of [`Shared`].
-    pub disk: Arc<dyn Disk>,
+    pub snapshots: SnapshotDirectory,
     /// See the fields of [`Shared`].
     pub directory: PathBuf,
     /// See the fields of [`Shared`].
@@ -94,10 +89,9 @@ impl<T: Send + 'static> Shared<T> {
         };
         Shared {
             name: parts.name,
-            store_id: parts.store_id,
             member_id: parts.member_id,
             incarnation: parts.incarnation,
-            disk: parts.disk,
+            snapshots: parts.snapshots,
             directory: parts.directory,
             clock: parts.clock,
             engine: parts.engine,

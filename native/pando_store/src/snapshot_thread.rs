@@ -5,7 +5,8 @@
 //! 2. A snapshot that cannot be written is an operator's notice, never a halt: the log still holds everything.
 //! 3. The newest two are kept, and the log back to the older one: one damaged snapshot loses nothing.
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use bincode::Options;
@@ -14,22 +15,17 @@ use pando_tree::{TreeBuilder, TreeRecords};
 use serde::{Deserialize, Serialize};
 
 use crate::consensus::{Consensus, SnapshotFile};
-use crate::directory::StoreId;
-use crate::disk::Disk;
 use crate::log::LogPosition;
 use crate::membership::Membership;
 use crate::reaper::Garbage;
 use crate::shared::Shared;
-use crate::snapshot::{SnapshotError, SnapshotReader, SnapshotWriter, list_snapshots, retain_newest};
+use crate::snapshot::{METADATA_BYTES_MAX, SnapshotDirectory, SnapshotError, SnapshotName, SnapshotReader};
 use crate::view::View;
 
 /// Snapshots kept.
 const SNAPSHOTS_KEPT: usize = 2;
 /// Records between two looks at whether the store closes meanwhile.
 const RECORDS_BETWEEN_LOOKS: u64 = 1_024;
-/// More than the metadata of any snapshot; a bound for the decoder.
-const METADATA_SIZE_BYTES_MAX: u64 = 2 * 1024 * 1024;
-
 /// Work for the thread.
 pub enum SnapshotJob {
     /// Whom to tell of finished snapshots.
@@ -47,7 +43,7 @@ struct MetadataV1 {
 }
 
 fn codec() -> impl Options {
-    bincode::DefaultOptions::new().with_limit(METADATA_SIZE_BYTES_MAX).with_fixint_encoding().reject_trailing_bytes()
+    bincode::DefaultOptions::new().with_limit(METADATA_BYTES_MAX as u64).with_fixint_encoding().reject_trailing_bytes()
 }
 
 /// What the thread owns.
@@ -79,13 +75,12 @@ impl<T: Send + 'static> SnapshotThread<T> {
 
     fn write(&self, view: &View) {
         let closing = || self.shared.is_closing();
-        match write_snapshot(&*self.shared.disk, &self.shared.directory, self.shared.store_id, view, &closing) {
+        match write_snapshot(&self.shared.snapshots, view, &closing) {
             Ok(None) => {}
             Ok(Some((file, size_bytes))) => {
                 let covers = file.covers;
                 let before = self.shared.set_snapshot(file, size_bytes);
-                let directory = self.shared.directory.join("snapshot");
-                if let Err(error) = retain_newest(&*self.shared.disk, &directory, SNAPSHOTS_KEPT) {
+                if let Err(error) = self.shared.snapshots.retain(SNAPSHOTS_KEPT) {
                     self.shared.notice(&format!("an old snapshot could not be removed: {error}"));
                 }
                 if let Some(consensus) = self.consensus.as_ref().and_then(Weak::upgrade) {
@@ -99,11 +94,9 @@ impl<T: Send + 'static> SnapshotThread<T> {
     }
 }
 
-/// Writes `view` into `directory`; `None` when there is nothing in it yet, or when `give_up` says so meanwhile.
-pub fn write_snapshot(
-    disk: &dyn Disk,
-    directory: &Path,
-    store_id: StoreId,
+/// Writes `view`; `None` when there is nothing in it yet, or when `give_up` says so meanwhile.
+fn write_snapshot(
+    snapshots: &SnapshotDirectory,
     view: &View,
     give_up: &dyn Fn() -> bool,
 ) -> Result<Option<(SnapshotFile, u64)>, SnapshotError> {
@@ -118,20 +111,61 @@ pub fn write_snapshot(
         membership,
     };
     let metadata = codec().serialize(&metadata).unwrap_or_default();
-    let mut writer = SnapshotWriter::create(disk, &directory.join("snapshot"), store_id, covers, &metadata)?;
+    let mut writer = snapshots.create(covers, &metadata)?;
     let mut records = TreeRecords::new(&view.state);
     let mut record = Vec::new();
-    let mut written: u64 = 0;
+    let (mut written, mut size_bytes): (u64, u64) = (0, 0);
     while records.next_into(&mut record) {
         writer.append(&record)?;
+        size_bytes += record.len() as u64;
         record.clear();
         written += 1;
         if written.is_multiple_of(RECORDS_BETWEEN_LOOKS) && give_up() {
             return Ok(None);
         }
     }
-    let (path, size_bytes) = writer.finish()?;
-    Ok(Some((SnapshotFile { path, covers, membership: view.membership.clone() }, size_bytes)))
+    let name = writer.finish()?;
+    Ok(Some((SnapshotFile { name, covers, membership: view.membership.clone() }, size_bytes)))
+}
+
+/// Why a snapshot was not read.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The file.
+    Snapshot(SnapshotError),
+    /// The file is as it was written, but what is in it is no tree: a fault of this library.
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        text: String,
+    },
+}
+
+impl LoadError {
+    /// Whether an older snapshot can help.
+    fn is_damage(&self) -> bool {
+        matches!(self, LoadError::Snapshot(SnapshotError::Damaged { .. }) | LoadError::Content { .. })
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Snapshot(error) => write!(f, "{error}"),
+            LoadError::Content { path, text } => {
+                write!(f, "the snapshot {} is whole, but holds no tree: {text}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl From<SnapshotError> for LoadError {
+    fn from(error: SnapshotError) -> LoadError {
+        LoadError::Snapshot(error)
+    }
 }
 
 /// What [`load_newest`] found.
@@ -145,21 +179,17 @@ pub struct Loaded {
 /// Reads the newest readable snapshot. Damaged ones are passed over with a notice: whether the log reaches back to
 /// the next older one is for the caller to check.
 pub fn load_newest(
-    disk: &dyn Disk,
+    snapshots: &SnapshotDirectory,
     directory: &Path,
-    store_id: StoreId,
     notice: &dyn Fn(&str),
-) -> Result<Loaded, SnapshotError> {
-    for found in list_snapshots(disk, &directory.join("snapshot"))? {
-        match load(disk, &found.path, found.position, store_id) {
-            Ok(view) => {
-                let file =
-                    SnapshotFile { path: found.path, covers: found.position, membership: view.membership.clone() };
-                return Ok(Loaded { view, snapshot: Some((file, found.size_bytes)) });
+) -> Result<Loaded, LoadError> {
+    for name in snapshots.list()? {
+        match load(snapshots, directory, name) {
+            Ok((view, covers, size_bytes)) => {
+                let file = SnapshotFile { name, covers, membership: view.membership.clone() };
+                return Ok(Loaded { view, snapshot: Some((file, size_bytes)) });
             }
-            Err(error) if error.is_damage() => {
-                notice(&format!("{error}; trying the one before"));
-            }
+            Err(error) if error.is_damage() => notice(&format!("{error}; trying the one before")),
             Err(error) => return Err(error),
         }
     }
@@ -167,30 +197,54 @@ pub fn load_newest(
 }
 
 /// Reads a snapshot that another member sent.
-pub fn load_snapshot_file(disk: &dyn Disk, file: &SnapshotFile, store_id: StoreId) -> Result<View, SnapshotError> {
-    let mut view = load(disk, &file.path, file.covers, store_id)?;
+pub fn load_received(
+    snapshots: &SnapshotDirectory,
+    directory: &Path,
+    file: &SnapshotFile,
+) -> Result<View, LoadError> {
+    let (mut view, _, _) = load(snapshots, directory, file.name)?;
     // Newer than the one in the file, if the leader says so (pitfall 6).
     view.membership = file.membership.clone().or(view.membership);
     Ok(view)
 }
 
-fn load(disk: &dyn Disk, path: &Path, position: LogPosition, store_id: StoreId) -> Result<View, SnapshotError> {
-    let mut reader = SnapshotReader::open(disk, path, store_id)?;
-    let damage = |text: String| SnapshotError::damaged(path, 0, text);
-    let metadata: MetadataV1 =
-        codec().deserialize(reader.metadata()).map_err(|error| damage(format!("metadata: {error}")))?;
+fn load(
+    snapshots: &SnapshotDirectory,
+    directory: &Path,
+    name: SnapshotName,
+) -> Result<(View, LogPosition, u64), LoadError> {
+    let mut reader = snapshots.read(name)?;
+    let view = read_view(&mut reader)
+        .map_err(|error| match error {
+            ReadError::Snapshot(error) => LoadError::Snapshot(error),
+            ReadError::Content(text) => LoadError::Content { path: name.path(directory), text },
+        })?;
+    Ok((view, reader.position(), reader.size_bytes()))
+}
+
+enum ReadError {
+    Snapshot(SnapshotError),
+    Content(String),
+}
+
+fn read_view(reader: &mut SnapshotReader) -> Result<View, ReadError> {
+    let position = reader.position();
+    let metadata: MetadataV1 = codec()
+        .deserialize(reader.metadata())
+        .map_err(|error| ReadError::Content(format!("metadata: {error}")))?;
     let mut builder = TreeBuilder::new();
-    while let Some(record) = reader.next_record()? {
-        builder.push(record).map_err(|error| damage(format!("tree record: {error}")))?;
+    while let Some(record) = reader.next_record().map_err(ReadError::Snapshot)? {
+        builder.push(record).map_err(|error| ReadError::Content(error.to_string()))?;
     }
-    let state = builder.finish(position.index).map_err(|error| damage(format!("tree: {error}")))?;
+    let state = builder.finish(position.index).map_err(|error| ReadError::Content(error.to_string()))?;
     if state.node_count() != metadata.node_count {
-        return Err(damage(format!("{} nodes instead of {}", state.node_count(), metadata.node_count)));
+        let (found, expected) = (state.node_count(), metadata.node_count);
+        return Err(ReadError::Content(format!("{found} nodes instead of {expected}")));
     }
     let membership = match metadata.membership_position {
         None => None,
         Some((term, node_id, index)) => {
-            let members = Membership::decode(&metadata.membership).map_err(damage)?;
+            let members = Membership::decode(&metadata.membership).map_err(ReadError::Content)?;
             Some((LogPosition { term, node_id, index }, Arc::new(members)))
         }
     };

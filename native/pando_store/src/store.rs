@@ -23,7 +23,7 @@ use crate::apply_thread::{ApplyJob, ApplyThread};
 use crate::consensus::{
     Applier, Consensus, ConsensusStatus, Done, RaftConsensus, RaftOptions, SnapshotFile,
 };
-use crate::directory::DataDirectory;
+use crate::directory::{Identity, StoreDirectory, StoreId};
 use crate::disk::Disk;
 use crate::engine::Engine;
 use crate::entry::Entry;
@@ -38,12 +38,19 @@ use crate::options::{
 use crate::pending::Pending;
 use crate::reaper::{Garbage, Reaper};
 use crate::shared::{Shared, SharedParts};
+use crate::snapshot::SnapshotDirectory;
 use crate::snapshot_thread::{self, SnapshotJob, SnapshotThread};
 use crate::ticket::{Replies, StoreEvents, Ticket};
 use crate::view::View;
 
 /// Memory of the stack of each of the store's threads. None recurses on data.
 const THREAD_STACK_SIZE_BYTES: usize = 1024 * 1024;
+
+/// In an identity: this store is being founded, and nothing in it was ever acknowledged. Replaced once the log is there,
+/// so that a log which is missing later is known to be lost.
+const FOUNDING_MEMBER_ID: u64 = 0;
+/// The member that founds a store. Later ones get their ids from the log of the cluster that admits them.
+const FIRST_MEMBER_ID: u64 = 1;
 
 /// A thread whose panic can be provoked, to show that the store survives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +88,7 @@ pub struct Store<T: Ticket> {
     apply: Sender<ApplyJob>,
     log: Log<Entry>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    directory: Mutex<Option<DataDirectory>>,
+    directory: Mutex<Option<StoreDirectory>>,
 }
 
 impl<T: Ticket> Store<T> {
@@ -96,22 +103,44 @@ impl<T: Ticket> Store<T> {
         events: Arc<dyn StoreEvents>,
     ) -> Result<Store<T>, OpenError> {
         let engine = Engine::shared().map_err(OpenError::Thread)?;
-        let data_directory = DataDirectory::open(disk.clone(), directory, &options.holder, options.new_store_id)?;
-        let identity = data_directory.identity();
-        let loaded = snapshot_thread::load_newest(&*disk, directory, identity.store_id, &|text| events.notice(text))?;
-        let log_options = LogOptions { thread_name_prefix: options.name.clone(), ..LogOptions::default() };
-        let (log, recovered) = Log::open(disk.clone(), &directory.join("log"), identity.store_id, log_options)?;
-        if let Some(torn) = &recovered.torn_tail {
-            events.notice(&torn.to_string());
+        let mut store_directory = StoreDirectory::open(disk.clone(), directory, &options.holder)?;
+        let found = store_directory.identity();
+        let founding = found.is_none_or(|identity| identity.member_id == FOUNDING_MEMBER_ID);
+        let store_id = found.map_or(StoreId(options.new_store_id), |identity| identity.store_id);
+        if found.is_none() {
+            store_directory.set_identity(Identity { store_id, member_id: FOUNDING_MEMBER_ID })?;
         }
+        let snapshot_path = store_directory.snapshot_path();
+        let snapshots = SnapshotDirectory::open(disk.clone(), &snapshot_path, store_id)?;
+        let loaded = snapshot_thread::load_newest(&snapshots, &snapshot_path, &|text| events.notice(text))?;
+        let log_options = LogOptions {
+            thread_name_prefix: "pando".to_owned(),
+            must_exist: !founding,
+            ..LogOptions::default()
+        };
+        let (log, recovered) = Log::open(disk, &store_directory.log_path(), store_id, log_options)?;
+        if let Some(torn) = &recovered.torn_tail {
+            events.notice(&format!(
+                "{} bytes at offset {} of {} were cut off: a write that was under way when the computer or the VM \
+                 stopped, and was never acknowledged",
+                torn.size_bytes,
+                torn.offset,
+                torn.path.display()
+            ));
+        }
+        let member_id = if founding {
+            store_directory.set_identity(Identity { store_id, member_id: FIRST_MEMBER_ID })?;
+            FIRST_MEMBER_ID
+        } else {
+            found.map_or(FIRST_MEMBER_ID, |identity| identity.member_id)
+        };
         check_for_gap(&log, &loaded.view)?;
         let shared = Arc::new(Shared::new(SharedParts {
             name: options.name.clone(),
-            store_id: identity.store_id,
-            member_id: identity.member_id,
+            member_id,
             incarnation: options.incarnation,
-            disk,
-            directory: directory.to_owned(),
+            snapshots,
+            directory: snapshot_path,
             clock: options.clock.clone(),
             engine: engine.clone(),
             pending: Pending::new(ENTRIES_IN_FLIGHT_MAX),
@@ -137,7 +166,7 @@ impl<T: Ticket> Store<T> {
             log.clone(),
             applier,
             RaftOptions {
-                member_id: identity.member_id,
+                member_id,
                 node_name: options.node_name,
                 store_name: options.name,
                 recovery_timeout: Duration::from_millis(OPEN_RECOVERY_TIMEOUT_MS),
@@ -157,7 +186,7 @@ impl<T: Ticket> Store<T> {
             apply,
             log,
             threads: Mutex::new(threads),
-            directory: Mutex::new(Some(data_directory)),
+            directory: Mutex::new(Some(store_directory)),
         })
     }
 
@@ -250,7 +279,8 @@ impl<T: Ticket> Store<T> {
         self.shared.refuse_all(self.shared.pending.end(), &StoreError::Closed);
         self.consensus.shut_down();
         let _ = self.apply.send(ApplyJob::End);
-        self.log.close();
+        // An error here was told to everybody who waited for something.
+        let _ = self.log.clone().close();
         // Every thread ends by itself now; one that panicked has ended already, and said so.
         for thread in std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner)) {
             let _ = thread.join();

@@ -15,13 +15,13 @@ mod raft;
 mod state_machine;
 mod type_config;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::batch::Batch;
 use crate::entry::Entry;
 use crate::log::LogPosition;
 use crate::membership::Membership;
+use crate::snapshot::SnapshotName;
 use crate::view::View;
 
 pub use raft::{RaftConsensus, RaftOptions};
@@ -83,8 +83,8 @@ pub trait Applier: Send + Sync + 'static {
 /// A complete snapshot file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotFile {
-    /// Where it is.
-    pub path: PathBuf,
+    /// Which.
+    pub name: SnapshotName,
     /// The last entry in it.
     pub covers: LogPosition,
     /// The members at that point.
