@@ -7,9 +7,12 @@
 //! state is one reference. Payloads are bytes of the external term format ([`term`]), shared and never copied.
 
 mod answer;
+mod codec;
 mod command;
 mod delete;
 pub mod limits;
+#[cfg(test)]
+mod model;
 mod name;
 mod name_map;
 mod node;
@@ -23,6 +26,7 @@ pub mod term;
 mod walk;
 
 pub use answer::{Answer, Refusal};
+pub use codec::{DecodeError, TreeBuilder, TreeRecords};
 pub use command::{Command, Expectation, Wanted};
 pub use limits::Limit;
 pub use name::{Name, NameKind, Path};

@@ -1,0 +1,194 @@
+//! Trees as records, one for each node: what snapshots are made of.
+//!
+//! Invariants:
+//! 1. The records come in one order: a node before its descendants, siblings sorted. So equal trees have equal records.
+//! 2. A builder makes nothing but what commands could have made, or refuses: sorted distinct names, no gap in depth,
+//!    counters from 1, revisions that agree with those above, limits kept.
+//! 3. A record: depth; at the root nothing, elsewhere the kind and the text of the name; flags; payload; payload
+//!    version, child list version, revision, subtree revision.
+
+use std::sync::Arc;
+
+use super::DecodeError;
+use super::reader::{Reader, put_name, put_number, put_payload};
+use crate::limits::Limit;
+use crate::name::{Name, NameKind};
+use crate::node::{Children, FIRST_VERSION, Node};
+use crate::preorder::Preorder;
+use crate::state::State;
+
+const EXPLICIT: u8 = 0;
+const IMPLICIT: u8 = 1;
+
+/// The records of a tree as it was when this was made.
+#[derive(Debug)]
+pub struct TreeRecords {
+    root: Arc<Node>,
+    root_is_next: bool,
+    below: Preorder,
+}
+
+impl TreeRecords {
+    /// The records of this state; it may be changed meanwhile.
+    pub fn new(state: &State) -> TreeRecords {
+        let root = Arc::clone(state.root());
+        TreeRecords { below: Preorder::below(&root), root_is_next: true, root }
+    }
+
+    /// The number of records in all.
+    pub fn count(&self) -> u64 {
+        self.root.subtree_nodes
+    }
+
+    /// Appends the next record; `false` when there is none left.
+    pub fn next_into(&mut self, out: &mut Vec<u8>) -> bool {
+        if std::mem::take(&mut self.root_is_next) {
+            put_record(out, 0, None, &self.root);
+            return true;
+        }
+        match self.below.next() {
+            Some((depth, name, node)) => {
+                put_record(out, depth, Some(&name), &node);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The tree, to be dropped where that may take long: this may hold it as the last.
+    pub fn into_root(self) -> Arc<Node> {
+        self.root
+    }
+}
+
+fn put_record(out: &mut Vec<u8>, depth: usize, name: Option<&Name>, node: &Node) {
+    put_number(out, depth as u64);
+    if let Some(name) = name {
+        out.push(match name.kind() {
+            NameKind::Atom => 0,
+            NameKind::Binary => 1,
+        });
+        put_name(out, name);
+    }
+    out.push(if node.implicit { IMPLICIT } else { EXPLICIT });
+    put_payload(out, &node.payload);
+    for number in [node.payload_version, node.child_list_version, node.revision, node.subtree_revision] {
+        put_number(out, number);
+    }
+}
+
+/// Builds a tree from its records.
+#[derive(Debug, Default)]
+pub struct TreeBuilder {
+    /// The nodes from the root to the last one pushed, each with the children that are complete.
+    open: Vec<OpenNode>,
+}
+
+#[derive(Debug)]
+struct OpenNode {
+    /// `None` at the root.
+    name: Option<Name>,
+    node: Node,
+    children: Vec<(Name, Arc<Node>)>,
+    path_size_bytes: usize,
+}
+
+impl TreeBuilder {
+    /// A builder that has seen no record.
+    pub fn new() -> TreeBuilder {
+        TreeBuilder::default()
+    }
+
+    /// Adds the next record. After an error the builder is of no more use.
+    pub fn push(&mut self, record: &[u8]) -> Result<(), DecodeError> {
+        let mut reader = Reader::new(record);
+        let depth = reader.size(Limit::PathComponents)?;
+        let name = if depth == 0 { None } else { Some(name(&mut reader)?) };
+        let node = node(&mut reader)?;
+        if reader.left() > 0 {
+            return Err(DecodeError::TrailingBytes);
+        }
+        if depth > self.open.len() || (depth == 0 && !self.open.is_empty()) {
+            return Err(DecodeError::WrongDepth);
+        }
+        while self.open.len() > depth {
+            self.close_last()?;
+        }
+        let mut path_size_bytes = 0;
+        if let (Some(parent), Some(name)) = (self.open.last(), &name) {
+            if parent.children.last().is_some_and(|elder| elder.0 >= *name) {
+                return Err(DecodeError::WrongOrder);
+            }
+            if node.subtree_revision > parent.node.subtree_revision {
+                return Err(DecodeError::WrongCounters);
+            }
+            path_size_bytes = parent.path_size_bytes + name.bytes().len();
+            Limit::PathSizeBytes.check(path_size_bytes)?;
+        } else if node.implicit {
+            return Err(DecodeError::WrongCounters);
+        }
+        self.open.push(OpenNode { name, node, children: Vec::new(), path_size_bytes });
+        Ok(())
+    }
+
+    /// The state with this tree, at this revision.
+    pub fn finish(mut self, revision: u64) -> Result<State, DecodeError> {
+        while self.open.len() > 1 {
+            self.close_last()?;
+        }
+        let root = self.open.pop().ok_or(DecodeError::NoRoot)?.into_node()?;
+        if root.subtree_revision > revision {
+            return Err(DecodeError::WrongCounters);
+        }
+        Ok(State::from_root(Arc::new(root), revision))
+    }
+
+    /// Makes the last open node a child of the one before it.
+    fn close_last(&mut self) -> Result<(), DecodeError> {
+        let Some(mut open) = self.open.pop() else { return Ok(()) };
+        let (Some(name), Some(parent)) = (open.name.take(), self.open.last_mut()) else {
+            return Err(DecodeError::WrongDepth);
+        };
+        let node = open.into_node()?;
+        parent.node.subtree_nodes = parent.node.subtree_nodes.saturating_add(node.subtree_nodes);
+        parent.children.push((name, Arc::new(node)));
+        Ok(())
+    }
+}
+
+impl OpenNode {
+    fn into_node(self) -> Result<Node, DecodeError> {
+        let mut node = self.node;
+        node.children = Children::from_sorted(self.children).ok_or(DecodeError::WrongOrder)?;
+        Ok(node)
+    }
+}
+
+fn name(reader: &mut Reader<'_>) -> Result<Name, DecodeError> {
+    match reader.u8()? {
+        0 => reader.name(NameKind::Atom),
+        1 => reader.name(NameKind::Binary),
+        tag => Err(DecodeError::UnknownTag { of: "name", tag }),
+    }
+}
+
+fn node(reader: &mut Reader<'_>) -> Result<Node, DecodeError> {
+    let implicit = match reader.u8()? {
+        EXPLICIT => false,
+        IMPLICIT => true,
+        tag => return Err(DecodeError::UnknownTag { of: "node", tag }),
+    };
+    let mut node = Node::new(reader.payload()?, implicit, 0);
+    node.payload_version = reader.number()?;
+    node.child_list_version = reader.number()?;
+    node.revision = reader.number()?;
+    node.subtree_revision = reader.number()?;
+    let is_possible = node.payload_version >= FIRST_VERSION
+        && node.child_list_version >= FIRST_VERSION
+        && node.subtree_revision >= node.revision;
+    if is_possible { Ok(node) } else { Err(DecodeError::WrongCounters) }
+}
+
+#[cfg(test)]
+#[path = "tree_test.rs"]
+mod tests;
