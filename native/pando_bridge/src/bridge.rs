@@ -117,13 +117,17 @@ impl<B: Beam> Bridge<B> {
         self.open.load().get(&key).map(read)
     }
 
+    /// The stores that are open.
+    pub fn keys(&self) -> Vec<B::Key> {
+        self.open.load().keys().copied().collect()
+    }
+
     /// Opens a store on a thread of its own; the owner is told how it went.
     pub fn open(&'static self, request: OpenRequest<B>) -> Opening {
         let opening = Opening(self.openings.fetch_add(1, Ordering::Relaxed));
         let (key, owner) = (request.key, request.owner.clone());
-        let started = std::thread::Builder::new()
-            .name(format!("pando-open-{}", request.options.name))
-            .spawn(move || {
+        let started = std::thread::Builder::new().name(format!("pando-open-{}", request.options.name)).spawn(
+            move || {
                 let (key, owner) = (request.key, request.owner.clone());
                 let result = self.begin_opening(key).and_then(|()| {
                     let result = catch_unwind(AssertUnwindSafe(|| self.open_now(request)))
@@ -132,7 +136,8 @@ impl<B: Beam> Bridge<B> {
                     result
                 });
                 B::opened(&owner, key, result);
-            });
+            },
+        );
         if let Err(error) = started {
             B::opened(&owner, key, Err(OpenFailure::Store(pando_store::OpenError::Thread(error))));
         }

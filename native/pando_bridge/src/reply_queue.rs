@@ -28,17 +28,21 @@ pub struct ReplyQueue<B: Beam> {
 impl<B: Beam> ReplyQueue<B> {
     /// Starts the thread of the store `name`. After a panic it tells `on_panic` and goes on, so that everybody who
     /// waits is still answered while the store halts.
-    pub fn start(name: &str, on_panic: impl Fn(&str) + Send + 'static) -> std::io::Result<Arc<ReplyQueue<B>>> {
+    pub fn start(
+        name: &str,
+        on_panic: impl Fn(&str) + Send + 'static,
+    ) -> std::io::Result<Arc<ReplyQueue<B>>> {
         let (jobs, incoming) = unbounded();
-        std::thread::Builder::new()
-            .name(format!("pando-reply-{name}"))
-            .stack_size(STACK_SIZE_BYTES)
-            .spawn(move || {
-                while let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&incoming))) {
+        std::thread::Builder::new().name(format!("pando-reply-{name}")).stack_size(STACK_SIZE_BYTES).spawn(
+            move || {
+                while let Err(panic) =
+                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&incoming)))
+                {
                     let text = panic.downcast_ref::<&str>().copied().unwrap_or("a panic without words");
                     on_panic(text);
                 }
-            })?;
+            },
+        )?;
         Ok(Arc::new(ReplyQueue { jobs }))
     }
 

@@ -83,7 +83,8 @@ pub fn refusal_term<'a>(env: Env<'a>, refusal: &Refusal) -> Term<'a> {
         }
         Refusal::Mismatching { name, path, is_target, props } => {
             let name = name.as_ref().map_or_else(|| root_name_term(env), |name| name_term(env, name));
-            (atoms::mismatching_node(), name, path_term(env, path), *is_target, props_term(env, props)).encode(env)
+            (atoms::mismatching_node(), name, path_term(env, path), *is_target, props_term(env, props))
+                .encode(env)
         }
         Refusal::LimitExceeded(limit) => {
             (atoms::limit_exceeded(), limit.name(), limit.max() as u64).encode(env)

@@ -72,7 +72,8 @@ impl Beam for Erlang {
                     (atoms::error(), (atoms::open_failed(), "panic", text)).encode(env)
                 }
                 Err(OpenFailure::Store(error)) => {
-                    (atoms::error(), (atoms::open_failed(), error.trouble().name(), error.to_string())).encode(env)
+                    (atoms::error(), (atoms::open_failed(), error.trouble().name(), error.to_string()))
+                        .encode(env)
                 }
             };
             (atoms::pando_opened(), key_atom(env, key), result).encode(env)

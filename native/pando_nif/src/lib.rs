@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pando_bridge::{Cursor, OpenRequest, PanickingThread, Token};
 use pando_store::options::{QUEUED_COMMANDS_MAX, SNAPSHOT_LOG_BYTES_MIN};
 use pando_store::{ProvokedThread, StoreOptions, SystemClock};
-use pando_tree::{Command, Expectation, Payload, PropsMask, Step, Wanted, limits};
+use pando_tree::{Command, Expectation, Payload, PropsMask, Step, Wanted};
 use rustler::types::atom::Atom;
 use rustler::{Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
 
@@ -117,12 +117,20 @@ fn close<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Atom> {
     Ok(atoms::ok())
 }
 
+/// `stores() -> [Store]`: those that are open.
+#[rustler::nif]
+fn stores(env: Env<'_>) -> Vec<Term<'_>> {
+    BRIDGE.get().keys().into_iter().map(|key| raw::key_atom(env, key)).collect()
+}
+
 /// `get_data(Store, Path) -> {ok, Value | undefined} | slow`: the shortest way to one value. `slow` also for everything
 /// that is an error, so that one place makes errors.
 #[rustler::nif]
 fn get_data<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>) -> Term<'a> {
     let slow = || atoms::slow().to_term(env);
-    let (Some(key), Some(names)) = (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX)) else { return slow() };
+    let (Some(key), Some(names)) = (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX)) else {
+        return slow();
+    };
     let found = BRIDGE.get().with(key, |open| {
         let view = open.store().view_guard();
         let node = view.state.lookup(&names)?;
@@ -156,7 +164,9 @@ fn quick_test<'a>(
     test: impl FnOnce(&pando_tree::Node) -> bool,
 ) -> Term<'a> {
     let slow = || atoms::slow().to_term(env);
-    let (Some(key), Some(names)) = (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX)) else { return slow() };
+    let (Some(key), Some(names)) = (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX)) else {
+        return slow();
+    };
     BRIDGE
         .get()
         .with(key, |open| open.store().view_guard().state.lookup(&names).is_some_and(test))
@@ -169,7 +179,10 @@ fn read_quick<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>, bits: u16) -> N
     let mask = mask_of(bits)?;
     read_one(env, store, path, mask, |names, node| {
         names <= QUICK_COMPONENTS_MAX
-            && node.payload().bytes().is_none_or(|bytes| payloads::is_quick(bytes, QUICK_PAYLOAD_SIZE_BYTES_MAX))
+            && node
+                .payload()
+                .bytes()
+                .is_none_or(|bytes| payloads::is_quick(bytes, QUICK_PAYLOAD_SIZE_BYTES_MAX))
             && (!mask.contains(PropsMask::CHILD_NAMES) || node.children().len() <= QUICK_CHILD_NAMES_MAX)
     })
 }
@@ -192,7 +205,7 @@ fn read_one<'a>(
         Ok(steps) => steps,
         Err(component) => return Ok(bad_component(env, component)),
     };
-    if let Err(limit) = limits::check_path(&steps) {
+    if let Err(limit) = pando_tree::check_path(&steps) {
         return Ok(error(env, refusal_term(env, &limit.into())));
     }
     let read = BRIDGE.get().with(key, |open| {
@@ -223,7 +236,7 @@ fn scan<'a>(
         Ok(pattern) => pattern,
         Err(component) => return Ok(bad_component(env, component)),
     };
-    if let Err(limit) = limits::check_path(&pattern) {
+    if let Err(limit) = pando_tree::check_path(&pattern) {
         return Ok(error(env, refusal_term(env, &limit.into())));
     }
     let opened = BRIDGE.get().with(key, |open| match Cursor::new(open, pattern, include_root) {
@@ -270,8 +283,8 @@ fn submit<'a>(
         Ok(command) => command,
         Err(component) => return Ok(bad_component(env, component)),
     };
-    if let Err(limit) = command.check_limits() {
-        return Ok(error(env, refusal_term(env, &limit.into())));
+    if let Err(refusal) = command.check() {
+        return Ok(error(env, refusal_term(env, &refusal)));
     }
     let submitted = BRIDGE.get().with(key, |open| {
         let address = Address::new(env, reference);
@@ -298,7 +311,8 @@ fn command(request: Term<'_>) -> NifResult<Result<Command, Term<'_>>> {
     }
     let (tag, path, wanted) = request.decode::<(Atom, Term<'_>, Term<'_>)>()?;
     let wanted = wanted_of(wanted)?;
-    let with_path = |make: fn(Vec<Step>, Option<Wanted>) -> Command| steps(path).map(|path| make(path, wanted));
+    let with_path =
+        |make: fn(Vec<Step>, Option<Wanted>) -> Command| steps(path).map(|path| make(path, wanted));
     match tag {
         tag if tag == atoms::delete() => Ok(with_path(|path, wanted| Command::Delete { path, wanted })),
         tag if tag == atoms::clear() => Ok(with_path(|path, wanted| Command::Clear { path, wanted })),

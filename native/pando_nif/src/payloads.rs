@@ -41,7 +41,8 @@ pub fn is_quick(bytes: &[u8], size_bytes_max: usize) -> bool {
 }
 
 fn is_shared_binary(bytes: &[u8]) -> bool {
-    matches!(bytes, [VERSION, BINARY, ..]) && bytes.len() >= BINARY_HEADER_SIZE_BYTES + SHARED_BINARY_SIZE_BYTES_MIN
+    matches!(bytes, [VERSION, BINARY, ..])
+        && bytes.len() >= BINARY_HEADER_SIZE_BYTES + SHARED_BINARY_SIZE_BYTES_MIN
 }
 
 /// The term in a payload's bytes; `undefined` should they be none, which the store's checksums exclude.

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::directory::DirectoryError;
-use crate::log::OpenError as LogOpenError;
 use crate::disk::DiskError;
+use crate::log::OpenError as LogOpenError;
 use crate::snapshot::SnapshotError;
 use crate::snapshot_thread::LoadError;
 
@@ -180,16 +180,18 @@ impl OpenError {
                 DirectoryError::NotADirectory { .. } => OpenTrouble::NotADirectory,
                 DirectoryError::Locked { .. } => OpenTrouble::Locked,
                 DirectoryError::NewerFormat { .. } => OpenTrouble::NewerFormat,
-                DirectoryError::Damaged { .. } | DirectoryError::IdentityMissing { .. } => OpenTrouble::Damaged,
+                DirectoryError::Damaged { .. } | DirectoryError::IdentityMissing { .. } => {
+                    OpenTrouble::Damaged
+                }
             },
             OpenError::Log(error) => match error {
                 LogOpenError::Disk(error) => OpenTrouble::of_disk(error),
                 LogOpenError::Thread(_) => OpenTrouble::Other,
                 LogOpenError::OtherStore { .. } => OpenTrouble::OtherStore,
                 LogOpenError::NewerFormat { .. } => OpenTrouble::NewerFormat,
-                LogOpenError::Empty { .. } | LogOpenError::MissingSegment { .. } | LogOpenError::Damaged { .. } => {
-                    OpenTrouble::Damaged
-                }
+                LogOpenError::Empty { .. }
+                | LogOpenError::MissingSegment { .. }
+                | LogOpenError::Damaged { .. } => OpenTrouble::Damaged,
             },
             OpenError::Snapshot(LoadError::Snapshot(error)) => match error {
                 SnapshotError::Disk(error) => OpenTrouble::of_disk(error),

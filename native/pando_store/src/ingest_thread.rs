@@ -98,11 +98,8 @@ impl<T: Ticket> IngestThread<T> {
         }
         let first_sequence = self.next_sequence;
         self.next_sequence += count as u64;
-        let origin = Origin {
-            member_id: self.shared.member_id,
-            incarnation: self.shared.incarnation,
-            first_sequence,
-        };
+        let origin =
+            Origin { member_id: self.shared.member_id, incarnation: self.shared.incarnation, first_sequence };
         if let Err(callers) = self.shared.pending.enter(first_sequence, callers) {
             self.shared.admission.release(size_bytes);
             self.shared.refuse_all(callers, &StoreError::NotRunning);

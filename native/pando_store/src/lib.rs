@@ -28,9 +28,9 @@ mod ticket;
 mod view;
 
 pub use error::{OpenError, OpenTrouble, OutcomeKnown, StoreError};
-pub use snapshot_thread::LoadError;
 pub use options::{Clock, StoreOptions, SystemClock};
 pub use reaper::{Garbage, Reaper};
+pub use snapshot_thread::LoadError;
 pub use store::{ProvokedThread, Store, StoreStatus};
 pub use ticket::{Applied, Outcome, Replies, StoreEvents, Ticket};
 pub use view::View;

@@ -69,11 +69,19 @@ impl Machine {
         let before = self.view.state.clone();
         let state = &mut self.view.state;
         let attempt = catch_unwind(AssertUnwindSafe(|| {
-            batch.commands.iter().map(|command| CommandAnswer::Answer(state.apply(command, &context))).collect()
+            batch
+                .commands
+                .iter()
+                .map(|command| CommandAnswer::Answer(state.apply(command, &context)))
+                .collect()
         }));
         attempt.unwrap_or_else(|_| {
             self.view.state = before;
-            batch.commands.iter().map(|command| apply_alone(&mut self.view.state, command, &context)).collect()
+            batch
+                .commands
+                .iter()
+                .map(|command| apply_alone(&mut self.view.state, command, &context))
+                .collect()
         })
     }
 }

@@ -43,7 +43,10 @@ struct MetadataV1 {
 }
 
 fn codec() -> impl Options {
-    bincode::DefaultOptions::new().with_limit(METADATA_BYTES_MAX as u64).with_fixint_encoding().reject_trailing_bytes()
+    bincode::DefaultOptions::new()
+        .with_limit(METADATA_BYTES_MAX as u64)
+        .with_fixint_encoding()
+        .reject_trailing_bytes()
 }
 
 /// What the thread owns.
@@ -214,11 +217,10 @@ fn load(
     name: SnapshotName,
 ) -> Result<(View, LogPosition, u64), LoadError> {
     let mut reader = snapshots.read(name)?;
-    let view = read_view(&mut reader)
-        .map_err(|error| match error {
-            ReadError::Snapshot(error) => LoadError::Snapshot(error),
-            ReadError::Content(text) => LoadError::Content { path: name.path(directory), text },
-        })?;
+    let view = read_view(&mut reader).map_err(|error| match error {
+        ReadError::Snapshot(error) => LoadError::Snapshot(error),
+        ReadError::Content(text) => LoadError::Content { path: name.path(directory), text },
+    })?;
     Ok((view, reader.position(), reader.size_bytes()))
 }
 

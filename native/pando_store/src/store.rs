@@ -20,9 +20,7 @@ use pando_tree::Command;
 
 use crate::admission::Admission;
 use crate::apply_thread::{ApplyJob, ApplyThread};
-use crate::consensus::{
-    Applier, Consensus, ConsensusStatus, Done, RaftConsensus, RaftOptions, SnapshotFile,
-};
+use crate::consensus::{Applier, Consensus, ConsensusStatus, Done, RaftConsensus, RaftOptions, SnapshotFile};
 use crate::directory::{Identity, StoreDirectory, StoreId};
 use crate::disk::Disk;
 use crate::engine::Engine;
@@ -272,7 +270,9 @@ impl<T: Ticket> Store<T> {
     /// Blocks (at most about `CLOSE_DRAIN_TIMEOUT_MS`): not for a scheduler's thread. Closing twice does nothing.
     pub fn close(&self) {
         self.shared.begin_closing();
-        let Some(directory) = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let Some(directory) = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
         let _ = self.ingest.send(IngestJob::End);
         // What was proposed is waited for; what comes too late is told that the outcome is unknown.
         self.shared.pending.wait_until_empty(Duration::from_millis(CLOSE_DRAIN_TIMEOUT_MS));
@@ -291,10 +291,9 @@ impl<T: Ticket> Store<T> {
 
 fn check_for_gap(log: &Log<Entry>, view: &View) -> Result<(), OpenError> {
     match log.state().purged {
-        Some(purged) if purged.index > view.applied_index() => Err(OpenError::Gap {
-            log_starts_at: purged.index + 1,
-            snapshot_ends_at: view.applied_index(),
-        }),
+        Some(purged) if purged.index > view.applied_index() => {
+            Err(OpenError::Gap { log_starts_at: purged.index + 1, snapshot_ends_at: view.applied_index() })
+        }
         _ => Ok(()),
     }
 }

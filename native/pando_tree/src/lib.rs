@@ -9,6 +9,7 @@
 mod answer;
 mod codec;
 mod command;
+mod command_check;
 mod delete;
 pub mod limits;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod walk;
 pub use answer::{Answer, Refusal};
 pub use codec::{DecodeError, TreeBuilder, TreeRecords};
 pub use command::{Command, Expectation, Wanted};
+pub use command_check::check_path;
 pub use limits::Limit;
 pub use name::{Name, NameKind, Path};
 pub use name_map::{Cursor, Iter, NameMap};

@@ -25,7 +25,9 @@ pub fn entry_from_raft(entry: EntryOf<PandoTypes>) -> Entry {
     let change = match entry.payload {
         EntryPayload::Blank => Change::Blank,
         EntryPayload::Normal(Proposal(batch)) => Change::Commands(batch),
-        EntryPayload::Membership(membership) => Change::Membership(Arc::new(membership_from_raft(&membership))),
+        EntryPayload::Membership(membership) => {
+            Change::Membership(Arc::new(membership_from_raft(&membership)))
+        }
     };
     Entry { position: position_of(&entry.log_id), change }
 }
@@ -79,8 +81,12 @@ pub fn vote_from_bytes(bytes: &[u8]) -> Result<VoteOf<PandoTypes>, String> {
         Some((version, reader.u64()?, reader.u64()?, reader.u8()?))
     };
     match read(&mut reader) {
-        Some((1, term, node_id, 0)) if reader.rest().is_empty() => Ok(VoteOf::<PandoTypes>::new(term, node_id)),
-        Some((1, term, node_id, 1)) if bytes.len() == 18 => Ok(VoteOf::<PandoTypes>::new_committed(term, node_id)),
+        Some((1, term, node_id, 0)) if reader.rest().is_empty() => {
+            Ok(VoteOf::<PandoTypes>::new(term, node_id))
+        }
+        Some((1, term, node_id, 1)) if bytes.len() == 18 => {
+            Ok(VoteOf::<PandoTypes>::new_committed(term, node_id))
+        }
         _ => Err(format!("not a vote record: {bytes:?}")),
     }
 }

@@ -83,7 +83,11 @@ impl RaftLogReader<PandoTypes> for RaftLog {
         self.read(from, end, usize::MAX)
     }
 
-    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<EntryOf<PandoTypes>>> {
+    async fn limited_get_log_entries(
+        &mut self,
+        start: u64,
+        end: u64,
+    ) -> io::Result<Vec<EntryOf<PandoTypes>>> {
         self.read(start, end, READ_SIZE_BYTES_MAX)
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openraft::error::ClientWriteError;
 use openraft::async_runtime::WatchReceiver;
+use openraft::error::ClientWriteError;
 use openraft::impls::BasicNode;
 use openraft::{Config, Raft, SnapshotPolicy};
 use tokio::runtime::Handle;
@@ -136,7 +136,8 @@ impl Consensus for RaftConsensus {
                 on_end(Refusal::NotLeader);
             }
         });
-        let handed_over = self.runtime.block_on(self.raft.client_write_ff(Proposal(Arc::new(batch)), Some(end)));
+        let handed_over =
+            self.runtime.block_on(self.raft.client_write_ff(Proposal(Arc::new(batch)), Some(end)));
         if handed_over.is_err() {
             refuse(Refusal::Stopped);
         }

@@ -59,7 +59,9 @@ impl RaftStateMachine<PandoTypes> for StateMachine {
     type SnapshotData = SnapshotFile;
     type SnapshotBuilder = WrittenSnapshot;
 
-    async fn applied_state(&mut self) -> io::Result<(Option<LogIdOf<PandoTypes>>, StoredMembershipOf<PandoTypes>)> {
+    async fn applied_state(
+        &mut self,
+    ) -> io::Result<(Option<LogIdOf<PandoTypes>>, StoredMembershipOf<PandoTypes>)> {
         let view = self.applier.view();
         let membership = stored_membership_to_raft(&view.membership).map_err(io::Error::other)?;
         Ok((view.applied.map(log_id_of), membership))
@@ -141,6 +143,7 @@ impl RaftSnapshotBuilder<PandoTypes> for WrittenSnapshot {
     type SnapshotData = SnapshotFile;
 
     async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<PandoTypes, SnapshotFile>> {
-        std::mem::replace(&mut self.snapshot, Ok(None))?.ok_or_else(|| io::Error::other("no snapshot is written yet"))
+        std::mem::replace(&mut self.snapshot, Ok(None))?
+            .ok_or_else(|| io::Error::other("no snapshot is written yet"))
     }
 }

@@ -1,0 +1,115 @@
+//! What can be told of a command before it is proposed: whether it is within the limits, and how large it is.
+//!
+//! The border refuses here, so that no command enters the log that every member would only refuse.
+
+use crate::answer::Refusal;
+use crate::command::Command;
+use crate::limits::Limit;
+use crate::step::Step;
+use crate::walk;
+
+/// A guess at what a command takes besides its path and payload, in memory and encoded.
+const COMMAND_SIZE_BYTES_FIXED: usize = 32;
+/// The same for a component besides the bytes of its name.
+const COMPONENT_SIZE_BYTES_FIXED: usize = 8;
+
+/// Whether a path or a pattern is within the limits.
+pub fn check_path(steps: &[Step]) -> Result<(), Limit> {
+    walk::check_limits(steps)
+}
+
+impl Command {
+    /// The target.
+    pub fn path(&self) -> &[Step] {
+        match self {
+            Command::Put { path, .. } | Command::Delete { path, .. } | Command::Clear { path, .. } => path,
+        }
+    }
+
+    /// About how many bytes the command takes, in memory as in the log.
+    pub fn size_bytes(&self) -> usize {
+        let path: usize =
+            self.path().iter().map(|step| COMPONENT_SIZE_BYTES_FIXED + step.name_size_bytes()).sum();
+        COMMAND_SIZE_BYTES_FIXED + path + self.payload_size_bytes()
+    }
+
+    /// Whether the command may be proposed: within the limits, and without a wildcard in its path.
+    pub fn check(&self) -> Result<(), Refusal> {
+        check_path(self.path())?;
+        Limit::PayloadSizeBytes.check(self.payload_size_bytes())?;
+        match self.path().iter().position(Step::is_wildcard) {
+            Some(position) => Err(Refusal::WildcardInPath { position }),
+            None => Ok(()),
+        }
+    }
+
+    fn payload_size_bytes(&self) -> usize {
+        match self {
+            Command::Put { payload, .. } => payload.bytes().map_or(0, |bytes| bytes.len()),
+            Command::Delete { .. } | Command::Clear { .. } => 0,
+        }
+    }
+}
+
+impl Step {
+    fn name_size_bytes(&self) -> usize {
+        match self {
+            Step::Child(name) => name.bytes().len(),
+            Step::This | Step::Parent | Step::Root | Step::AnyChild | Step::AnyDescendant => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Expectation;
+    use crate::limits;
+    use crate::name::Name;
+    use crate::payload::Payload;
+
+    fn put(path: Vec<Step>, payload_size_bytes: usize) -> Command {
+        let payload = Payload::Data(vec![131; payload_size_bytes].into());
+        Command::Put { path, payload, expectation: Expectation::Anything, wanted: None }
+    }
+
+    #[test]
+    fn a_command_at_every_limit_passes_and_one_beyond_any_is_refused() {
+        let name = |size| Step::Child(Name::binary(&vec![b'a'; size]));
+        let short = || name(1);
+        assert_eq!(put(vec![short(); limits::PATH_COMPONENTS_MAX], 1).check(), Ok(()));
+        assert_eq!(
+            put(vec![short(); limits::PATH_COMPONENTS_MAX + 1], 1).check(),
+            Err(Limit::PathComponents.into())
+        );
+        assert_eq!(put(vec![name(limits::NAME_SIZE_BYTES_MAX)], 1).check(), Ok(()));
+        assert_eq!(
+            put(vec![name(limits::NAME_SIZE_BYTES_MAX + 1)], 1).check(),
+            Err(Limit::NameSizeBytes.into())
+        );
+        let four = vec![
+            name(limits::NAME_SIZE_BYTES_MAX);
+            limits::PATH_SIZE_BYTES_MAX / limits::NAME_SIZE_BYTES_MAX
+        ];
+        assert_eq!(put(four.clone(), 1).check(), Ok(()));
+        let more = four.into_iter().chain([short()]).collect();
+        assert_eq!(put(more, 1).check(), Err(Limit::PathSizeBytes.into()));
+        assert_eq!(put(vec![short()], limits::PAYLOAD_SIZE_BYTES_MAX).check(), Ok(()));
+        assert_eq!(
+            put(vec![short()], limits::PAYLOAD_SIZE_BYTES_MAX + 1).check(),
+            Err(Limit::PayloadSizeBytes.into())
+        );
+    }
+
+    #[test]
+    fn a_wildcard_is_refused_before_it_is_proposed() {
+        let path = vec![Step::Child(Name::atom("a")), Step::AnyChild];
+        assert_eq!(put(path, 1).check(), Err(Refusal::WildcardInPath { position: 1 }));
+    }
+
+    #[test]
+    fn the_size_counts_names_and_payload() {
+        let small = put(vec![Step::Child(Name::binary(b"a"))], 1).size_bytes();
+        assert_eq!(put(vec![Step::Child(Name::binary(b"abc"))], 11).size_bytes(), small + 2 + 10);
+    }
+}
