@@ -84,7 +84,7 @@ defmodule Pando.MixProject do
       licenses: ["Apache-2.0"],
       links: %{},
       files:
-        ~w(lib include native Cargo.toml Cargo.lock clippy.toml rustfmt.toml) ++
+        ~w(lib include native .cargo Cargo.toml Cargo.lock clippy.toml rustfmt.toml) ++
           ~w(mix.exs rebar.config .formatter.exs README.md CHANGELOG.md LICENSE)
     ]
   end
