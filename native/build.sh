@@ -49,6 +49,10 @@ install_built() {
     install_file "$target/${triple:+$triple/}release/$built" "$priv/$3"
 }
 
+installed_name() {
+    printf ' %s' "$3"
+}
+
 is_missing() {
     [ -f "$priv/$3" ] || echo "$3"
 }
@@ -69,7 +73,7 @@ fi
 
 cargo=${CARGO:-cargo}
 command -v "$cargo" >/dev/null 2>&1 ||
-    fail "$cargo not found: install Rust 1.91 or newer (https://rustup.rs), or set PANDO_PREBUILT to a directory with $(each_artefact is_missing | tr '\n' ' ')"
+    fail "$cargo not found: install Rust 1.91 or newer (https://rustup.rs), or set PANDO_PREBUILT to a directory with$(each_artefact installed_name)"
 
 triple=${CARGO_BUILD_TARGET:-}
 target=${CARGO_TARGET_DIR:-$root/target}
