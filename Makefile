@@ -1,0 +1,33 @@
+# Every target that needs Erlang, Elixir, rebar3 or cargo runs `setup` first: `make demo` and `make test` are all that a
+# fresh machine with make, a C compiler and cargo needs.
+.POSIX:
+.PHONY: setup build demo test verify bench fmt clean
+
+ENV = . scripts/env.sh
+
+build: setup
+	@$(ENV) && mix compile && rebar3 compile
+
+setup:
+	@sh scripts/setup.sh
+
+# FILE=path loads that file of {put, Path, {p_data, Term}, #{}}. lines instead of a generated one.
+demo: build
+	@$(ENV) && FILE='$(FILE)' sh scripts/demo.sh
+
+test: setup
+	@sh scripts/test.sh
+
+# The gates alone; changes nothing.
+verify: setup
+	@sh scripts/test.sh gates
+
+bench: build
+	@$(ENV) && sh scripts/bench.sh
+
+fmt: setup
+	@$(ENV) && cargo fmt --all && mix format
+
+# cargo's target/ stays: `cargo clean` empties it.
+clean:
+	rm -rf _build priv
