@@ -157,7 +157,7 @@ impl<T: Ticket> Store<T> {
         let (apply, apply_jobs) = unbounded();
         let apply_thread = ApplyThread::new(shared.clone(), snapshots.clone());
         threads.push(spawn(&shared, "apply", move || apply_thread.run(&apply_jobs))?);
-        let applier = Arc::new(StoreApplier { shared: shared.clone(), jobs: apply.clone() });
+        let applier = Arc::new(StoreApplier { shared: shared.clone(), jobs: apply.clone(), log: log.clone() });
         let runtime = engine.handle().ok_or_else(|| OpenError::Consensus("no runtime".to_owned()))?;
         let consensus = RaftConsensus::start(
             runtime,
@@ -261,7 +261,14 @@ impl<T: Ticket> Store<T> {
             ProvokedThread::Apply => {
                 let _ = self.apply.send(ApplyJob::Panic);
             }
-            ProvokedThread::Log => self.log.provoke_panic(),
+            ProvokedThread::Log => {
+                let shared = self.shared.clone();
+                let _ = self.log.provoke_panic(Box::new(move |result| {
+                    if let Err(error) = result {
+                        shared.halt(&error.to_string());
+                    }
+                }));
+            }
         }
     }
 
@@ -327,6 +334,7 @@ impl<T: Ticket> Drop for Store<T> {
 struct StoreApplier<T> {
     shared: Arc<Shared<T>>,
     jobs: Sender<ApplyJob>,
+    log: Log<Entry>,
 }
 
 impl<T: Ticket> Applier for StoreApplier<T> {
@@ -348,6 +356,10 @@ impl<T: Ticket> Applier for StoreApplier<T> {
     }
 
     fn fatal(&self, reason: String) {
-        self.shared.halt(&reason);
+        // Consensus stops for what happens to its log: say that instead, if so.
+        match self.log.state().poisoned {
+            Some(cause) => self.shared.halt(&cause),
+            None => self.shared.halt(&reason),
+        }
     }
 }

@@ -198,6 +198,11 @@ impl<E: LogEntry> Log<E> {
         plan.run()
     }
 
+    /// A drill: makes the writer panic, which poisons the log. The callback is told so.
+    pub fn provoke_panic(&self, durable: Durable) -> Result<(), LogError> {
+        self.submit(0, durable, |_| Ok(JobKind::Panic))
+    }
+
     /// What there is.
     pub fn state(&self) -> LogState {
         let reserve_error = self.inner.preparer.last_error();

@@ -42,6 +42,8 @@ pub(super) enum JobKind<E> {
     Purge(LogPosition),
     /// Nothing to write; completed in its turn.
     Nothing,
+    /// A drill: the writer panics.
+    Panic,
 }
 
 /// A segment that holds batches.

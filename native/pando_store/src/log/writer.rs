@@ -163,6 +163,8 @@ impl<E: LogEntry> Writer<E> {
     fn add(&mut self, kind: JobKind<E>) -> Result<(), String> {
         let added = match kind {
             JobKind::Nothing => return Ok(()),
+            #[allow(clippy::panic, reason = "asked for, to show that a panic is survived")]
+            JobKind::Panic => panic!("provoked in the writer of the log"),
             JobKind::Append { entries, generation } => return self.add_entries(&entries, generation),
             JobKind::Vote(vote) => {
                 let added = record::append_vote(&mut self.batch.buffer, &vote);
