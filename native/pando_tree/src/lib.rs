@@ -26,6 +26,8 @@ mod scan;
 mod state;
 mod step;
 pub mod term;
+#[cfg(test)]
+mod test_store;
 mod walk;
 
 pub use answer::{Answer, Refusal};

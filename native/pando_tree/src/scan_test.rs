@@ -7,22 +7,7 @@ use crate::command::{Command, Expectation};
 use crate::model::{Model, arbitrary};
 use crate::payload::Payload;
 use crate::state::Context;
-
-fn steps(text: &str) -> Vec<Step> {
-    let step = |part: &str| match part {
-        "." => Step::This,
-        "^" => Step::Parent,
-        "/" => Step::Root,
-        "*" => Step::AnyChild,
-        "**" => Step::AnyDescendant,
-        name => Step::Child(Name::atom(name)),
-    };
-    text.split(' ').filter(|part| !part.is_empty()).map(step).collect()
-}
-
-fn path(text: &str) -> Path {
-    text.split(' ').filter(|part| !part.is_empty()).map(Name::atom).collect()
-}
+use crate::test_store::{path, steps};
 
 fn put(state: &mut State, path: Vec<Step>) {
     let (payload, expectation) = (Payload::None, Expectation::Anything);
