@@ -135,3 +135,7 @@ fn removed(mut props: Props, mask: PropsMask, reason: DeleteReason) -> Props {
     props.delete_reason = mask.contains(PropsMask::DELETE_REASON).then_some(reason);
     props
 }
+
+#[cfg(test)]
+#[path = "delete_test.rs"]
+mod tests;

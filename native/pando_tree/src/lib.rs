@@ -17,13 +17,18 @@ mod model;
 mod name;
 mod name_map;
 mod node;
+mod pattern;
 mod payload;
+mod positions;
 mod preorder;
 mod props;
 mod put;
+mod scan;
 mod state;
 mod step;
 pub mod term;
+#[cfg(test)]
+mod test_store;
 mod walk;
 
 pub use answer::{Answer, Refusal};
@@ -36,5 +41,6 @@ pub use name_map::{Cursor, Iter, NameMap};
 pub use node::{Children, Node};
 pub use payload::Payload;
 pub use props::{DeleteReason, Props, PropsMask};
+pub use scan::{Progress, Pulled, Scan};
 pub use state::{Context, Found, State};
 pub use step::Step;

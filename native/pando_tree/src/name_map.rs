@@ -20,7 +20,7 @@ use crate::name::Name;
 pub(crate) const PAGE_ENTRIES_MAX: usize = 32;
 pub(crate) const PAGE_ENTRIES_MIN: usize = PAGE_ENTRIES_MAX / 4;
 /// Leaves grow by this many entries at a time: a doubling would leave a third of the memory unused.
-const PAGE_GROWTH: usize = 2;
+const PAGE_GROWTH: usize = 4;
 
 /// The map.
 #[derive(Clone, Debug)]

@@ -41,3 +41,22 @@ impl Iterator for Preorder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_store::{Store, data, name};
+
+    #[test]
+    fn nodes_come_before_their_descendants_with_their_depth_and_siblings_in_order() {
+        let mut s = Store::default();
+        for path in ["b", "a z", "a y x", "c <c>"] {
+            s.put(path, data(1));
+        }
+        let walk = Preorder::below(s.node(""));
+        s.delete("");
+        let seen: Vec<(usize, Name)> = walk.map(|(depth, name, _)| (depth, name)).collect();
+        let expected = [(1, "a"), (2, "y"), (3, "x"), (2, "z"), (1, "b"), (1, "c"), (2, "<c>")];
+        assert_eq!(seen, expected.map(|(depth, text)| (depth, name(text))));
+    }
+}

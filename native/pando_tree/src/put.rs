@@ -173,3 +173,7 @@ fn branch(names: &[&Name], node: Node) -> Node {
         parent
     })
 }
+
+#[cfg(test)]
+#[path = "put_test.rs"]
+mod tests;
