@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use pando_store::{Garbage, Reaper};
-use pando_tree::{Node, Path, Scan, Step};
+use pando_tree::{Node, Path, Progress, Pulled, Refusal, Scan, Step};
 
 use crate::beam::Beam;
 use crate::bridge::OpenStore;
@@ -17,8 +17,8 @@ use crate::bridge::OpenStore;
 pub const CHUNK_NODES_MAX: usize = 256;
 /// Bytes of payload after which a chunk takes no further node.
 pub const CHUNK_SIZE_BYTES_MAX: usize = 256 * 1024;
-/// Nodes looked at for one chunk, found or not.
-pub const CHUNK_STEPS_MAX: usize = 4_096;
+/// Nodes visited for one chunk, matching or not.
+pub const CHUNK_STEPS_MAX: u64 = 8_192;
 
 /// See the module.
 pub struct Cursor {
@@ -37,13 +37,13 @@ pub struct Chunk {
 
 impl Cursor {
     /// Starts at the newest view of `open`.
-    pub fn new<B: Beam>(open: &OpenStore<B>, pattern: Vec<Step>, include_root: bool) -> Cursor {
+    pub fn new<B: Beam>(open: &OpenStore<B>, pattern: Vec<Step>, include_root: bool) -> Result<Cursor, Refusal> {
         let view = open.store().view_guard();
-        Cursor {
-            scan: Some(Scan::new(&view.state, pattern, include_root)),
+        Ok(Cursor {
+            scan: Some(Scan::new(&view.state, pattern, include_root)?),
             reaper: open.store().reaper().clone(),
             log_index: view.applied_index(),
-        }
+        })
     }
 
     /// The point of the log that all chunks show.
@@ -51,20 +51,37 @@ impl Cursor {
         self.log_index
     }
 
-    /// The next nodes.
+    /// The next nodes; there may be none in a chunk with more to follow.
     pub fn next_chunk(&mut self) -> Chunk {
         let mut nodes = Vec::new();
         let mut size_bytes = 0;
-        let Some(scan) = self.scan.as_mut() else { return Chunk { nodes, more: false } };
-        while nodes.len() < CHUNK_NODES_MAX && size_bytes < CHUNK_SIZE_BYTES_MAX {
-            let Some((path, node)) = scan.next() else {
-                self.finish();
-                return Chunk { nodes, more: false };
-            };
-            size_bytes += node.payload().bytes().len();
-            nodes.push((path, node));
+        let mut steps = CHUNK_STEPS_MAX;
+        while let Some(scan) = self.scan.as_mut() {
+            if nodes.len() >= CHUNK_NODES_MAX || size_bytes >= CHUNK_SIZE_BYTES_MAX {
+                return Chunk { nodes, more: true };
+            }
+            match scan.next_within(&mut steps) {
+                Pulled::Node(path, node) => {
+                    size_bytes += node.payload().bytes().map_or(0, |bytes| bytes.len());
+                    nodes.push((path, node));
+                }
+                Pulled::OutOfSteps => return Chunk { nodes, more: true },
+                Pulled::End => self.finish(),
+            }
         }
-        Chunk { nodes, more: true }
+        Chunk { nodes, more: false }
+    }
+
+    /// Counts instead: how many were found since the last chunk, and whether there may be others.
+    pub fn count_chunk(&mut self) -> (u64, bool) {
+        match self.scan.as_mut().map(|scan| scan.count(CHUNK_STEPS_MAX)) {
+            Some(Progress::More) => (0, true),
+            Some(Progress::Done(found)) => {
+                self.finish();
+                (found, false)
+            }
+            None => (0, false),
+        }
     }
 
     /// Lets the root go.

@@ -9,7 +9,7 @@ use rustler::{Encoder, Env, LocalPid, OwnedEnv, Resource, Term};
 
 use crate::answers::{answer_term, store_error_term};
 use crate::atoms;
-use crate::raw::key_atom;
+use crate::raw::{AtomKey, key_atom};
 
 /// The stores that are open in this VM.
 pub static BRIDGE: SharedBridge<Erlang> = SharedBridge::new();
@@ -47,7 +47,7 @@ impl Owner {
 }
 
 impl Beam for Erlang {
-    type Key = usize;
+    type Key = AtomKey;
     type Address = Address;
     type Owner = Owner;
 
@@ -63,7 +63,7 @@ impl Beam for Erlang {
         });
     }
 
-    fn opened(owner: &Owner, key: usize, result: Result<(), OpenFailure>) {
+    fn opened(owner: &Owner, key: AtomKey, result: Result<(), OpenFailure>) {
         owner.tell(|env| {
             let result = match result {
                 Ok(()) => atoms::ok().to_term(env),
@@ -80,22 +80,22 @@ impl Beam for Erlang {
         });
     }
 
-    fn closed(owner: &Owner, key: usize) {
+    fn closed(owner: &Owner, key: AtomKey) {
         owner.tell(|env| (atoms::pando_closed(), key_atom(env, key)).encode(env));
     }
 
-    fn halted(owner: &Owner, key: usize, reason: &str) {
+    fn halted(owner: &Owner, key: AtomKey, reason: &str) {
         owner.tell(|env| (atoms::pando_halted(), key_atom(env, key), reason).encode(env));
     }
 
-    fn notice(owner: &Owner, key: usize, text: &str) {
+    fn notice(owner: &Owner, key: AtomKey, text: &str) {
         owner.tell(|env| (atoms::pando_notice(), key_atom(env, key), text).encode(env));
     }
 }
 
 /// Held by the process that opened a store: when the process dies without closing, the store closes by itself.
 pub struct OpenHandle {
-    key: usize,
+    key: AtomKey,
     opening: Mutex<Option<Opening>>,
 }
 
@@ -104,7 +104,7 @@ impl Resource for OpenHandle {}
 
 impl OpenHandle {
     /// Guards one opening.
-    pub fn new(key: usize, opening: Opening) -> OpenHandle {
+    pub fn new(key: AtomKey, opening: Opening) -> OpenHandle {
         OpenHandle { key, opening: Mutex::new(Some(opening)) }
     }
 

@@ -26,7 +26,7 @@ use rustler::{Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
 use answers::{found_term, refusal_term, status_term, store_error_term};
 use erlang::{Address, BRIDGE, OpenHandle, Owner};
 use names::{plain_names, steps};
-use raw::{atom_key, pin_library};
+use raw::{AtomKey, atom_key, pin_library};
 
 /// Components of a path that a normal scheduler follows.
 const QUICK_COMPONENTS_MAX: usize = 16;
@@ -56,7 +56,7 @@ struct CursorHandle {
 #[rustler::resource_impl]
 impl Resource for CursorHandle {}
 
-fn key_of(store: Term<'_>) -> NifResult<usize> {
+fn key_of(store: Term<'_>) -> NifResult<AtomKey> {
     atom_key(store).ok_or(rustler::Error::BadArg)
 }
 

@@ -3,7 +3,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use rustler::sys::{ErlNifCharEncoding, enif_get_atom, enif_is_atom};
+use rustler::sys::{ErlNifCharEncoding, ErlNifTerm, enif_get_atom, enif_is_atom};
 use rustler::{Env, Term};
 
 /// An atom's text has at most 255 characters, so in Latin-1 it and the terminator fit.
@@ -36,17 +36,21 @@ pub fn stored_term<'a>(env: Env<'a>, bytes: &[u8]) -> Option<Term<'a>> {
     (used == bytes.len()).then_some(term)
 }
 
+/// An atom of this VM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AtomKey(ErlNifTerm);
+
 /// An atom as a key: its term is an immediate word that stands for the same atom as long as the VM lives.
-pub fn atom_key(term: Term<'_>) -> Option<usize> {
+pub fn atom_key(term: Term<'_>) -> Option<AtomKey> {
     // SAFETY: the term belongs to its environment.
     let is_atom = unsafe { enif_is_atom(term.get_env().as_c_arg(), term.as_c_arg()) } != 0;
-    is_atom.then(|| term.as_c_arg())
+    is_atom.then(|| AtomKey(term.as_c_arg()))
 }
 
 /// The atom of a key that [`atom_key`] gave.
-pub fn key_atom(env: Env<'_>, key: usize) -> Term<'_> {
+pub fn key_atom(env: Env<'_>, key: AtomKey) -> Term<'_> {
     // SAFETY: atoms are immediate words, valid in every environment and never collected; `key` came from `atom_key`.
-    unsafe { Term::new(env, key) }
+    unsafe { Term::new(env, key.0) }
 }
 
 /// Keeps this library mapped until the VM ends, because threads of open stores may outlive the module.

@@ -1,0 +1,33 @@
+//! The limits of a store by name, as documentation and tests show them.
+
+use pando_store::options;
+use pando_tree::Limit;
+
+use crate::cursor;
+
+/// Name and value of every limit. Units are at the end of the names; those without one are counts.
+pub fn limits() -> Vec<(&'static str, u64)> {
+    let of_commands = [
+        Limit::PathComponents,
+        Limit::PathSizeBytes,
+        Limit::NameSizeBytes,
+        Limit::AtomCharacters,
+        Limit::PayloadSizeBytes,
+    ];
+    let mut limits: Vec<(&'static str, u64)> =
+        of_commands.into_iter().map(|limit| (limit.name(), limit.max() as u64)).collect();
+    limits.extend([
+        ("queued_commands_max", options::QUEUED_COMMANDS_MAX as u64),
+        ("waiting_commands_size_bytes_max", options::COMMANDS_SIZE_BYTES_MAX as u64),
+        ("batch_commands_max", options::BATCH_COMMANDS_MAX as u64),
+        ("batch_size_bytes_max", options::BATCH_SIZE_BYTES_MAX as u64),
+        ("entries_in_flight_max", options::ENTRIES_IN_FLIGHT_MAX as u64),
+        ("snapshot_log_bytes_min", options::SNAPSHOT_LOG_BYTES_MIN),
+        ("close_drain_timeout_ms", options::CLOSE_DRAIN_TIMEOUT_MS),
+        ("open_recovery_timeout_ms", options::OPEN_RECOVERY_TIMEOUT_MS),
+        ("chunk_nodes_max", cursor::CHUNK_NODES_MAX as u64),
+        ("chunk_size_bytes_max", cursor::CHUNK_SIZE_BYTES_MAX as u64),
+        ("chunk_steps_max", cursor::CHUNK_STEPS_MAX),
+    ]);
+    limits
+}
