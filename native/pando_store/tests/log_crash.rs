@@ -4,7 +4,7 @@
 
 mod support;
 
-use pando_store::disk::{MemoryDisk, Operation};
+use pando_store::disk::{Disk, MemoryDisk, Operation};
 use pando_store::log::{Log, LogPosition};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -215,7 +215,8 @@ fn unlinking_that_a_crash_interrupted_is_completed_at_the_next_open() {
         operation: Operation::Remove,
         path_suffix: ".segment".to_owned(),
         after: 1,
-        times: u64::MAX,
+        // Those after it could be removed: that would leave a gap.
+        times: 1,
         kind: std::io::ErrorKind::PermissionDenied,
     });
     purge(&log, at(1, 55)).unwrap();
@@ -225,4 +226,74 @@ fn unlinking_that_a_crash_interrupted_is_completed_at_the_next_open() {
     assert_eq!((recovered.purged, recovered.entry_count), (Some(at(1, 55)), 4));
     assert!(log.size_on_disk_bytes() <= 3 * 16 * 1024);
     assert_eq!(read_all(&log), entries(1, 56..60, 1000));
+}
+
+#[test]
+fn a_purge_that_is_not_yet_durable_lets_go_of_no_segment() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    for index in 0..60 {
+        append(&log, entries(1, index..index + 1, 1000)).unwrap();
+    }
+    let size_before = log.size_on_disk_bytes();
+    let (gate_open, gate) = std::sync::mpsc::channel::<()>();
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let (hook_log, hook_sizes, gate) = (log.clone(), sizes.clone(), Mutex::new(gate));
+    disk.before_sync(move |_| {
+        if !std::thread::current().name().is_some_and(|name| name.ends_with("-log")) {
+            return;
+        }
+        let _ = gate.lock().unwrap().recv();
+        hook_sizes.lock().unwrap().push(hook_log.size_on_disk_bytes());
+    });
+    let (first, first_outcome) = durable();
+    log.purge(at(1, 2), first).unwrap();
+    while disk.unsynced_sector_count() == 0 {
+        std::thread::yield_now();
+    }
+    // The writer stands in the sync of the first purge, which frees no segment.
+    let (second, second_outcome) = durable();
+    log.purge(at(1, 50), second).unwrap();
+    drop(gate_open);
+    wait(first_outcome).unwrap();
+    wait(second_outcome).unwrap();
+    disk.before_sync(|_| {});
+    assert_eq!(
+        *sizes.lock().unwrap(),
+        [size_before, size_before],
+        "at the sync of the first and of the second"
+    );
+    assert!(log.size_on_disk_bytes() < size_before);
+}
+
+#[test]
+fn each_unlinking_is_durable_before_the_next_so_that_no_gap_can_appear() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    for index in 0..60 {
+        append(&log, entries(1, index..index + 1, 1000)).unwrap();
+    }
+    purge(&log, at(1, 55)).unwrap();
+    while Disk::kind(&disk, &segment_path(2)).unwrap().is_some() {
+        std::thread::yield_now();
+    }
+    let image = disk.after_power_cut(|_| false);
+    assert_eq!(Disk::kind(&image, &segment_path(1)).unwrap(), None);
+    assert_eq!(view_of(&image).1.entries, entries(1, 56..60, 1000));
+}
+
+#[test]
+fn a_segment_whose_name_was_not_yet_durable_is_made_so_by_opening() {
+    let disk = MemoryDisk::new();
+    disk.fail(pando_store::disk::Failure {
+        operation: Operation::SyncDir,
+        path_suffix: "/log".to_owned(),
+        after: 0,
+        times: 1,
+        kind: std::io::ErrorKind::Other,
+    });
+    assert!(open_with(&disk, small()).is_err());
+    let (log, _) = open(&disk);
+    append(&log, entries(1, 0..3, 100)).unwrap();
+    assert_eq!(view_of(&disk.after_power_cut(|_| false)).1.entries, entries(1, 0..3, 100));
 }

@@ -89,6 +89,22 @@ fn the_last_batches_of_an_older_segment_cannot_vanish() {
 }
 
 #[test]
+fn a_flipped_bit_in_the_last_batch_of_an_older_segment_is_refused() {
+    let disk = filled();
+    let used = content(&disk, &segment_path(1));
+    let end = used.iter().rposition(|byte| *byte != 0).unwrap();
+    let begin = (4096..end - 900).rev().find(|at| &used[*at..at + 4] == b"PBAT").unwrap();
+    disk.flip_bits(&segment_path(1), end as u64 - 100, 1).unwrap();
+    match refused(&disk) {
+        OpenError::Damaged { path, offset, detail } => {
+            assert_eq!((path, offset), (segment_path(1), begin as u64));
+            assert!(detail.contains("0000000000000002.segment"), "{detail}");
+        }
+        error => panic!("{error}"),
+    }
+}
+
+#[test]
 fn a_missing_segment_is_refused_by_name() {
     let disk = filled();
     disk.remove_file(&segment_path(2)).unwrap();
