@@ -4,8 +4,6 @@
 
 -export([data/2, node/3, fold/5, count/3]).
 
--define(TIMED_OUT(Deadline), (Deadline =/= infinity andalso erlang:monotonic_time(millisecond) >= Deadline)).
-
 %% The value of a node, the shortest way: `{ok, undefined}' without a payload.
 -spec data(pando_cluster:store_id(), term()) -> {ok, term()} | {error, pando_errors:reason()}.
 data(Store, Path) when is_atom(Store) ->
@@ -80,10 +78,18 @@ chunks(Store, Pattern, Next, Fold, Acc, #{timeout := Timeout, props := Props, in
 
 next_chunk(Cursor, Next, Fold, Acc, Deadline) ->
     case Next(Cursor) of
-        {done, Chunk} -> {ok, Fold(Chunk, Acc)};
-        {more, _} when ?TIMED_OUT(Deadline) -> {error, timeout};
-        {more, Chunk} -> next_chunk(Cursor, Next, Fold, Fold(Chunk, Acc), Deadline)
+        {done, Chunk} ->
+            {ok, Fold(Chunk, Acc)};
+        {more, Chunk} ->
+            Folded = Fold(Chunk, Acc),
+            case is_past(Deadline) of
+                true -> {error, timeout};
+                false -> next_chunk(Cursor, Next, Fold, Folded, Deadline)
+            end
     end.
+
+is_past(infinity) -> false;
+is_past(Deadline) -> erlang:monotonic_time(millisecond) >= Deadline.
 
 deadline(infinity) -> infinity;
 deadline(Timeout) -> erlang:monotonic_time(millisecond) + Timeout.
