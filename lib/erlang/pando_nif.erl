@@ -17,6 +17,7 @@
     scan_next/1,
     count_next/1,
     submit/4,
+    answer/1,
     cancel/1,
     status/1,
     limits/0
@@ -39,6 +40,7 @@
     scan_next/1,
     count_next/1,
     submit/4,
+    answer/1,
     cancel/1,
     status/1,
     limits/0,
@@ -72,6 +74,7 @@ scan(_Store, _Pattern, _PropsBits, _IncludeRoot) -> not_loaded().
 scan_next(_Cursor) -> not_loaded().
 count_next(_Cursor) -> not_loaded().
 submit(_Store, _Reference, _Request, _Cancellable) -> not_loaded().
+answer(_Answer) -> not_loaded().
 cancel(_Token) -> not_loaded().
 status(_Store) -> not_loaded().
 limits() -> not_loaded().

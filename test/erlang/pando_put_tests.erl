@@ -141,6 +141,35 @@ put_answers_test_() ->
         end}
     ]).
 
+%% The VM crashes when a thread that is no scheduler makes a map of many keys: so no such thread may make an answer.
+answers_of_any_size_test_() ->
+    cases([
+        {title({maps, 'of', Size, keys}), fun(S) ->
+            Map = maps:from_list([{N, [N]} || N <- lists:seq(1, Size)]),
+            Path = [k],
+            ok = pando:put(S, Path, Map),
+            ?assertEqual({ok, #{Path => #{data => Map, payload_version => 2}}}, pando_adv:put(S, Path, 1)),
+            ok = pando:put(S, Path, Map),
+            ?assertEqual({ok, #{Path => #{data => Map, payload_version => 4}}}, pando_adv:update(S, Path, {2, Map})),
+            ?assertMatch(
+                {error, {pando, mismatching_node, #{node_props := #{data := {2, Map}}}}}, pando:create(S, Path, 1)
+            ),
+            ?assertEqual({ok, #{Path => #{data => {2, Map}, payload_version => 5}}}, pando_adv:clear_payload(S, Path)),
+            ok = pando:put(S, Path, Map),
+            ?assertMatch({ok, #{Path := #{data := Map, delete_reason := explicit}}}, pando_adv:delete(S, Path))
+        end}
+     || Size <- [32, 33, 128, 129, 1000, 20000]
+    ] ++ [
+        {"answers of thousands of nodes", fun(S) ->
+            pando_test_store:parallel(20, fun(Part) ->
+                [ok = pando:put(S, [big, <<Part, N>>], {Part, N}) || N <- lists:seq(1, 100)]
+            end),
+            {ok, Gone} = pando_adv:delete(S, [big]),
+            Expected = [{[big], none} | [{[big, <<Part, N>>], {Part, N}} || Part <- lists:seq(1, 20), N <- lists:seq(1, 100)]],
+            ?assertEqual(lists:sort(Expected), lists:sort([{P, maps:get(data, Props, none)} || {P, Props} <- maps:to_list(Gone)]))
+        end}
+    ]).
+
 create_test_() ->
     cases([
         {"a new node", fun(S) ->
