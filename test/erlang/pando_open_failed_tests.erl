@@ -222,15 +222,16 @@ a_directory_name_that_is_no_text_test_() ->
     [
         {pando_test_store:title(Dir), {timeout, 60, fun() ->
             S = new_name(),
-            quietly(fun() ->
-                try pando:start(Dir, S) of
-                    Answer -> ?assertMatch({error, _}, Answer)
-                catch
-                    error:Reason -> ?assert(Reason =:= function_clause orelse Reason =:= badarg)
-                end
-            end),
-            ?assertEqual(undefined, whereis(S)),
-            ?assertNot(lists:member(S, pando:get_store_ids()))
+            Raised = {pando_ex, invalid_data_dir, #{data_dir => Dir}},
+            ?assertError(Raised, pando:start(Dir, S)),
+            ?assertError(Raised, pando_cluster:start_link(#{store_id => S, data_dir => Dir})),
+            ?assertEqual(undefined, whereis(S))
         end}}
-     || Dir <- [[16#D800], [-1], [a, {}], "/tmp/\0/x", <<"/tmp/", 0, "x">>, <<255, 254>>, [[]| "/proc/none"]]
+     || Dir <- [[16#D800], [-1], [a, {}], <<255, 254>>, <<"/tmp/", 255>>]
+    ].
+
+a_directory_name_that_no_file_has_test_() ->
+    [
+        {pando_test_store:title(Dir), {timeout, 60, fun() -> fails_with_any_kind(Dir, new_name()) end}}
+     || Dir <- ["/tmp/\0/x", <<"/tmp/", 0, "x">>, "/proc/none", "/dev/null/x"]
     ].
