@@ -2,17 +2,22 @@
 //!
 //! What it is given may still be shared with readers. It waits until it is the last holder and only then drops, so
 //! that a reader that lets go never pays for the freeing.
+//!
+//! Invariants
+//! 1. It holds everything once: given the same thing twice (two scans of one root), it would wait for itself for ever.
+//! 2. What is shared is looked at again at intervals, however much arrives meanwhile.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use pando_tree::Node;
 
 use crate::view::View;
 
-/// How often shared garbage is looked at again, in milliseconds.
-const RETRY_INTERVAL_MS: u64 = 20;
+/// How often shared garbage is looked at again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 /// Memory of the thread's stack; dropping a tree is iterative.
 const STACK_SIZE_BYTES: usize = 256 * 1024;
 
@@ -29,6 +34,13 @@ impl Garbage {
         match self {
             Garbage::Subtree(node) => Arc::strong_count(node) > 1,
             Garbage::View(view) => Arc::strong_count(view) > 1,
+        }
+    }
+
+    fn address(&self) -> usize {
+        match self {
+            Garbage::Subtree(node) => Arc::as_ptr(node).addr(),
+            Garbage::View(view) => Arc::as_ptr(view).addr(),
         }
     }
 }
@@ -60,23 +72,35 @@ impl Reaper {
 }
 
 fn run(incoming: &Receiver<Garbage>) {
-    let mut shared: Vec<Garbage> = Vec::new();
+    // By address, which is unique among what is alive.
+    let mut shared: HashMap<usize, Garbage> = HashMap::new();
+    let mut next_look = Instant::now();
     loop {
         let next = if shared.is_empty() {
             incoming.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
-            incoming.recv_timeout(Duration::from_millis(RETRY_INTERVAL_MS))
+            incoming.recv_deadline(next_look)
         };
         match next {
-            Ok(garbage) if garbage.is_shared() => shared.push(garbage),
+            Ok(garbage) if garbage.is_shared() => {
+                if shared.is_empty() {
+                    next_look = Instant::now() + RETRY_INTERVAL;
+                }
+                // Of something that is here already, the second handle is let go.
+                shared.entry(garbage.address()).or_insert(garbage);
+            }
             Ok(garbage) => drop(garbage),
-            Err(RecvTimeoutError::Timeout) => shared.retain(Garbage::is_shared),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if !shared.is_empty() && Instant::now() >= next_look {
+            shared.retain(|_, garbage| garbage.is_shared());
+            next_look = Instant::now() + RETRY_INTERVAL;
         }
     }
     while !shared.is_empty() {
-        std::thread::sleep(Duration::from_millis(RETRY_INTERVAL_MS));
-        shared.retain(Garbage::is_shared);
+        std::thread::sleep(RETRY_INTERVAL);
+        shared.retain(|_, garbage| garbage.is_shared());
     }
 }
 
@@ -93,6 +117,40 @@ mod tests {
         assert_eq!(gone.strong_count(), 2);
         drop(view);
         while gone.strong_count() > 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    fn wait_until_freed(gone: &std::sync::Weak<View>) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while gone.strong_count() > 0 {
+            assert!(Instant::now() < deadline, "never freed");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn what_is_given_twice_is_freed_all_the_same() {
+        let reaper = Reaper::start().unwrap();
+        let view = Arc::new(View::empty());
+        let gone = Arc::downgrade(&view);
+        reaper.free(Garbage::View(view.clone()));
+        reaper.free(Garbage::View(view.clone()));
+        reaper.free(Garbage::View(view));
+        wait_until_freed(&gone);
+    }
+
+    #[test]
+    fn what_was_shared_is_freed_while_other_garbage_keeps_arriving() {
+        let reaper = Reaper::start().unwrap();
+        let view = Arc::new(View::empty());
+        let gone = Arc::downgrade(&view);
+        reaper.free(Garbage::View(view.clone()));
+        drop(view);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while gone.strong_count() > 0 {
+            assert!(Instant::now() < deadline, "never freed");
+            reaper.free(Garbage::View(Arc::new(View::empty())));
             std::thread::yield_now();
         }
     }
