@@ -87,6 +87,28 @@ one_store_again_and_again_test_() ->
         end)
     end}.
 
+%% A reader's root is freed by the reaper, which must not take its own handles for those of others.
+scans_of_one_moment_test_() ->
+    {timeout, 120, fun() ->
+        ok = start_application(),
+        with_dir(fun(Dir) ->
+            Before = held(),
+            S = new_name(),
+            {ok, S} = pando:start(Dir, S),
+            [
+                begin
+                    ok = pando:put(S, [many, <<N>>], N),
+                    ?assertEqual([{ok, N}], lists:usort([pando:count(S, "/:many/*") || _ <- lists:seq(1, 3)])),
+                    {ok, Found} = pando:get_many(S, "**"),
+                    ?assertEqual({ok, Found}, pando:get_many(S, "**"))
+                end
+             || N <- lists:seq(1, 50)
+            ],
+            ok = pando:stop(S),
+            goes_back_to(Before)
+        end)
+    end}.
+
 stores_that_fail_test_() ->
     {timeout, 120, fun() ->
         ok = start_application(),
