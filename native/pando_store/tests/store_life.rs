@@ -58,7 +58,8 @@ fn a_write_is_seen_by_every_read_after_its_answer() {
 #[test]
 fn answers_come_in_the_order_of_the_commands_of_one_caller() {
     let store = open(&MemoryDisk::new());
-    let waiting: Vec<_> = (0..300).map(|number| submit(&store, put(&["a"], &number.to_string())).unwrap()).collect();
+    let waiting: Vec<_> =
+        (0..300).map(|number| submit(&store, put(&["a"], &number.to_string())).unwrap()).collect();
     let indexes: Vec<u64> =
         waiting.iter().map(|answer| answer.recv_timeout(WAIT_MAX).unwrap().unwrap().log_index).collect();
     assert!(indexes.is_sorted());
@@ -185,7 +186,10 @@ fn a_store_whose_founding_was_cut_short_anywhere_opens_as_a_new_one() {
     let syncs: u64 = {
         let disk = MemoryDisk::new();
         open(&disk).close();
-        [Operation::SyncData, Operation::SyncAll, Operation::SyncDir].into_iter().map(|kind| disk.count(kind)).sum()
+        [Operation::SyncData, Operation::SyncAll, Operation::SyncDir]
+            .into_iter()
+            .map(|kind| disk.count(kind))
+            .sum()
     };
     assert!(syncs > 3);
     for cut in 0..syncs {

@@ -10,9 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pando_store::disk::{Disk, MemoryDisk};
-use pando_store::{
-    Clock, OpenError, Outcome, Replies, Store, StoreError, StoreEvents, StoreOptions, Ticket,
-};
+use pando_store::{Clock, OpenError, Outcome, Replies, Store, StoreError, StoreEvents, StoreOptions, Ticket};
 use pando_tree::{Command, Expectation, Name, Payload, Step};
 
 /// Longer than any honest wait; a test that reaches it has failed.
