@@ -31,4 +31,8 @@ fi
 export DEMO_COLUMNS
 
 # +Bd: Ctrl-C ends it, the menu of the Erlang shell does not help here.
-exec erl -noinput +Bd -pa "$DEMO_DIR/ebin" "$root/_build/default/lib/pando/ebin" -s pando_demo main
+DEMO_RUN_ID=$$
+export DEMO_RUN_ID
+trap 'rm -f "$DEMO_DIR"/*-"$DEMO_RUN_ID".*' EXIT
+trap 'exit 130' HUP INT TERM
+erl -noinput +Bd -pa "$DEMO_DIR/ebin" "$root/_build/default/lib/pando/ebin" -s pando_demo main

@@ -2,6 +2,7 @@
 %% that was acknowledged is there. Called by scripts/demo.sh, which sets the environment:
 %%
 %%   DEMO_DIR      where everything goes that the demo writes
+%%   DEMO_RUN_ID   part of the names of files that go with this run; scripts/demo.sh removes them
 %%   FILE          the file to load; a generated one if empty
 %%   OBJECTS       how many objects to generate
 %%   WRITE_MS      how long the node writes before it is killed, in milliseconds
@@ -27,8 +28,8 @@
 -spec main() -> no_return().
 main() ->
     ok = pando_demo_terminal:setup(),
-    Spool = in_demo_dir(["objects-", os:getpid(), ".spool"]),
-    Superseded = in_demo_dir(["superseded-", os:getpid(), ".ets"]),
+    Spool = in_demo_dir(["objects-", os:getenv("DEMO_RUN_ID"), ".spool"]),
+    Superseded = in_demo_dir(["superseded-", os:getenv("DEMO_RUN_ID"), ".ets"]),
     Status =
         try
             run(Spool, Superseded)
@@ -36,8 +37,6 @@ main() ->
             throw:{stop, Format, Arguments} ->
                 pando_demo_terminal:failure("demo: " ++ Format, Arguments),
                 1
-        after
-            _ = [file:delete(FileName) || FileName <- [Spool, Superseded]]
         end,
     erlang:halt(Status).
 
@@ -64,7 +63,7 @@ run(Spool, Superseded) ->
     SizeBefore = call(Node2, resident_size_bytes, []),
     OpenUs = opened_again(Node2, DataDir, KilledNode),
     NodeCount = call(Node2, node_count, []),
-    NodeSize = node_size(SizeBefore, call(Node2, resident_size_bytes, []), NodeCount),
+    MemorySize = added_size(SizeBefore, call(Node2, resident_size_bytes, [])),
     Writes = call(Node2, check_writes, [Root, Acknowledged]),
     After = compared(Node2, Loaded, Spool, Superseded, "comparing"),
     DiskSize = disk_size_bytes(DataDir),
@@ -79,7 +78,7 @@ run(Spool, Superseded) ->
         open_us => OpenUs,
         after_kill => After,
         node_count => NodeCount,
-        node_size => NodeSize,
+        memory_size => MemorySize,
         disk_size => DiskSize
     },
     summary(Figures),
@@ -163,10 +162,16 @@ opened_empty(Node, DataDir) ->
 loaded(Node, Input, ObjectLines, Spool, Superseded) ->
     Bar = pando_demo_terminal:bar("loading", count, ObjectLines),
     case call(Node, load, [Spool, Superseded], fun(Done) -> pando_demo_terminal:progress(Bar, Done) end) of
-        {ok, Done, Us} ->
+        {ok, Done, Replaced, Us} ->
             pando_demo_terminal:finish(Bar, [
                 "loaded ", objects(Done), ", each on disk before its answer", in_time(Done, Us)
             ]),
+            [
+                pando_demo_terminal:line([
+                    pando_demo_terminal:count(Replaced), " of them replaced what an earlier line had put at the same path"
+                ])
+             || Replaced > 0
+            ],
             {Done, Us};
         {error, Line, Text} ->
             stop("~ts:~b: cannot be stored: ~ts", [Input, Line, Text])
@@ -192,12 +197,11 @@ compared(Node, Count, Spool, Superseded, Label) ->
 all_equal(0) -> "all equal";
 all_equal(Wrong) -> [pando_demo_terminal:count(Wrong), " missing or different"].
 
-patterns(Node, #{checked := Checked, shapes := Shapes}) ->
+patterns(Node, #{checked := Checked, roots := Roots, shapes := Shapes}) ->
     pando_demo_terminal:title("Read by pattern"),
+    [All | Others] = call(Node, patterns, [Shapes]),
     %% The root is an object like others, but `**' does not match it.
-    RootCount = length([Shape || {[], _} = Shape <- Shapes]),
-    [All | Others] = call(Node, patterns, [[Shape || {[_ | _], _} = Shape <- Shapes]]),
-    Patterns = [All#{expected => Checked - RootCount} | Others],
+    Patterns = [All#{expected => Checked - Roots} | Others],
     pando_demo_terminal:table([pattern_row(Pattern) || Pattern <- Patterns]),
     Patterns.
 
@@ -304,10 +308,10 @@ opened_again(Node, DataDir, #{os_pid := KilledPid}) ->
 
 %%% Figures
 
-%% What opening the store has added to the process, for each node of the tree.
-node_size(undefined, _, _) -> undefined;
-node_size(_, undefined, _) -> undefined;
-node_size(Before, After, NodeCount) -> max(0, After - Before) div max(1, NodeCount).
+%% What opening the store has added to the memory of the process.
+added_size(undefined, _) -> undefined;
+added_size(_, undefined) -> undefined;
+added_size(Before, After) -> max(0, After - Before).
 
 disk_size_bytes(Dir) ->
     filelib:fold_files(Dir, ".*", true, fun(FileName, Sum) -> Sum + filelib:file_size(FileName) end, 0).
@@ -320,7 +324,7 @@ summary(Figures) ->
         open_us := OpenUs,
         after_kill := #{checked := After, wrong := AfterWrong, us := AfterUs},
         node_count := NodeCount,
-        node_size := NodeSize,
+        memory_size := MemorySize,
         disk_size := DiskSize
     } = Figures,
     pando_demo_terminal:title("Result"),
@@ -331,12 +335,12 @@ summary(Figures) ->
         row("writes acknowledged before the kill", Acknowledged, WriteUs),
         row("  looked for after it", Acknowledged, CheckUs),
         fault_row("  lost", Lost),
-        {plain, ["  found, not yet acknowledged", pando_demo_terminal:count(Unacknowledged)]},
+        {plain, ["  there without being acknowledged yet", pando_demo_terminal:count(Unacknowledged)]},
         row("objects compared after the kill", After, AfterUs),
         fault_row("  missing or different", AfterWrong),
         row("nodes of the tree opened again", NodeCount, OpenUs),
-        {plain, ["bytes on disk", pando_demo_terminal:bytes(DiskSize)]},
-        {plain, ["resident memory for each node", known_bytes(NodeSize)]}
+        size_row("size on disk", DiskSize, NodeCount),
+        size_row("resident memory of the store", MemorySize, NodeCount)
     ]).
 
 row(Text, Count, Us) ->
@@ -345,8 +349,10 @@ row(Text, Count, Us) ->
 fault_row(Text, 0) -> {good, [Text, "0"]};
 fault_row(Text, Count) -> {bad, [Text, pando_demo_terminal:count(Count)]}.
 
-known_bytes(undefined) -> "unknown";
-known_bytes(Size) -> pando_demo_terminal:bytes(Size).
+size_row(Text, undefined, _NodeCount) ->
+    {plain, [Text, "unknown"]};
+size_row(Text, Size, NodeCount) ->
+    {plain, [Text, pando_demo_terminal:bytes(Size), "", [pando_demo_terminal:count(Size div NodeCount), " bytes/node"]]}.
 
 conclusion(Figures, Input, DataDir, Us) ->
     #{
@@ -364,8 +370,8 @@ conclusion(Figures, Input, DataDir, Us) ->
         _ ->
             [pando_demo_terminal:failure("  ~ts: ~ts", [Path, Fault]) || {_, Path, Fault} <- Examples],
             stop(
-                "DATA IS WRONG: ~b acknowledged writes lost or different, ~b objects wrong before and ~b after the kill, "
-                "~b patterns with a wrong count; the store is left in ~ts~ts",
+                "DATA IS WRONG: of the acknowledged writes ~b are lost or different, of the objects ~b before the kill and "
+                "~b after it, of the patterns ~b gave a wrong count; the store is left in ~ts~ts",
                 [Lost, ReadWrong, AfterWrong, PatternsWrong, DataDir, see_log()]
             )
     end.

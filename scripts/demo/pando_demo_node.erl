@@ -26,6 +26,8 @@
 -define(SHAPES_MAX, 1000).
 -define(SHAPES_SHOWN, 4).
 
+-define(NOTHING_CHECKED, #{checked => 0, roots => 0, wrong => 0, examples => [], shapes => #{}}).
+
 %% Of the tree: nodes with more children are shown by the first few, and only the first of those in full.
 -define(CHILDREN_SHOWN_ALL, 7).
 -define(CHILDREN_SHOWN_SOME, 2).
@@ -136,9 +138,10 @@ open(DataDir) ->
 %% that have more than one.
 load(SpoolName, SupersededName) ->
     Superseded = ets:new(superseded, [public, {write_concurrency, true}]),
+    Replaced = counters:new(1, []),
     Reader = self(),
     Loaders = list_to_tuple([
-        spawn_link(fun() -> loader(Reader, Superseded) end)
+        spawn_link(fun() -> loader(Reader, Superseded, Replaced) end)
      || _ <- lists:seq(1, ?LOADER_COUNT)
     ]),
     Started = now_us(),
@@ -147,7 +150,7 @@ load(SpoolName, SupersededName) ->
         try
             #{done := Done} = await_loaded(pando_demo_spool:fold_chunks(SpoolName, Give, #{done => 0, bytes => 0}), 0),
             ok = ets:tab2file(Superseded, SupersededName),
-            {ok, Done, now_us() - Started}
+            {ok, Done, counters:get(Replaced, 1), now_us() - Started}
         catch
             throw:{not_loaded, Line, Reason} -> {error, Line, text("~ts", [pando_errors:format(Reason)])}
         end,
@@ -185,23 +188,29 @@ await_loaded(#{bytes := Bytes, done := Done} = Given, BytesMax) when Bytes > Byt
 await_loaded(Given, _BytesMax) ->
     Given.
 
-loader(Reader, Superseded) ->
+loader(Reader, Superseded, Replaced) ->
     receive
         {put, Records} ->
-            lists:foreach(fun(Record) -> Reader ! put_object(Record, Superseded) end, Records),
-            loader(Reader, Superseded)
+            lists:foreach(fun(Record) -> Reader ! put_object(Record, Superseded, Replaced) end, Records),
+            loader(Reader, Superseded, Replaced)
     end.
 
-put_object({Line, _, Encoded} = Record, Superseded) ->
+put_object({Line, _, Encoded} = Record, Superseded, Replaced) ->
     {Path, Term} = pando_demo_spool:decode(Encoded),
     try pando_adv:put(?STORE, Path, {p_data, Term}, #{props_to_return => [payload]}) of
         {ok, Written} ->
             %% The answer holds what the node had before.
-            _ = [ets:insert(Superseded, {Path, Line}) || #{data := _} <- maps:values(Written)],
+            case Written of
+                #{Path := #{data := _}} ->
+                    true = ets:insert(Superseded, {Path, Line}),
+                    counters:add(Replaced, 1, 1);
+                #{} ->
+                    ok
+            end,
             {loaded, byte_size(Encoded)};
         {error, overload} ->
             timer:sleep(?OVERLOAD_PAUSE_MS),
-            put_object(Record, Superseded);
+            put_object(Record, Superseded, Replaced);
         {error, Reason} ->
             {not_loaded, Line, Reason}
     catch
@@ -220,11 +229,13 @@ report_progress(Done) ->
 
 %%% Comparing
 
-%% Reads each object of the spool by its path. `different' are the first lines whose object is missing or has another value;
-%% `shapes' the most common kinds of paths, with the number of their objects.
+%% Reads each object of the spool by its path. `examples' are the first lines whose object is missing or has another
+%% value; `roots' is how many of the objects are the root; `shapes' the most common kinds of other paths, each with the number
+%% of its objects.
 -spec check_objects(pando_cluster:store_id(), file:filename_all(), file:filename_all(), fun((non_neg_integer()) -> ok)) ->
     #{
         checked := non_neg_integer(),
+        roots := non_neg_integer(),
         wrong := non_neg_integer(),
         examples := [{Line :: pos_integer(), Path :: string(), missing | different}],
         shapes := [{pando_path:pattern(), pos_integer()}],
@@ -233,7 +244,7 @@ report_progress(Done) ->
 check_objects(Store, SpoolName, SupersededName, Progress) ->
     {ok, Superseded} = ets:file2tab(SupersededName),
     Started = now_us(),
-    Empty = #{checked => 0, wrong => 0, examples => [], shapes => #{}},
+    Empty = ?NOTHING_CHECKED,
     Check = fun(Records, {Checkers, Sum}) ->
         {Checkers1, Sum1} = await_checkers(Checkers, erlang:system_info(schedulers_online), Sum, Progress),
         Checker = spawn_monitor(fun() -> exit({checked, check_chunk(Store, Records, Superseded)}) end),
@@ -262,10 +273,11 @@ await_checkers(Checkers, Limit, Sum, Progress) ->
     end.
 
 add_chunk(Chunk, Sum) ->
-    #{checked := Checked1, wrong := Wrong1, examples := Examples1, shapes := Shapes1} = Chunk,
-    #{checked := Checked2, wrong := Wrong2, examples := Examples2, shapes := Shapes2} = Sum,
+    #{checked := Checked1, roots := Roots1, wrong := Wrong1, examples := Examples1, shapes := Shapes1} = Chunk,
+    #{checked := Checked2, roots := Roots2, wrong := Wrong2, examples := Examples2, shapes := Shapes2} = Sum,
     #{
         checked => Checked1 + Checked2,
+        roots => Roots1 + Roots2,
         wrong => Wrong1 + Wrong2,
         examples => lists:sublist(lists:sort(Examples1 ++ Examples2), ?EXAMPLES_MAX),
         shapes => maps:fold(fun add_shape/3, Shapes2, Shapes1)
@@ -287,10 +299,16 @@ check_chunk(Store, Records, Superseded) ->
             _ -> add_object(Line, Path, compare(Store, Path, Term), Acc)
         end
     end,
-    lists:foldl(Check, #{checked => 0, wrong => 0, examples => [], shapes => #{}}, Records).
+    lists:foldl(Check, ?NOTHING_CHECKED, Records).
 
-add_object(Line, Path, Result, #{checked := Checked, wrong := Wrong, examples := Examples, shapes := Shapes} = Acc) ->
-    Counted = Acc#{checked := Checked + 1, shapes := maps:update_with(shape(Path), fun(N) -> N + 1 end, 1, Shapes)},
+add_object(Line, [], Result, #{roots := Roots} = Acc) ->
+    add_result(Line, [], Result, Acc#{roots := Roots + 1});
+add_object(Line, Path, Result, #{shapes := Shapes} = Acc) ->
+    Shapes1 = maps:update_with(shape(Path), fun(Count) -> Count + 1 end, 1, Shapes),
+    add_result(Line, Path, Result, Acc#{shapes := Shapes1}).
+
+add_result(Line, Path, Result, #{checked := Checked, wrong := Wrong, examples := Examples} = Acc) ->
+    Counted = Acc#{checked := Checked + 1},
     case Result of
         equal -> Counted;
         _ when Wrong >= ?EXAMPLES_MAX -> Counted#{wrong := Wrong + 1};
@@ -465,13 +483,13 @@ written_value(Writer, Number) ->
     }.
 check_writes(Store, Root, LastNumbers) ->
     Started = now_us(),
-    Empty = #{checked => 0, wrong => 0, examples => [], shapes => #{}},
+    Empty = ?NOTHING_CHECKED,
     Check = fun({Writer, Last}, {Sum, Unacknowledged}) ->
         Sum1 = check_writer(Store, Root, Writer, 1, Last, Sum),
         {Sum1, Unacknowledged + count_after(Store, Root, Writer, Last + 1, 0)}
     end,
     {#{examples := Examples} = Sum, Unacknowledged} = lists:foldl(Check, {Empty, 0}, LastNumbers),
-    (maps:remove(shapes, Sum))#{
+    (maps:without([roots, shapes], Sum))#{
         examples := lists:sublist(lists:reverse(Examples), ?EXAMPLES_MAX),
         unacknowledged => Unacknowledged,
         us => now_us() - Started
@@ -480,7 +498,7 @@ check_writes(Store, Root, LastNumbers) ->
 check_writer(Store, Root, Writer, Number, Last, Sum) when Number =< Last ->
     Path = written_path(Root, Writer, Number),
     Result = compare(Store, Path, written_value(Writer, Number)),
-    check_writer(Store, Root, Writer, Number + 1, Last, add_object(Number, Path, Result, Sum));
+    check_writer(Store, Root, Writer, Number + 1, Last, add_result(Number, Path, Result, Sum));
 check_writer(_Store, _Root, _Writer, _Number, _Last, Sum) ->
     Sum.
 

@@ -27,7 +27,7 @@
 
 -spec setup() -> ok.
 setup() ->
-    ok = io:setopts(user, [{encoding, unicode}]),
+    [ok, ok] = [io:setopts(Device, [{encoding, unicode}]) || Device <- [user, standard_error]],
     persistent_term:put({?MODULE, columns}, list_to_integer(os:getenv("DEMO_COLUMNS", "0"))).
 
 columns() -> persistent_term:get({?MODULE, columns}, 0).
@@ -38,6 +38,7 @@ is_terminal() -> columns() > 0.
 title(Text) -> io:put_chars(user, ["\n", coloured("1", Text), "\n"]).
 
 -spec line(iodata()) -> ok.
+line("") -> io:nl(user);
 line(Text) -> line("~ts", [Text]).
 
 -spec line(io:format(), [term()]) -> ok.
