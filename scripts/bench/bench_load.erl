@@ -52,8 +52,8 @@ closed_loop(CallerCount, DurationMs, #{prepare := Prepare, call := Call, is_righ
                         histogram = Histogram,
                         deadline = Deadline
                     },
-                    {End, Max} = loop(Caller, erlang:phash2({Number, Deadline}, 1 bsl 32), 0),
-                    Self ! {self(), Histogram, End, Max}
+                    {End, Slowest} = loop(Caller, erlang:phash2({Number, Deadline}, 1 bsl 32), 0),
+                    Self ! {self(), Histogram, End, Slowest}
             end
         end)
      || Number <- lists:seq(1, CallerCount)
@@ -64,7 +64,7 @@ closed_loop(CallerCount, DurationMs, #{prepare := Prepare, call := Call, is_righ
     [Caller ! {go, Deadline} || Caller <- Callers],
     Results = [
         receive
-            {Caller, Histogram, End, Max} -> {Histogram, End, Max}
+            {Caller, Histogram, End, Slowest} -> {Histogram, End, Slowest}
         end
      || Caller <- Callers
     ],
@@ -72,12 +72,14 @@ closed_loop(CallerCount, DurationMs, #{prepare := Prepare, call := Call, is_righ
     {Histograms, Ends, Maxima} = lists:unzip3(Results),
     Merged = bench_histogram:merge(Histograms),
     Count = bench_histogram:count(Merged),
+    Max = lists:max(Maxima),
     #{
         call_count => Count,
         calls_per_s => Count * 1.0e6 / us(lists:max(Ends) - Begin),
-        p50_us => us(bench_histogram:percentile(Merged, 50)),
-        p99_us => us(bench_histogram:percentile(Merged, 99)),
-        max_us => us(lists:max(Maxima)),
+        %% The middle of the greatest value's bucket may lie above it.
+        p50_us => us(min(Max, bench_histogram:percentile(Merged, 50))),
+        p99_us => us(min(Max, bench_histogram:percentile(Merged, 99))),
+        max_us => us(Max),
         machine => Machine
     }.
 

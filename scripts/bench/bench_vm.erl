@@ -31,7 +31,8 @@
 %% How long the writers write until their VM is killed.
 -define(WRITE_MS, 500).
 -define(SETTLE_MS, 1000).
--define(SETTLE_ROUNDS_MAX, 20).
+-define(SETTLE_READINGS, 3).
+-define(SETTLE_READINGS_MAX, 30).
 
 %%% In the parent
 
@@ -179,19 +180,23 @@ check(NodeCount) ->
         lists:seq(0, NodeCount - 1, 997)
     ).
 
-%% @private Resident memory of this VM when it has come to rest: all processes collect their garbage, a pause
-%% of a second, a reading, and that again until a reading is within half a percent of the one before. So
-%% background work has ended (snapshots) and the allocators have given back what they give back.
+%% @private Resident memory of this VM when it has come to rest. Every second all processes collect their garbage and
+%% the size is read, until three readings in a row are each within 0.2 % of the one before: background work has ended
+%% (snapshots), and the allocators have given back what they give back, which the VM's do over some seconds.
 -spec resident_bytes_settled() -> non_neg_integer().
 resident_bytes_settled() ->
-    resident_bytes_settled(bench_machine:resident_bytes(), ?SETTLE_ROUNDS_MAX).
+    resident_bytes_settled(bench_machine:resident_bytes(), ?SETTLE_READINGS, ?SETTLE_READINGS_MAX).
 
-resident_bytes_settled(Before, RoundsLeft) ->
+resident_bytes_settled(Settled, 0, _ReadingsLeft) ->
+    Settled;
+resident_bytes_settled(Unsettled, _Wanted, 0) ->
+    Unsettled;
+resident_bytes_settled(Before, Wanted, ReadingsLeft) ->
     ok = bench_machine:collect_garbage(),
     timer:sleep(?SETTLE_MS),
     case bench_machine:resident_bytes() of
-        Now when RoundsLeft =:= 1; abs(Now - Before) < Before / 200 -> Now;
-        Now -> resident_bytes_settled(Now, RoundsLeft - 1)
+        Now when abs(Now - Before) =< Before / 500 -> resident_bytes_settled(Now, Wanted - 1, ReadingsLeft - 1);
+        Now -> resident_bytes_settled(Now, ?SETTLE_READINGS, ReadingsLeft - 1)
     end.
 
 %% @private Starts processes that write until the VM is killed.
