@@ -3,7 +3,7 @@
 # docs/benchmarks.md says what is measured, how, and how to read the table.
 #
 #   QUICK=1          a short run, to see that it works; its figures are rough
-#   BENCH_DIR=DIR    where the stores are made and removed again (default: bench_data); its disk is the one measured
+#   BENCH_DIR=DIR    where the stores are made and removed again (default: bench_data); its disk is measured
 #   BENCH_JSON=FILE  appends each row as a line of JSON
 #
 # Ends with status 1 when something went wrong, never because a target was missed.

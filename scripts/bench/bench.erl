@@ -1,7 +1,8 @@
-%% @doc `make bench': runs the measurements in turn and prints what came out. `docs/benchmarks.md' explains each row.
+%% @doc `make bench': runs the measurements in turn and prints what came out. `docs/benchmarks.md' explains
+%% the rows.
 %%
-%% Floors and figures that are compared are measured in turns, round by round, because the speed of a disk and of a shared
-%% machine drifts; their ratio is the median of the ratios of the rounds.
+%% Floors and figures that are compared are measured in turns, round by round, because the speed of a disk and
+%% of a shared machine drifts; their ratio is the median of the ratios of the rounds.
 -module(bench).
 
 -export([main/0]).
@@ -42,7 +43,8 @@ plan("1") ->
 plan("") ->
     #{
         name => "full",
-        %% Write and sync alone, and one caller's put. More and shorter rounds than elsewhere: a disk drifts within seconds.
+        %% Write and sync alone, and one caller's put: more and shorter rounds, for a disk drifts within
+        %% seconds.
         pair_count => 9,
         pair_ms => 1000,
         pair_warm_up_ms => 200,
@@ -66,11 +68,12 @@ run() ->
         Seconds = (erlang:monotonic_time(millisecond) - Begin) / 1000,
         io:format(standard_error, "bench: ~5.1f s  " ++ Format ++ "~n", [Seconds | Arguments])
     end,
+    ValueBytes = bench_data:external_size_bytes(),
     Facts =
         bench_machine:facts(Directory) ++
             [
                 {run, maps:get(name, Plan)},
-                {value, io_lib:format("a map of 8 keys, ~b bytes in external format", [bench_data:external_size_bytes()])},
+                {value, io_lib:format("a map of 8 keys, ~b bytes in external format", [ValueBytes])},
                 {path, io_lib:format("~0tp", [bench_data:path(3123, 1000)])}
             ],
     bench_report:print_facts(Facts),
@@ -107,21 +110,13 @@ calls(Directory, #{settle_ms := SettleMs} = Plan, Progress) ->
     #{pairs => Pairs, puts => Puts, gets => Gets}.
 
 preload() ->
-    Monitors = [
-        monitor(
-            process,
-            spawn_link(fun() ->
-                [ok = pando:put(?STORE, path(N), bench_data:value(N, N)) || N <- lists:seq(First, ?NODES - 1, ?LOADERS)]
-            end)
-        )
-     || First <- lists:seq(0, ?LOADERS - 1)
-    ],
-    [
-        receive
-            {'DOWN', Monitor, process, _, Reason} when Reason =:= normal; Reason =:= noproc -> ok
-        end
-     || Monitor <- Monitors
-    ],
+    Slice = fun(First) ->
+        [
+            ok = pando:put(?STORE, path(Number), bench_data:value(Number, Number))
+         || Number <- lists:seq(First, ?NODES - 1, ?LOADERS)
+        ]
+    end,
+    ok = bench_load:together([fun() -> Slice(First) end || First <- lists:seq(0, ?LOADERS - 1)]),
     {ok, ?NODES} = pando:count(?STORE, "/:vhosts/*/:queues/*"),
     ok.
 
@@ -157,7 +152,8 @@ puts(#{round_count := Count, round_ms := Ms, warm_up_ms := WarmUpMs}, Progress) 
     ]).
 
 %% Each round: the floors and the get in blocks, then the harness and the get with each number of callers.
-gets(#{round_count := Count, round_ms := Ms, warm_up_ms := WarmUpMs, harness_ms := HarnessMs} = Plan, Progress) ->
+gets(Plan, Progress) ->
+    #{round_count := Count, round_ms := Ms, warm_up_ms := WarmUpMs, harness_ms := HarnessMs} = Plan,
     Get = get_operation(),
     Harness = harness_operation(),
     with_blocks(fun(Blocks) ->
@@ -258,12 +254,12 @@ get_path(Random) ->
 
 %%% Many nodes
 
-loaded_stores(Directory, #{loaded_count := Count} = Plan, Progress) ->
+loaded_stores(Directory, #{loaded_count := Count, node_count := NodeCount}, Progress) ->
     Loaded = [
         begin
-            Progress("~b nodes: memory, opening, SIGKILL, ~b of ~b", [maps:get(node_count, Plan), Round, Count]),
-            bench_vm:loaded_store(filename:join(Directory, "loaded"), maps:with([node_count, settle_ms], Plan))
+            Progress("~b nodes: memory, opening, SIGKILL, ~b of ~b", [NodeCount, Round, Count]),
+            bench_vm:loaded_store(filename:join(Directory, "loaded"), NodeCount)
         end
      || Round <- lists:seq(1, Count)
     ],
-    #{loaded => Loaded, node_count => maps:get(node_count, Plan)}.
+    #{loaded => Loaded, node_count => NodeCount}.

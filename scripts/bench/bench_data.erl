@@ -15,7 +15,7 @@
 path(Number, QueuesPerVhost) ->
     [vhosts, vhost(Number div QueuesPerVhost), queues, <<"q", (integer_to_binary(Number))/binary>>].
 
-%% @doc The value of a queue: a map of eight keys, of the same size for all. `Changing' is what a later put changes.
+%% @doc The value of a queue: a map of eight keys, of the same size for all. A later put changes `Changing'.
 -spec value(non_neg_integer(), non_neg_integer()) -> value().
 value(Number, Changing) ->
     #{
@@ -47,7 +47,7 @@ numbers(Count) ->
     ),
     [Number || {_, Number} <- lists:sort(Tagged)].
 
-%% @doc The size of every value in external term format; an error if the values above are not what they should be.
+%% @doc The size of every value in external term format; an error if the values above do not have it.
 -spec external_size_bytes() -> pos_integer().
 external_size_bytes() ->
     lists:foreach(

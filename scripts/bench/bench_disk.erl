@@ -5,7 +5,13 @@
 
 -export_type([floor/0]).
 
--type floor() :: #{write_count := float(), mean_us := float(), p50_us := float(), p99_us := float(), max_us := float()}.
+-type floor() :: #{
+    write_count := float(),
+    mean_us := float(),
+    p50_us := float(),
+    p99_us := float(),
+    max_us := float()
+}.
 
 -define(SIZE_BYTES, 300).
 

@@ -1,7 +1,8 @@
 %% @doc How often each latency was seen: a log-linear histogram, one per measured process.
 %%
-%% Values are integers of any unit. Below 256 each has a bucket of its own; above, each doubling is cut into 128 buckets, so
-%% that a percentile (the middle of its bucket) is off by at most 0.4 %. Adding is one `counters:add/3'.
+%% Values are integers of any unit. Below 256 each has a bucket of its own; above, each doubling is cut into
+%% 128 buckets, so that a percentile (the middle of its bucket) is off by at most 0.4 %. Adding is one
+%% `counters:add/3'.
 -module(bench_histogram).
 
 -export([new/0, add/2, merge/1, count/1, percentile/2]).

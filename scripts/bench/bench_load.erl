@@ -1,14 +1,14 @@
 %% @doc The two ways of the benchmark to measure calls inside this VM.
 %%
-%% `closed_loop/3': N processes call as fast as they are answered, and each call is timed. Building the arguments and
-%% checking the answer lie outside of the timed span, but inside of the time that the throughput is taken from.
-%% `block/3': one process makes calls for a while and only the whole is timed, because reading the clock costs as much as
-%% the shortest calls.
+%% `closed_loop/3': N processes call as fast as they are answered, and each call is timed. Building the
+%% arguments and checking the answer lie outside of the timed span, but inside of the time the throughput is
+%% taken from. `block/3': one process makes calls for a while and only the whole is timed, because reading the
+%% clock costs as much as the shortest calls.
 %%
 %% A wrong answer ends the caller, and with it the benchmark.
 -module(bench_load).
 
--export([closed_loop/3, block/3, in_process/1]).
+-export([closed_loop/3, block/3, in_process/1, together/1]).
 
 -export_type([operation/0, round/0]).
 
@@ -52,8 +52,8 @@ closed_loop(CallerCount, DurationMs, #{prepare := Prepare, call := Call, is_righ
                         histogram = Histogram,
                         deadline = Deadline
                     },
-                    {End, Max} = loop(Caller, erlang:phash2({Number, Deadline}, 1 bsl 32), 0),
-                    Self ! {self(), Histogram, End, Max}
+                    {End, Slowest} = loop(Caller, erlang:phash2({Number, Deadline}, 1 bsl 32), 0),
+                    Self ! {self(), Histogram, End, Slowest}
             end
         end)
      || Number <- lists:seq(1, CallerCount)
@@ -64,7 +64,7 @@ closed_loop(CallerCount, DurationMs, #{prepare := Prepare, call := Call, is_righ
     [Caller ! {go, Deadline} || Caller <- Callers],
     Results = [
         receive
-            {Caller, Histogram, End, Max} -> {Histogram, End, Max}
+            {Caller, Histogram, End, Slowest} -> {Histogram, End, Slowest}
         end
      || Caller <- Callers
     ],
@@ -72,23 +72,27 @@ closed_loop(CallerCount, DurationMs, #{prepare := Prepare, call := Call, is_righ
     {Histograms, Ends, Maxima} = lists:unzip3(Results),
     Merged = bench_histogram:merge(Histograms),
     Count = bench_histogram:count(Merged),
+    Max = lists:max(Maxima),
     #{
         call_count => Count,
         calls_per_s => Count * 1.0e6 / us(lists:max(Ends) - Begin),
-        p50_us => us(bench_histogram:percentile(Merged, 50)),
-        p99_us => us(bench_histogram:percentile(Merged, 99)),
-        max_us => us(lists:max(Maxima)),
+        %% The middle of the greatest value's bucket may lie above it.
+        p50_us => us(min(Max, bench_histogram:percentile(Merged, 50))),
+        p99_us => us(min(Max, bench_histogram:percentile(Merged, 99))),
+        max_us => us(Max),
         machine => Machine
     }.
 
-loop(#caller{prepare = Prepare, call = Call, is_right = IsRight, histogram = Histogram} = Caller, Random0, Max0) ->
-    %% A linear congruential generator (Numerical Recipes): cheaper than any call into `rand'. Its low bits are poor.
+loop(Caller, Random0, Max0) ->
+    #caller{prepare = Prepare, call = Call, is_right = IsRight, histogram = Histogram} = Caller,
+    %% A linear congruential generator (Numerical Recipes), cheaper than a call into `rand'. Its low bits are
+    %% poor.
     Random = (Random0 * 1664525 + 1013904223) band 16#ffffffff,
     Arguments = Prepare(Random bsr 8),
     Begin = erlang:monotonic_time(),
     Answer = Call(Arguments),
     End = erlang:monotonic_time(),
-    IsRight(Arguments, Answer) orelse error({wrong_answer, Arguments, Answer}),
+    IsRight(Arguments, Answer) orelse exit({wrong_answer, Arguments, Answer}),
     bench_histogram:add(Histogram, End - Begin),
     Max = max(Max0, End - Begin),
     if
@@ -131,6 +135,26 @@ in_process(Fun) ->
     receive
         {Pid, Result} -> Result
     end.
+
+%% @doc Runs all `Funs' at once, each in a process of its own, and waits for them.
+-spec together([fun(() -> term())]) -> ok.
+together(Funs) ->
+    Self = self(),
+    Pids = [
+        spawn_link(fun() ->
+            _ = Fun(),
+            Self ! {self(), done}
+        end)
+     || Fun <- Funs
+    ],
+    lists:foreach(
+        fun(Pid) ->
+            receive
+                {Pid, done} -> ok
+            end
+        end,
+        Pids
+    ).
 
 us(Native) ->
     Native / (erlang:convert_time_unit(1, second, native) / 1.0e6).

@@ -1,11 +1,12 @@
-%% @doc The machine: what it is, how much memory this VM has resident, and who else uses the processors. Linux only.
+%% @doc The machine: what it is, how much memory this VM has resident, who else uses the processors. Linux
+%% only.
 -module(bench_machine).
 
--export([facts/1, resident_bytes/0, collect_garbage/0, load_before/0, load_since/1]).
+-export([facts/1, resident_bytes/0, resident_bytes_peak/0, collect_garbage/0, load_before/0, load_since/1]).
 
 -export_type([load/0]).
 
-%% Processors used on average: by this VM, by everything else (the kernel's threads included), by the hypervisor.
+%% Processors used on average: by this VM, by all else (threads of the kernel included), by the hypervisor.
 -type load() :: #{own := float(), other := float(), stolen := float()}.
 -opaque sample() :: #{time := integer(), own := integer(), busy := integer(), stolen := integer()}.
 
@@ -69,6 +70,12 @@ field_of(File, Name) ->
 resident_bytes() ->
     [_Size, Resident | _] = string:lexemes(read("/proc/self/statm"), " "),
     list_to_integer(Resident) * number_of("getconf PAGESIZE").
+
+%% @doc The most that this VM has had in main memory since it started.
+-spec resident_bytes_peak() -> non_neg_integer().
+resident_bytes_peak() ->
+    [Kilobytes, "kB"] = string:lexemes(field_of("/proc/self/status", "VmHWM"), " "),
+    list_to_integer(Kilobytes) * 1024.
 
 %% @doc Of all processes of this VM.
 -spec collect_garbage() -> ok.

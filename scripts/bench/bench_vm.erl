@@ -5,14 +5,14 @@
 
 -export([loaded_store/2, empty_store/1]).
 %% Called in the child VM.
--export([ready/0, load/3, open/1, check/1, resident_bytes_settled/1, keep_writing/1]).
+-export([ready/0, load/2, open/1, check/1, resident_bytes_settled/0, keep_writing/1]).
 
--export_type([loaded/0, empty/0, plan/0]).
+-export_type([loaded/0, empty/0]).
 
--type plan() :: #{node_count := pos_integer(), settle_ms := pos_integer()}.
 -type loaded() :: #{
     %% Of the nodes with a value.
     resident_bytes_per_node := float(),
+    peak_bytes_per_node := float(),
     resident_bytes_per_node_reopened := float(),
     vm_bytes_per_node := float(),
     disk_bytes_per_node := float(),
@@ -30,24 +30,27 @@
 -define(WRITERS, 16).
 %% How long the writers write until their VM is killed.
 -define(WRITE_MS, 500).
+-define(SETTLE_MS, 1000).
+-define(SETTLE_READINGS, 3).
+-define(SETTLE_READINGS_MAX, 30).
 
 %%% In the parent
 
-%% @doc Loads a store in a child VM, and opens it in others: after it was stopped, and after its VM was killed in the
-%% middle of writing. `Directory' is made, and removed.
--spec loaded_store(file:filename(), plan()) -> loaded().
-loaded_store(Directory, #{node_count := NodeCount, settle_ms := SettleMs}) ->
+%% @doc Loads a store in a child VM, and opens it in others: after it was stopped, and after its VM was killed
+%% in the middle of writing. `Directory' is made, and removed.
+-spec loaded_store(file:filename(), pos_integer()) -> loaded().
+loaded_store(Directory, NodeCount) ->
     ok = filelib:ensure_path(Directory),
     Loader = start_child(),
-    Loaded = call(Loader, load, [Directory, NodeCount, SettleMs]),
+    Loaded = call(Loader, load, [Directory, NodeCount]),
     ok = stop_child(Loader),
     DiskBytes = size_bytes(Directory),
 
     Second = start_child(),
-    Before = call(Second, resident_bytes_settled, [SettleMs]),
+    Before = call(Second, resident_bytes_settled, []),
     {OpenMsStopped, StatusStopped} = call(Second, open, [Directory]),
     ok = call(Second, check, [NodeCount]),
-    After = call(Second, resident_bytes_settled, [SettleMs]),
+    After = call(Second, resident_bytes_settled, []),
     ok = call(Second, keep_writing, [NodeCount]),
     timer:sleep(?WRITE_MS),
     ok = kill_child(Second),
@@ -125,23 +128,22 @@ ready() ->
     {ok, _} = application:ensure_all_started(pando),
     ok = pando_nif:noop().
 
-%% @private Opens a new store and puts each node once; then how much more memory is resident than with the empty store.
--spec load(file:filename(), pos_integer(), pos_integer()) -> map().
-load(Directory, NodeCount, SettleMs) ->
+%% @private Opens a new store and puts each node once; then how much more memory is resident than with the
+%% empty one.
+-spec load(file:filename(), pos_integer()) -> map().
+load(Directory, NodeCount) ->
     {ok, ?STORE} = pando:start(Directory, ?STORE),
-    ResidentBefore = resident_bytes_settled(SettleMs),
+    ResidentBefore = resident_bytes_settled(),
     VmBefore = erlang:memory(total),
     LoadMs = timed_ms(fun() ->
-        all_done([
-            spawn_link(fun() -> put_slice(First, NodeCount) end)
-         || First <- lists:seq(0, ?LOADERS - 1)
-        ])
+        bench_load:together([fun() -> put_slice(First, NodeCount) end || First <- lists:seq(0, ?LOADERS - 1)])
     end),
     ok = check(NodeCount),
-    ResidentAfter = resident_bytes_settled(SettleMs),
+    ResidentAfter = resident_bytes_settled(),
     VmAfter = erlang:memory(total),
     #{
         resident_bytes_per_node => (ResidentAfter - ResidentBefore) / NodeCount,
+        peak_bytes_per_node => (bench_machine:resident_bytes_peak() - ResidentBefore) / NodeCount,
         vm_bytes_per_node => (VmAfter - VmBefore) / NodeCount,
         load_ms => LoadMs
     }.
@@ -158,16 +160,8 @@ put_node(Number, Changing, NodeCount) ->
 path(Number, NodeCount) ->
     bench_data:path(Number, NodeCount div bench_data:vhost_count()).
 
-all_done(Pids) ->
-    Monitors = [monitor(process, Pid) || Pid <- Pids],
-    [
-        receive
-            {'DOWN', Monitor, process, _, Reason} when Reason =:= normal; Reason =:= noproc -> ok
-        end
-     || Monitor <- Monitors
-    ].
-
-%% @private How long opening takes, in milliseconds: until the store answers. With the store's status right after it.
+%% @private How long opening takes, in milliseconds: until the store answers. With its status right after
+%% that.
 -spec open(file:filename()) -> {float(), map()}.
 open(Directory) ->
     Ms = timed_ms(fun() -> {ok, ?STORE} = pando:start(Directory, ?STORE) end),
@@ -186,14 +180,24 @@ check(NodeCount) ->
         lists:seq(0, NodeCount - 1, 997)
     ).
 
-%% @private Resident memory of this VM after a garbage collection of all processes, a pause (background work ends, allocators
-%% give memory back) and a second collection.
--spec resident_bytes_settled(pos_integer()) -> non_neg_integer().
-resident_bytes_settled(SettleMs) ->
+%% @private Resident memory of this VM when it has come to rest. Every second all processes collect their garbage and
+%% the size is read, until three readings in a row are each within 0.2 % of the one before: background work has ended
+%% (snapshots), and the allocators have given back what they give back, which the VM's do over some seconds.
+-spec resident_bytes_settled() -> non_neg_integer().
+resident_bytes_settled() ->
+    resident_bytes_settled(bench_machine:resident_bytes(), ?SETTLE_READINGS, ?SETTLE_READINGS_MAX).
+
+resident_bytes_settled(Settled, 0, _ReadingsLeft) ->
+    Settled;
+resident_bytes_settled(Unsettled, _Wanted, 0) ->
+    Unsettled;
+resident_bytes_settled(Before, Wanted, ReadingsLeft) ->
     ok = bench_machine:collect_garbage(),
-    timer:sleep(SettleMs),
-    ok = bench_machine:collect_garbage(),
-    bench_machine:resident_bytes().
+    timer:sleep(?SETTLE_MS),
+    case bench_machine:resident_bytes() of
+        Now when abs(Now - Before) =< Before / 500 -> resident_bytes_settled(Now, Wanted - 1, ReadingsLeft - 1);
+        Now -> resident_bytes_settled(Now, ?SETTLE_READINGS, ReadingsLeft - 1)
+    end.
 
 %% @private Starts processes that write until the VM is killed.
 -spec keep_writing(pos_integer()) -> ok.

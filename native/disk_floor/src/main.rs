@@ -3,9 +3,9 @@
 //! `disk_floor DIRECTORY growing|preallocated DURATION_MS [SIZE_BYTES]`
 //!
 //! One thread writes `SIZE_BYTES` (default 300) at a time, one after the other, into one file, and syncs each:
-//! `growing` appends to an empty file, so that every sync also has to make the new length durable; `preallocated`
-//! overwrites a file that was filled with zeros and synced before. Prints one `key value` a line: `write_count`, `mean_us`,
-//! `p50_us`, `p99_us`, `max_us`. The file is removed.
+//! `growing` appends to an empty file, so that every sync also makes the new length durable; `preallocated`
+//! overwrites a file that was filled with zeros and synced before. Prints one `key value` a line: `write_count`,
+//! `mean_us`, `p50_us`, `p99_us`, `max_us`. The file is removed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
