@@ -42,11 +42,24 @@ start(DataDir, Config, Timeout) when is_map(Config) ->
     start(DataDir, maps:get(cluster_name, Config, get_default_store_id()), Timeout);
 start(DataDir, StoreId, Timeout) when is_atom(StoreId), is_list(DataDir) orelse is_binary(DataDir) ->
     Limit = pando_options:timeout(Timeout),
-    {ok, _} = application:ensure_all_started(pando),
+    case started_application() of
+        ok -> start_store(DataDir, StoreId, Limit);
+        {error, _} = Error -> Error
+    end.
+
+start_store(DataDir, StoreId, Limit) ->
     %% Looked up first, because the supervisor reports a second start as a fault.
     case whereis(StoreId) of
         undefined -> started(pando_sup:start_store(config(DataDir, StoreId)), DataDir, StoreId, Limit);
         Holder -> name_in_use(Holder, DataDir, StoreId, Limit)
+    end.
+
+%% A native library that cannot be loaded is said here, and not by the first call that misses it.
+started_application() ->
+    {ok, _} = application:ensure_all_started(pando),
+    case code:ensure_loaded(pando_nif) of
+        {module, pando_nif} -> ok;
+        {error, Cause} -> {error, pando_directory:library_error(Cause)}
     end.
 
 %% @doc Starts a store under the calling supervisor: `#{store_id => atom(), data_dir => Dir}'. Returns when it answers.
@@ -57,19 +70,21 @@ start(DataDir, StoreId, Timeout) when is_atom(StoreId), is_list(DataDir) orelse 
 %% without anybody being told.
 -spec start_link(#{store_id := store_id(), data_dir := data_dir()}) -> {ok, pid()} | {error, start_error()}.
 start_link(#{store_id := StoreId, data_dir := DataDir}) when is_atom(StoreId) ->
-    {ok, _} = application:ensure_all_started(pando),
-    case pando_server:start_link(config(DataDir, StoreId)) of
-        {ok, Server} ->
-            case pando_server:await_open(Server, infinity) of
-                ok ->
-                    {ok, Server};
-                {error, _} = Error ->
-                    ok = end_linked(Server),
-                    Error
-            end;
-        {error, _} = Error ->
-            Error
+    case started_application() of
+        ok -> start_linked(pando_server:start_link(config(DataDir, StoreId)));
+        {error, _} = Error -> Error
     end.
+
+start_linked({ok, Server}) ->
+    case pando_server:await_open(Server, infinity) of
+        ok ->
+            {ok, Server};
+        {error, _} = Error ->
+            ok = end_linked(Server),
+            Error
+    end;
+start_linked({error, _} = Error) ->
+    Error.
 
 %% Ends a process that we are the parent of, and leaves no exit message behind.
 end_linked(Server) ->

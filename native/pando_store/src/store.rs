@@ -208,11 +208,8 @@ impl<T: Ticket> Store<T> {
 
     /// Queues a command. Never blocks; a refused caller gets its ticket back and no other answer.
     pub fn submit(&self, command: Command, caller: T) -> Result<(), (T, StoreError)> {
-        if self.shared.is_closing() {
+        if self.shared.is_closing() || self.shared.halt_reason().is_some() {
             return Err((caller, StoreError::NotRunning));
-        }
-        if let Some(reason) = self.shared.halt_reason() {
-            return Err((caller, StoreError::Halted(reason.to_owned())));
         }
         let size_bytes = command.size_bytes();
         if !self.shared.admission.admit(size_bytes) {
