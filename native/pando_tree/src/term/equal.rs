@@ -18,7 +18,8 @@ enum Verdict {
     KeysDiffer,
 }
 
-/// Whether both are the same term, `=:=`; both begin with the version byte.
+/// Whether both are the same term, `=:=`; both begin with the version byte. Bytes that [`super::validate`] refuses,
+/// terms that are too deep among them, are the same only if they are the same bytes.
 pub fn exactly_equal(a: &[u8], b: &[u8]) -> bool {
     if a == b {
         return true;
