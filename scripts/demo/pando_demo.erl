@@ -380,8 +380,8 @@ conclusion(Figures, Input, DataDir, Us) ->
         _ ->
             [pando_demo_terminal:failure("  ~ts: ~ts", [Path, Fault]) || {_, Path, Fault} <- Examples],
             stop(
-                "DATA IS WRONG: of the acknowledged writes ~b are lost or different, of the objects ~b before the "
-                "kill and ~b after it, of the patterns ~b gave a wrong count; the store is left in ~ts~ts",
+                "DATA IS WRONG: of the acknowledged writes ~b are lost or different, of the objects ~b before "
+                "the kill and ~b after it, of the patterns ~b gave a wrong count; the store is left in ~ts~ts",
                 [Lost, ReadWrong, AfterWrong, PatternsWrong, DataDir, see_log()]
             )
     end.

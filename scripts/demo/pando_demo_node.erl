@@ -277,8 +277,10 @@ await_checkers(Checkers, Limit, Sum, Progress) ->
     end.
 
 add_chunk(Chunk, Sum) ->
-    #{checked := Checked1, roots := Roots1, wrong := Wrong1, examples := Examples1, shapes := Shapes1} = Chunk,
-    #{checked := Checked2, roots := Roots2, wrong := Wrong2, examples := Examples2, shapes := Shapes2} = Sum,
+    #{checked := Checked1, roots := Roots1, wrong := Wrong1} = Chunk,
+    #{examples := Examples1, shapes := Shapes1} = Chunk,
+    #{checked := Checked2, roots := Roots2, wrong := Wrong2} = Sum,
+    #{examples := Examples2, shapes := Shapes2} = Sum,
     #{
         checked => Checked1 + Checked2,
         roots => Roots1 + Roots2,

@@ -90,8 +90,11 @@ draw(#{label := Label, unit := Unit, total := Total, started_us := Started}, Don
     Amounts = [amount(Unit, Done), of_total(Unit, Total), ", ", amount(Unit, Rate), "/s"],
     Figures = [Amounts, left(Total - Done, Rate, Elapsed)],
     case is_terminal() of
-        true -> io:put_chars(user, ["\r  ", Label, " ", picture([Label, Figures], Done, Total), Figures, "\e[K"]);
-        false -> line([Label, ": ", Figures])
+        true ->
+            Picture = picture([Label, Figures], Done, Total),
+            io:put_chars(user, ["\r  ", Label, " ", Picture, Figures, "\e[K"]);
+        false ->
+            line([Label, ": ", Figures])
     end.
 
 of_total(_Unit, 0) -> "";
