@@ -105,7 +105,7 @@ checked_input(Spool) ->
             Us = now_us() - Started,
             pando_demo_terminal:finish(
                 Bar,
-                io_lib:format("~ts: ~ts in ~ts, all lines well-formed (~ts)", [
+                io_lib:format("~ts: ~ts in ~ts, well-formed (~ts)", [
                     Input,
                     objects(Count),
                     pando_demo_terminal:bytes(Size),
@@ -243,7 +243,7 @@ written_and_killed(#{port := Port, os_pid := OsPid} = Node) ->
     AllAcknowledged = acknowledged_before_end(Port, Acknowledged),
     Count = lists:sum(maps:values(AllAcknowledged)),
     pando_demo_terminal:finish(Bar, [
-        io_lib:format("SIGKILL to process ~b in the middle of it: ", [OsPid]),
+        io_lib:format("SIGKILL to process ~b as it writes: ", [OsPid]),
         [pando_demo_terminal:count(Count), " writes acknowledged", in_time(Count, WriteUs)]
     ]),
     {Root, lists:sort(maps:to_list(AllAcknowledged)), WriteUs, Node}.

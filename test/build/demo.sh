@@ -81,7 +81,7 @@ sources_without_warnings() {
 generated_objects() {
     demo 0 OBJECTS=2000 &&
         says 'topology\.terms: 2,000 objects' 'loaded 2,000 objects' 'read 2,000 objects by path and compared: all equal' \
-            'SIGKILL to process [0-9]+ in the middle of it: [1-9][0-9,]* writes acknowledged' '^ +lost +0$' \
+            'SIGKILL to process [0-9]+ as it writes: [1-9][0-9,]* writes acknowledged' '^ +lost +0$' \
             'objects compared after the kill +2,000 ' 'Nothing was lost' '^ +/:rabbitmq/:vhosts/\*/:queues/\* +720 nodes' \
             'and 98 more$' 'iex -S mix'
 }
