@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.." || exit 1
 . scripts/env.sh
 
 GATES="rustfmt clippy mix-format check"
-TESTS="cargo-test exunit eunit samples"
+TESTS="cargo-test exunit eunit samples demo"
 
 # Plain output, also of programs that colour what goes into a pipe.
 TERM=dumb
@@ -36,7 +36,7 @@ run_part() {
     cargo-test) cargo test --workspace --locked --no-fail-fast ;;
     exunit) MIX_ENV=test mix do compile --warnings-as-errors, test ;;
     eunit) rebar3 eunit ;;
-    samples) sh test/build/samples.sh ;;
+    samples | demo) sh "test/build/$1.sh" ;;
     *) echo "unknown part $1: one of $GATES $TESTS" >&2 && return 2 ;;
     esac
 }
@@ -65,7 +65,7 @@ count_tests() {
             / skip/ { left_out += $1 }
             END { print total - failed - left_out, failed + 0 }'
         ;;
-    samples) sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' ;;
+    samples | demo) sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' ;;
     esac | awk '{ passed += $1; failed += $2 } END { print passed + 0, failed + 0 }'
 }
 

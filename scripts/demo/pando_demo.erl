@@ -1,19 +1,23 @@
-%% `make demo': loads a file into a store, reads it back, kills the node of the store while it writes, and looks whether all
-%% that was acknowledged is there. Called by scripts/demo.sh, which sets the environment:
+%% `make demo': loads a file into a store, reads it back, kills the node of the store while it writes, and
+%% looks whether all that was acknowledged is there. Called by scripts/demo.sh, which sets the environment:
 %%
 %%   DEMO_DIR      where everything goes that the demo writes
 %%   DEMO_RUN_ID   part of the names of files that go with this run; scripts/demo.sh removes them
 %%   FILE          the file to load; a generated one if empty
 %%   OBJECTS       how many objects to generate
 %%   WRITE_MS      how long the node writes before it is killed, in milliseconds
-%%   WHILE_DOWN    a shell command to run between the kill and the new start, with the data directory in $DATA_DIR: for tests, and
-%%                 for the curious: the demo has to notice what it does
+%%   WHILE_DOWN    a shell command to run between the kill and the new start, with the data directory in
+%%                 $DATA_DIR: for tests, and for the curious: the demo has to notice what it does
 %%
-%% 1. The store is in a node of its own (`pando_demo_node'). What is acknowledged is counted here, outside of it.
-%% 2. The exit status is 0 only if everything was there with its value; 1 otherwise, also for a file that cannot be loaded.
+%% 1. The store is in a node of its own (`pando_demo_node'). What is acknowledged is counted here, outside of
+%%    it.
+%% 2. The exit status is 0 only if everything was there with its value; 1 otherwise, also for a file that
+%%    cannot be loaded.
 -module(pando_demo).
 
 -export([main/0]).
+
+-include("pando_demo.hrl").
 
 -define(WRITER_COUNT, 32).
 %% A start of the Erlang VM.
@@ -21,9 +25,6 @@
 -define(KILL_TIMEOUT_MS, 30000).
 %% Exit status of what SIGKILL has ended, as ports have it.
 -define(KILLED_STATUS, 137).
-
--define(TERM, 0).
--define(ACKNOWLEDGED, 1).
 
 -spec main() -> no_return().
 main() ->
@@ -60,10 +61,10 @@ run(Spool, Superseded) ->
 
     while_down(DataDir),
     Node2 = start_node(),
-    SizeBefore = call(Node2, resident_size_bytes, []),
+    SizeBefore = call(Node2, anonymous_size_bytes, []),
     OpenUs = opened_again(Node2, DataDir, KilledNode),
     NodeCount = call(Node2, node_count, []),
-    MemorySize = added_size(SizeBefore, call(Node2, resident_size_bytes, [])),
+    MemorySize = added_size(SizeBefore, call(Node2, anonymous_size_bytes, [])),
     Writes = call(Node2, check_writes, [Root, Acknowledged]),
     After = compared(Node2, Loaded, Spool, Superseded, "comparing"),
     DiskSize = disk_size_bytes(DataDir),
@@ -104,7 +105,7 @@ checked_input(Spool) ->
             Us = now_us() - Started,
             pando_demo_terminal:finish(
                 Bar,
-                io_lib:format("~ts: ~ts in ~ts, all lines well-formed (~ts)", [
+                io_lib:format("~ts: ~ts in ~ts, well-formed (~ts)", [
                     Input,
                     objects(Count),
                     pando_demo_terminal:bytes(Size),
@@ -139,7 +140,7 @@ generated() ->
     Started = now_us(),
     ok = pando_demo_topology:write(Input, Count, fun(Done) -> pando_demo_terminal:progress(Bar, Done) end),
     pando_demo_terminal:finish(Bar, [
-        "a made-up broker: vhosts, users, permissions, policies, exchanges, queues, bindings (",
+        "made up a broker with its vhosts, users, queues and bindings (",
         pando_demo_terminal:duration(now_us() - Started),
         ")"
     ]),
@@ -155,7 +156,7 @@ opened_empty(Node, DataDir) ->
         {error, locked, Text} ->
             stop("the store of an earlier demo is still open: ~ts", [Text]);
         {error, _, Text} ->
-            stop("the store cannot be opened: ~ts", [Text])
+            stop("the store cannot be opened: ~ts~ts", [Text, see_log()])
     end.
 
 %% Objects are as many as there are lines: of lines with one path the last counts.
@@ -168,7 +169,8 @@ loaded(Node, Input, ObjectLines, Spool, Superseded) ->
             ]),
             [
                 pando_demo_terminal:line([
-                    pando_demo_terminal:count(Replaced), " of them replaced what an earlier line had put at the same path"
+                    pando_demo_terminal:count(Replaced),
+                    " of them replaced what an earlier line had put at the same path"
                 ])
              || Replaced > 0
             ],
@@ -233,14 +235,15 @@ written_and_killed(#{port := Port, os_pid := OsPid} = Node) ->
     true = port_command(Port, term_to_binary({write, [Root, ?WRITER_COUNT]})),
     Started = now_us(),
     Empty = maps:from_list([{Writer, 0} || Writer <- lists:seq(1, ?WRITER_COUNT)]),
-    Acknowledged = acknowledged(Port, Empty, fun(Count) -> pando_demo_terminal:progress(Bar, Count) end, 0, Started + WriteMs * 1000),
+    Progress = fun(Done) -> pando_demo_terminal:progress(Bar, Done) end,
+    Acknowledged = acknowledged(Port, Empty, Progress, 0, Started + WriteMs * 1000),
     %% It has just acknowledged a write, and more are on their way.
     _ = os:cmd("kill -KILL " ++ integer_to_list(OsPid)),
     WriteUs = now_us() - Started,
     AllAcknowledged = acknowledged_before_end(Port, Acknowledged),
     Count = lists:sum(maps:values(AllAcknowledged)),
     pando_demo_terminal:finish(Bar, [
-        io_lib:format("SIGKILL to process ~b in the middle of it: ", [OsPid]),
+        io_lib:format("SIGKILL to process ~b as it writes: ", [OsPid]),
         [pando_demo_terminal:count(Count), " writes acknowledged", in_time(Count, WriteUs)]
     ]),
     {Root, lists:sort(maps:to_list(AllAcknowledged)), WriteUs, Node}.
@@ -303,7 +306,7 @@ opened_again(Node, DataDir, #{os_pid := KilledPid}) ->
             ]),
             Us;
         {error, _, Text} ->
-            stop("the store cannot be opened after the kill: ~ts", [Text])
+            stop("the store cannot be opened after the kill: ~ts~ts", [Text, see_log()])
     end.
 
 %%% Figures
@@ -320,13 +323,14 @@ summary(Figures) ->
     #{
         loaded := {Loaded, LoadUs},
         read_back := #{checked := ReadBack, us := ReadUs, wrong := ReadWrong},
-        writes := {#{checked := Acknowledged, wrong := Lost, unacknowledged := Unacknowledged, us := CheckUs}, WriteUs},
+        writes := {Writes, WriteUs},
         open_us := OpenUs,
         after_kill := #{checked := After, wrong := AfterWrong, us := AfterUs},
         node_count := NodeCount,
         memory_size := MemorySize,
         disk_size := DiskSize
     } = Figures,
+    #{checked := Acknowledged, wrong := Lost, unacknowledged := Unacknowledged, us := CheckUs} = Writes,
     pando_demo_terminal:title("Result"),
     pando_demo_terminal:table([
         row("objects loaded", Loaded, LoadUs),
@@ -340,11 +344,16 @@ summary(Figures) ->
         fault_row("  missing or different", AfterWrong),
         row("nodes of the tree opened again", NodeCount, OpenUs),
         size_row("size on disk", DiskSize, NodeCount),
-        size_row("resident memory of the store", MemorySize, NodeCount)
+        size_row("memory of the store", MemorySize, NodeCount)
     ]).
 
 row(Text, Count, Us) ->
-    {plain, [Text, pando_demo_terminal:count(Count), pando_demo_terminal:duration(Us), pando_demo_terminal:rate(Count, Us)]}.
+    {plain, [
+        Text,
+        pando_demo_terminal:count(Count),
+        pando_demo_terminal:duration(Us),
+        pando_demo_terminal:rate(Count, Us)
+    ]}.
 
 fault_row(Text, 0) -> {good, [Text, "0"]};
 fault_row(Text, Count) -> {bad, [Text, pando_demo_terminal:count(Count)]}.
@@ -352,7 +361,8 @@ fault_row(Text, Count) -> {bad, [Text, pando_demo_terminal:count(Count)]}.
 size_row(Text, undefined, _NodeCount) ->
     {plain, [Text, "unknown"]};
 size_row(Text, Size, NodeCount) ->
-    {plain, [Text, pando_demo_terminal:bytes(Size), "", [pando_demo_terminal:count(Size div NodeCount), " bytes/node"]]}.
+    PerNode = pando_demo_terminal:count(Size div NodeCount),
+    {plain, [Text, pando_demo_terminal:bytes(Size), "", [PerNode, " bytes/node"]]}.
 
 conclusion(Figures, Input, DataDir, Us) ->
     #{
@@ -361,7 +371,7 @@ conclusion(Figures, Input, DataDir, Us) ->
         writes := {#{wrong := Lost, examples := Examples}, _},
         after_kill := #{wrong := AfterWrong}
     } = Figures,
-    PatternsWrong = length([1 || #{objects := Objects, expected := Expected} <- Patterns, Objects =/= Expected]),
+    PatternsWrong = length([1 || #{objects := Found, expected := Expected} <- Patterns, Found =/= Expected]),
     case ReadWrong + Lost + AfterWrong + PatternsWrong of
         0 ->
             pando_demo_terminal:title(["Nothing was lost (", pando_demo_terminal:duration(Us), ")"]),
@@ -370,8 +380,8 @@ conclusion(Figures, Input, DataDir, Us) ->
         _ ->
             [pando_demo_terminal:failure("  ~ts: ~ts", [Path, Fault]) || {_, Path, Fault} <- Examples],
             stop(
-                "DATA IS WRONG: of the acknowledged writes ~b are lost or different, of the objects ~b before the kill and "
-                "~b after it, of the patterns ~b gave a wrong count; the store is left in ~ts~ts",
+                "DATA IS WRONG: of the acknowledged writes ~b are lost or different, of the objects ~b before "
+                "the kill and ~b after it, of the patterns ~b gave a wrong count; the store is left in ~ts~ts",
                 [Lost, ReadWrong, AfterWrong, PatternsWrong, DataDir, see_log()]
             )
     end.

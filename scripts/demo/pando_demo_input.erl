@@ -1,20 +1,26 @@
 %% Reads a file of `{put, Path, {p_data, Term}, #{}}.' lines, checks each, and writes the objects to a spool.
 %%
-%% 1. Memory is bounded by the chunk size, the number of parsers and the longest line, whatever the size of the file.
+%% 1. Memory is bounded by the chunk size, the number of parsers and the longest line, whatever the size of
+%%    the file.
 %% 2. Chunks are parsed on all cores; objects and complaints come out in the order of the lines all the same.
 %% 3. Nothing is loaded here: a file with a malformed line leaves no trace but its complaints.
 %%
-%% A line ends with LF or CRLF; empty lines, `%' comments and a byte order mark are skipped. The text is UTF-8.
+%% A line ends with LF or CRLF; empty lines, `%' comments and a byte order mark are skipped. The text is
+%% UTF-8.
 -module(pando_demo_input).
 
 -export([check/3]).
 
--export_type([complaint/0]).
+-export_type([complaint/0, progress/0]).
 
 -type complaint() :: {Line :: pos_integer(), Column :: pos_integer() | undefined, Text :: iodata()}.
 
+%% Called with the bytes done and those of the whole file.
+-type progress() :: fun((non_neg_integer(), non_neg_integer()) -> term()).
+
 -define(CHUNK_SIZE_BYTES, 16#40000).
-%% A payload has a limit of the store; a line without an end must not fill the memory before that limit is reached.
+%% A payload has a limit of the store; a line without an end must not fill the memory before that limit is
+%% reached.
 -define(LINE_SIZE_BYTES_MAX, 16#20000000).
 -define(COMPLAINTS_MAX, 10).
 %% Atoms are never freed, and their table ends the VM when it is full. So many are left for everything else.
@@ -23,10 +29,10 @@
 
 -define(EXPECTED, "expected {put, Path, {p_data, Term}, #{}}.").
 
-%% Checks the file and writes its objects to SpoolName. `Progress(BytesDone, BytesTotal)' is called as it goes on.
+%% Checks the file and writes its objects to SpoolName.
 %%
 %% Complaints are at most ten: after that the rest of the file is not looked at.
--spec check(file:filename_all(), file:filename_all(), fun((non_neg_integer(), non_neg_integer()) -> term())) ->
+-spec check(file:filename_all(), file:filename_all(), progress()) ->
     {ok, ObjectCount :: non_neg_integer()} | {malformed, [complaint(), ...]} | {error, iodata()}.
 check(FileName, SpoolName, Progress) ->
     case open(FileName) of
@@ -176,7 +182,7 @@ object(Text, Line) ->
         Characters when is_list(Characters) ->
             case erlang:system_info(atom_count) + ?ATOMS_SPARE < erlang:system_info(atom_limit) of
                 true -> scanned(erl_scan:string(Characters, {Line, 1}));
-                false -> {malformed, undefined, "too many different atoms: use binaries for names without end"}
+                false -> {malformed, undefined, "too many different atoms: make names binaries"}
             end;
         {_, Valid, _} ->
             {malformed, length(Valid) + 1, "the text is not UTF-8"}

@@ -1,18 +1,18 @@
 %% The node of the demo that is killed: an operating-system process of its own, with the store in it.
 %%
-%% It is started with file descriptors 3 and 4 as a port with packets of 4 bytes length. A request is one term; its answer is
-%% `{done, Result}', after any number of `{progress, Done}'; acknowledged writes are `<<?ACKNOWLEDGED, Writer:16, Number:64>>',
-%% sent by the process that wrote and before its next write. When the other side goes, the node ends.
+%% It is started with file descriptors 3 and 4 as a port with packets of 4 bytes length. A request is one
+%% term; its answer is `{done, Result}', after any number of `{progress, Done}'; acknowledged writes are
+%% `<<?ACKNOWLEDGED, Writer:16, Number:64>>', sent by the process that wrote and before its next write. When
+%% the other side goes, the node ends.
 -module(pando_demo_node).
 
 -export([main/0, request/2]).
 -export([check_objects/4, check_writes/3]).
 
 -include("pando.hrl").
+-include("pando_demo.hrl").
 
 -define(STORE, demo).
--define(TERM, 0).
--define(ACKNOWLEDGED, 1).
 
 %% More processes than the disk has syncs a second to offer each: they share them.
 -define(LOADER_COUNT, 256).
@@ -101,8 +101,8 @@ request(check_writes, [Root, LastNumbers]) ->
 request(node_count, []) ->
     {ok, #{node_count := Count}} = pando_cluster:status(?STORE),
     Count;
-request(resident_size_bytes, []) ->
-    resident_size_bytes();
+request(anonymous_size_bytes, []) ->
+    anonymous_size_bytes();
 request(stop, []) ->
     pando:stop(?STORE).
 
@@ -128,14 +128,14 @@ open(DataDir) ->
     Started = now_us(),
     case pando:start(DataDir, ?STORE) of
         {ok, ?STORE} -> {ok, now_us() - Started};
-        {error, {pando, open_failed, #{kind := Kind, reason := Reason}}} -> {error, Kind, text("~ts", [Reason])};
+        {error, {pando, open_failed, #{kind := Kind, reason := Text}}} -> {error, Kind, text("~ts", [Text])};
         {error, Reason} -> {error, other, text("~ts", [pando_errors:format(Reason)])}
     end.
 
 %%% Loading
 
-%% Lines of the same path go to the same loader, so that the last of them wins. `Superseded' holds the last line of paths
-%% that have more than one.
+%% Lines of the same path go to the same loader, so that the last of them wins. `Superseded' holds the last
+%% line of paths that have more than one.
 load(SpoolName, SupersededName) ->
     Superseded = ets:new(superseded, [public, {write_concurrency, true}]),
     Replaced = counters:new(1, []),
@@ -145,10 +145,11 @@ load(SpoolName, SupersededName) ->
      || _ <- lists:seq(1, ?LOADER_COUNT)
     ]),
     Started = now_us(),
-    Give = fun(Records, Given) -> give(group_by_loader(Records), Loaders, Given) end,
+    Give = fun(Records, Before) -> give(group_by_loader(Records), Loaders, Before) end,
     Loaded =
         try
-            #{done := Done} = await_loaded(pando_demo_spool:fold_chunks(SpoolName, Give, #{done => 0, bytes => 0}), 0),
+            Given = pando_demo_spool:fold_chunks(SpoolName, Give, #{done => 0, bytes => 0}),
+            #{done := Done} = await_loaded(Given, 0),
             ok = ets:tab2file(Superseded, SupersededName),
             {ok, Done, counters:get(Replaced, 1), now_us() - Started}
         catch
@@ -169,7 +170,8 @@ group_by_loader(Records) ->
     lists:foldl(Add, #{}, Records).
 
 give(Groups, Loaders, Given) ->
-    maps:fold(fun(Loader, Records, Given1) -> give_one(element(Loader, Loaders), Records, Given1) end, Given, Groups).
+    Give = fun(Loader, Records, Before) -> give_one(element(Loader, Loaders), Records, Before) end,
+    maps:fold(Give, Given, Groups).
 
 give_one(Loader, Records, Given) ->
     #{bytes := Bytes} = Given1 = await_loaded(Given, ?LOADING_SIZE_BYTES_MAX),
@@ -229,10 +231,10 @@ report_progress(Done) ->
 
 %%% Comparing
 
-%% Reads each object of the spool by its path. `examples' are the first lines whose object is missing or has another
-%% value; `roots' is how many of the objects are the root; `shapes' the most common kinds of other paths, each with the number
-%% of its objects.
--spec check_objects(pando_cluster:store_id(), file:filename_all(), file:filename_all(), fun((non_neg_integer()) -> ok)) ->
+%% Reads each object of the spool by its path. `examples' are the first lines whose object is missing or has
+%% another value; `roots' is how many of the objects are the root; `shapes' the most common kinds of other
+%% paths, each with the number of its objects.
+-spec check_objects(pando_cluster:store_id(), file:filename_all(), file:filename_all(), Progress) ->
     #{
         checked := non_neg_integer(),
         roots := non_neg_integer(),
@@ -240,7 +242,9 @@ report_progress(Done) ->
         examples := [{Line :: pos_integer(), Path :: string(), missing | different}],
         shapes := [{pando_path:pattern(), pos_integer()}],
         us := non_neg_integer()
-    }.
+    }
+when
+    Progress :: fun((non_neg_integer()) -> ok).
 check_objects(Store, SpoolName, SupersededName, Progress) ->
     {ok, Superseded} = ets:file2tab(SupersededName),
     Started = now_us(),
@@ -273,8 +277,10 @@ await_checkers(Checkers, Limit, Sum, Progress) ->
     end.
 
 add_chunk(Chunk, Sum) ->
-    #{checked := Checked1, roots := Roots1, wrong := Wrong1, examples := Examples1, shapes := Shapes1} = Chunk,
-    #{checked := Checked2, roots := Roots2, wrong := Wrong2, examples := Examples2, shapes := Shapes2} = Sum,
+    #{checked := Checked1, roots := Roots1, wrong := Wrong1} = Chunk,
+    #{examples := Examples1, shapes := Shapes1} = Chunk,
+    #{checked := Checked2, roots := Roots2, wrong := Wrong2} = Sum,
+    #{examples := Examples2, shapes := Shapes2} = Sum,
     #{
         checked => Checked1 + Checked2,
         roots => Roots1 + Roots2,
@@ -331,8 +337,8 @@ shape_component(Name) -> Name.
 
 %%% Reading by pattern
 
-%% Reads all nodes with their values. `objects' are those with a value whose path is of this very shape: `*' is met by
-%% atoms too.
+%% Reads all nodes with their values. `objects' are those with a value whose path is of this very shape: `*'
+%% is met by atoms too.
 patterns(Shapes) ->
     All = read_pattern([?PANDO_WILDCARD_STAR_STAR], fun(_Path) -> true end),
     [All#{pattern => "/**"} | [shape_pattern(Shape, Count) || {Shape, Count} <- Shapes]].
@@ -422,9 +428,9 @@ name_text(Name) when is_binary(Name) ->
     Characters = unicode:characters_to_list(Name),
     case Characters of
         [First | _] when First =/= $: ->
-            case io_lib:printable_unicode_list(Characters) andalso not lists:any(fun is_control/1, Characters) of
-                true -> shortened(Characters);
-                false -> shortened(text("~0tp", [Name]))
+            case lists:any(fun is_control/1, Characters) of
+                true -> shortened(text("~0tp", [Name]));
+                false -> shortened(Characters)
             end;
         _ ->
             shortened(text("~0tp", [Name]))
@@ -471,16 +477,19 @@ written_value(Writer, Number) ->
         <<"text">> => <<"written while the node waits to be killed: what is acknowledged has to be there">>
     }.
 
-%% Whether the writes 1 to Last of each writer are there, each with its value. `unacknowledged' are those found after the last:
-%% they were on disk, and the node was killed before it could say so.
--spec check_writes(pando_cluster:store_id(), binary(), [{Writer :: pos_integer(), Last :: non_neg_integer()}]) ->
+%% Whether the writes 1 to Last of each writer are there, each with its value. `unacknowledged' are those
+%% found after the last: they were on disk, and the node was killed before it could say so.
+-spec check_writes(pando_cluster:store_id(), binary(), [{Writer, Last}]) ->
     #{
         checked := non_neg_integer(),
         wrong := non_neg_integer(),
         examples := [{Number :: pos_integer(), Path :: string(), missing | different}],
         unacknowledged := non_neg_integer(),
         us := non_neg_integer()
-    }.
+    }
+when
+    Writer :: pos_integer(),
+    Last :: non_neg_integer().
 check_writes(Store, Root, LastNumbers) ->
     Started = now_us(),
     Empty = ?NOTHING_CHECKED,
@@ -510,20 +519,19 @@ count_after(Store, Root, Writer, Number, Count) ->
 
 %%% Figures
 
-%% Of this operating-system process; `undefined' where neither /proc nor ps says.
-resident_size_bytes() ->
+%% Memory of this operating-system process that holds data: not the pages of programs and libraries.
+%% `undefined' where there is no /proc.
+anonymous_size_bytes() ->
+    {module, _} = code:ensure_loaded(pando_nif),
     lists:foreach(fun erlang:garbage_collect/1, erlang:processes()),
     case file:read_file("/proc/self/status") of
         {ok, Status} ->
-            case re:run(Status, "VmRSS:\\s*([0-9]+) kB", [{capture, all_but_first, list}]) of
+            case re:run(Status, "RssAnon:\\s*([0-9]+) kB", [{capture, all_but_first, list}]) of
                 {match, [KiB]} -> list_to_integer(KiB) * 1024;
                 nomatch -> undefined
             end;
         {error, _} ->
-            case string:to_integer(string:trim(os:cmd("ps -o rss= -p " ++ os:getpid() ++ " 2>/dev/null"))) of
-                {KiB, ""} -> KiB * 1024;
-                _ -> undefined
-            end
+            undefined
     end.
 
 text(Format, Arguments) -> lists:flatten(io_lib:format(Format, Arguments)).

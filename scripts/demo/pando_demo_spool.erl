@@ -1,8 +1,9 @@
-%% The checked objects of an input file in a file of their own: binary, so that the loader and both comparisons do not
-%% parse the text again.
+%% The checked objects of an input file in a file of their own: binary, so that the loader and both
+%% comparisons do not parse the text again.
 %%
 %% 1. Records are in the order of the lines. Reading needs memory for one chunk and the largest record.
-%% 2. A record: size in bytes (32 bits), line (64 bits), hash of the path (16 bits), {Path, Term} in external term format.
+%% 2. A record: size in bytes (32 bits), line (64 bits), hash of the path (16 bits), {Path, Term} in external
+%%    term format.
 -module(pando_demo_spool).
 
 -export([record/3, decode/1, fold_chunks/3]).

@@ -1,10 +1,11 @@
 %% What the demo prints: titles, progress, tables, trees, numbers with their units.
 %%
-%% The environment variable DEMO_COLUMNS is the width of the terminal, and 0 or absent if standard output is none: then
-%% there are no bars and no colours, and progress is a line now and then.
+%% The environment variable DEMO_COLUMNS is the width of the terminal, and 0 or absent if standard output is
+%% none: then there are no bars and no colours, and progress is a line now and then.
 -module(pando_demo_terminal).
 
--export([setup/0, title/1, line/1, line/2, failure/2, bar/3, progress/2, finish/2, remove/1, table/1, tree/1]).
+-export([setup/0, title/1, line/1, line/2, failure/2]).
+-export([bar/3, progress/2, finish/2, remove/1, table/1, tree/1]).
 -export([count/1, bytes/1, duration/1, rate/2]).
 
 -export_type([bar/0, tree/0]).
@@ -21,6 +22,8 @@
 
 -define(REDRAW_INTERVAL_US, 100000).
 -define(LINE_INTERVAL_US, 2000000).
+-define(GUESS_AFTER_US, 300000).
+-define(COLUMN_GAP, 3).
 -define(BAR_WIDTH_MAX, 30).
 %% Of what is no terminal: values of trees are cut there too.
 -define(PLAIN_COLUMNS, 100).
@@ -61,7 +64,8 @@ coloured(Code, Text) ->
 bar(Label, Unit, Total) ->
     Drawn = atomics:new(1, [{signed, true}]),
     Now = now_us(),
-    ok = atomics:put(Drawn, 1, Now),
+    %% A terminal shows the bar with the first progress, whatever the time it takes.
+    ok = atomics:put(Drawn, 1, Now - ?REDRAW_INTERVAL_US),
     #{label => Label, unit => Unit, total => Total, started_us => Now, drawn_us => Drawn}.
 
 -spec progress(bar(), non_neg_integer()) -> ok.
@@ -83,24 +87,31 @@ progress(#{drawn_us := Drawn} = Bar, Done) ->
 draw(#{label := Label, unit := Unit, total := Total, started_us := Started}, Done, Now) ->
     Elapsed = max(1, Now - Started),
     Rate = Done * 1000000 div Elapsed,
-    Figures = [amount(Unit, Done), of_total(Unit, Total), ", ", amount(Unit, Rate), "/s", left(Total - Done, Rate)],
+    Amounts = [amount(Unit, Done), of_total(Unit, Total), ", ", amount(Unit, Rate), "/s"],
+    Figures = [Amounts, left(Total - Done, Rate, Elapsed)],
     case is_terminal() of
-        true -> io:put_chars(user, ["\r  ", Label, " ", picture(Label, Figures, Done, Total), Figures, "\e[K"]);
-        false -> line([Label, ": ", Figures])
+        true ->
+            Picture = picture([Label, Figures], Done, Total),
+            io:put_chars(user, ["\r  ", Label, " ", Picture, Figures, "\e[K"]);
+        false ->
+            line([Label, ": ", Figures])
     end.
 
 of_total(_Unit, 0) -> "";
 of_total(Unit, Total) -> [" of ", amount(Unit, Total)].
 
-left(Left, Rate) when Left > 0, Rate > 0 -> [", ", integer_to_list(ceil_div(Left, Rate)), " s left"];
-left(_Left, _Rate) -> "".
+%% A rate of the first moment says nothing.
+left(Left, Rate, Elapsed) when Left > 0, Rate > 0, Elapsed >= ?GUESS_AFTER_US ->
+    [", ", integer_to_list(ceil_div(Left, Rate)), " s left"];
+left(_Left, _Rate, _Elapsed) ->
+    "".
 
 ceil_div(A, B) -> (A + B - 1) div B.
 
-picture(_Label, _Figures, _Done, 0) ->
+picture(_Beside, _Done, 0) ->
     "";
-picture(Label, Figures, Done, Total) ->
-    case min(?BAR_WIDTH_MAX, columns() - width([Label, Figures]) - 6) of
+picture(Beside, Done, Total) ->
+    case min(?BAR_WIDTH_MAX, columns() - width(Beside) - 6) of
         Width when Width >= 5 ->
             Full = min(Width, Done * Width div Total),
             [lists:duplicate(Full, "█"), lists:duplicate(Width - Full, "░"), " "];
@@ -127,8 +138,16 @@ remove(_Bar) ->
 -spec table([{plain | good | bad, [iodata()]}]) -> ok.
 table(Rows) ->
     Cells = [[lists:flatten(Cell) || Cell <- Row] || {_, Row} <- Rows],
-    Widths = lists:foldl(fun widest/2, [0, 0, 0, 0], Cells),
+    [Width1 | Figures] = lists:foldl(fun widest/2, [0, 0, 0, 0], Cells),
+    Widths = [min(Width1, room(Figures)) | Figures],
     lists:foreach(fun({{Kind, _}, Row}) -> line(row(Kind, Row, Widths)) end, lists:zip(Rows, Cells)).
+
+%% For the first column: the figures are not to be broken over lines.
+room(Figures) ->
+    case columns() of
+        0 -> infinity;
+        Columns -> max(10, Columns - 3 - lists:sum([Width + ?COLUMN_GAP || Width <- Figures]))
+    end.
 
 widest(Row, Widths) ->
     [max(width(Cell), Width) || {Cell, Width} <- lists:zip(padded(Row), Widths)].
@@ -136,10 +155,14 @@ widest(Row, Widths) ->
 padded(Row) -> Row ++ lists:duplicate(4 - length(Row), "").
 
 row(Kind, Row, [Width1 | Widths]) ->
-    [First | Others] = padded(Row),
+    [Whole | Others] = padded(Row),
+    First = cut(Whole, Width1),
     Text = [
         [First, spaces(Width1 - width(First))]
-        | [["   ", spaces(Width - width(Cell)), Cell] || {Cell, Width} <- lists:zip(Others, Widths)]
+        | [
+            [spaces(?COLUMN_GAP + Width - width(Cell)), Cell]
+         || {Cell, Width} <- lists:zip(Others, Widths)
+        ]
     ],
     Trimmed = string:trim(lists:flatten(Text), trailing),
     case Kind of

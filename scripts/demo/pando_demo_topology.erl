@@ -1,5 +1,5 @@
-%% Writes the objects of a message broker as `{put, Path, {p_data, Term}, #{}}.' lines: vhosts, users, permissions, policies,
-%% exchanges, queues and bindings. The same number of objects is always the same file.
+%% Writes the objects of a message broker as `{put, Path, {p_data, Term}, #{}}.' lines: vhosts, users,
+%% permissions, policies, exchanges, queues and bindings. The same number of objects is always the same file.
 -module(pando_demo_topology).
 
 -export([write/3]).
@@ -39,16 +39,20 @@ group(Group, Size) ->
         [{Base, vhost_value(VHost)}] ++
             [{[rabbitmq, users, User], user_value(User)} || User <- Users] ++
             [{Base ++ [user_permissions, User], permission_value(User, VHost)} || User <- Users] ++
-            [{Base ++ [runtime_params, policies, policy(N)], policy_value(N, VHost)} || N <- lists:seq(1, Size div 100)] ++
+            [policy(Base, VHost, N) || N <- lists:seq(1, Size div 100)] ++
             [{Base ++ [exchanges, Exchange], exchange_value(Exchange, VHost)} || Exchange <- Exchanges] ++
             [{Base ++ [queues, Queue], queue_value(Queue, VHost)} || Queue <- Queues],
-    First ++ bindings(Base, VHost, list_to_tuple(Exchanges), list_to_tuple(Queues), max(0, Size - length(First))).
+    First ++ bindings(Base, VHost, list_to_tuple(Exchanges), list_to_tuple(Queues), Size - length(First)).
 
 bindings(Base, VHost, Exchanges, Queues, Count) ->
-    [binding(Base, VHost, one_of(Exchanges), one_of(Queues), N) || N <- lists:seq(1, Count)].
+    [binding(Base, VHost, one_of(Exchanges), one_of(Queues), N) || N <- lists:seq(1, max(0, Count))].
+
+policy(Base, VHost, N) ->
+    {Base ++ [runtime_params, policies, policy_name(N)], policy_value(N, VHost)}.
 
 binding(Base, VHost, Exchange, Queue, N) ->
-    Key = text("~ts.~ts.~b", [one_of({"order", "invoice", "parcel", "login", "größe", "价格"}), one_of(verbs()), N]),
+    Subject = one_of({"order", "invoice", "parcel", "login", "größe", "价格"}),
+    Key = text("~ts.~ts.~b", [Subject, one_of(verbs()), N]),
     Path = Base ++ [exchanges, Exchange, bindings, queue, Queue, Key],
     {Path, [
         {source, Exchange},
@@ -60,7 +64,11 @@ binding(Base, VHost, Exchange, Queue, N) ->
     ]}.
 
 vhost_value(VHost) ->
-    [{name, VHost}, {metadata, {map, [{description, text("all of ~ts", [VHost])}, {tags, []}]}}, {limits, []}].
+    [
+        {name, VHost},
+        {metadata, {map, [{description, text("all of ~ts", [VHost])}, {tags, []}]}},
+        {limits, []}
+    ].
 
 user_value(User) ->
     [
@@ -71,11 +79,17 @@ user_value(User) ->
     ].
 
 permission_value(User, VHost) ->
-    [{user, User}, {vhost, VHost}, {configure, <<"^$">>}, {write, one_of({<<".*">>, <<"^events\\.">>})}, {read, <<".*">>}].
+    [
+        {user, User},
+        {vhost, VHost},
+        {configure, <<"^$">>},
+        {write, one_of({<<".*">>, <<"^events\\.">>})},
+        {read, <<".*">>}
+    ].
 
 policy_value(N, VHost) ->
     [
-        {name, policy(N)},
+        {name, policy_name(N)},
         {vhost, VHost},
         {pattern, text("^~ts\\.", [one_of(areas())])},
         {'apply-to', <<"queues">>},
@@ -101,19 +115,27 @@ queue_value(Queue, VHost) ->
         {type, one_of({<<"quorum">>, <<"classic">>, <<"stream">>})},
         {durable, true},
         {auto_delete, false},
-        {arguments, {map, one_of({[], [{'x-message-ttl', 60000 * rand:uniform(60)}], [{'x-max-priority', 10}]})}}
+        {arguments, {map, queue_arguments(rand:uniform(3))}}
     ].
 
-vhost(1) -> <<"/">>;
-vhost(N) -> text("~ts-~b", [element(N rem 6 + 1, {"shop", "billing", "zürich", "telemetry", "warehouse", "東京"}), N]).
+queue_arguments(1) -> [];
+queue_arguments(2) -> [{'x-message-ttl', 60000 * rand:uniform(60)}];
+queue_arguments(3) -> [{'x-max-priority', 10}].
 
-user(Group, N) -> text("~ts_~b", [one_of({"app", "batch", "ops", "jürgen", "zoë", "gateway"}), Group * 100 + N]).
+vhost(1) ->
+    <<"/">>;
+vhost(N) ->
+    Names = {"shop", "billing", "zürich", "telemetry", "warehouse", "東京"},
+    text("~ts-~b", [element(N rem tuple_size(Names) + 1, Names), N]).
+
+user(Group, N) ->
+    text("~ts_~b", [one_of({"app", "batch", "ops", "jürgen", "zoë", "gateway"}), Group * 100 + N]).
 
 exchange(N) -> text("~ts.~ts.~b", [one_of(areas()), one_of({"events", "commands", "topic"}), N]).
 
 queue(N) -> text("~ts.~ts.worker-~b", [one_of(areas()), one_of(verbs()), N]).
 
-policy(N) -> text("limit-~b", [N]).
+policy_name(N) -> text("limit-~b", [N]).
 
 areas() -> {"orders", "payments", "stock", "mail", "audit", "search", "reports", "sensors"}.
 
@@ -128,11 +150,13 @@ text(Format, Arguments) -> unicode:characters_to_binary(io_lib:format(Format, Ar
 line(Path, Value) ->
     [<<"{put,">>, term(Path), <<",{p_data,">>, term({map, Value}), <<"},#{}}.\n">>].
 
-term({map, Pairs}) -> [<<"#{">>, separated([[binary(Key), <<"=>">>, term(Value)] || {Key, Value} <- Pairs]), $}];
+term({map, Pairs}) -> [<<"#{">>, separated([pair(Key, Value) || {Key, Value} <- Pairs]), $}];
 term(List) when is_list(List) -> [$[, separated([term(Element) || Element <- List]), $]];
 term(Atom) when is_atom(Atom) -> atom_to_binary(Atom);
 term(Integer) when is_integer(Integer) -> integer_to_binary(Integer);
 term(Binary) when is_binary(Binary) -> binary(Binary).
+
+pair(Key, Value) -> [binary(Key), <<"=>">>, term(Value)].
 
 separated(Parts) -> lists:join($,, Parts).
 
