@@ -24,7 +24,7 @@
     | {mismatching_node, Name :: term(), native_path(), IsTarget :: boolean(), node_props()}
     | {limit_exceeded, Limit :: binary(), Max :: non_neg_integer()}
     | {bad_component, term()}
-    | {invalid_command, Text :: binary()}
+    | {many_nodes | unsupported_pattern, Text :: binary()}
     | {closed | halted | not_leader | command_failed, Text :: binary(), NotApplied :: boolean()}.
 
 %% Opens a store; the caller owns it and gets `{pando_opened, Store, ok | {error, Reason}}'. Later it may get

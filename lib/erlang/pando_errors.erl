@@ -37,7 +37,9 @@ reason({limit_exceeded, Limit, Max}, _) ->
 reason({bad_component, Component}, {Path, _}) ->
     ok = pando_path:ensure_is_valid(Path),
     raise_misuse(condition_not_supported, #{path => Path, condition => Component});
-reason({invalid_command, _}, {Path, Conditions}) ->
+reason({unsupported_pattern, Text}, {Path, _}) ->
+    raise_misuse(pattern_not_supported, #{path => Path, reason => Text});
+reason({many_nodes, _}, {Path, Conditions}) ->
     Pattern = pando_path:combine_with_conditions(Path, Conditions),
     raise_misuse(possibly_matching_many_nodes_denied, #{path => Pattern});
 reason({Name, Text, NotApplied}, _) when is_binary(Text) ->
@@ -89,6 +91,8 @@ format({pando_ex, invalid_path, #{path := Path}}) ->
     text("~0tp is not a path", [Path]);
 format({pando_ex, possibly_matching_many_nodes_denied, #{path := Path}}) ->
     text("~0tp may match many nodes, and this function takes one", [Path]);
+format({pando_ex, pattern_not_supported, #{path := Path, reason := Reason}}) ->
+    text("this version does not evaluate ~0tp: ~ts", [Path, Reason]);
 format({pando_ex, condition_not_supported, #{condition := Condition}}) ->
     text("this version does not evaluate ~0tp yet", [Condition]);
 format(Reason) ->

@@ -89,9 +89,8 @@ pub fn refusal_term<'a>(env: Env<'a>, refusal: &Refusal) -> Term<'a> {
         Refusal::LimitExceeded(limit) => {
             (atoms::limit_exceeded(), limit.name(), limit.max() as u64).encode(env)
         }
-        Refusal::WildcardInPath { .. } | Refusal::UnsupportedPattern { .. } => {
-            (atoms::invalid_command(), refusal.to_string()).encode(env)
-        }
+        Refusal::WildcardInPath { .. } => (atoms::many_nodes(), refusal.to_string()).encode(env),
+        Refusal::UnsupportedPattern { .. } => (atoms::unsupported_pattern(), refusal.to_string()).encode(env),
     }
 }
 

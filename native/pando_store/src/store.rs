@@ -157,7 +157,8 @@ impl<T: Ticket> Store<T> {
         let (apply, apply_jobs) = unbounded();
         let apply_thread = ApplyThread::new(shared.clone(), snapshots.clone());
         threads.push(spawn(&shared, "apply", move || apply_thread.run(&apply_jobs))?);
-        let applier = Arc::new(StoreApplier { shared: shared.clone(), jobs: apply.clone(), log: log.clone() });
+        let applier =
+            Arc::new(StoreApplier { shared: shared.clone(), jobs: apply.clone(), log: log.clone() });
         let runtime = engine.handle().ok_or_else(|| OpenError::Consensus("no runtime".to_owned()))?;
         let consensus = RaftConsensus::start(
             runtime,
@@ -200,18 +201,17 @@ impl<T: Ticket> Store<T> {
         if !self.shared.admission.admit(size_bytes) {
             return Err((caller, StoreError::Overloaded));
         }
-        self.ingest.try_send(IngestJob::Command(command, caller)).map_err(|refused| {
-            self.shared.admission.release(size_bytes);
-            let (job, error) = match refused {
-                TrySendError::Full(job) => (job, StoreError::Overloaded),
-                TrySendError::Disconnected(job) => (job, StoreError::NotRunning),
-            };
-            match job {
-                IngestJob::Command(_, caller) => (caller, error),
-                // What comes back is what was sent.
-                IngestJob::End | IngestJob::Panic => unreachable!("not what was sent"),
-            }
-        })
+        let (refused, error) = match self.ingest.try_send(IngestJob::Command(command, caller)) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(job)) => (job, StoreError::Overloaded),
+            Err(TrySendError::Disconnected(job)) => (job, StoreError::NotRunning),
+        };
+        self.shared.admission.release(size_bytes);
+        match refused {
+            IngestJob::Command(_, caller) => Err((caller, error)),
+            // What comes back is what was sent.
+            IngestJob::End | IngestJob::Panic => Ok(()),
+        }
     }
 
     /// The newest view, for a moment: for reads that end at once.
