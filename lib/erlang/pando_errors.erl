@@ -58,6 +58,7 @@ limit_name(<<"payload_size_bytes_max">>) -> payload_size_bytes_max.
 
 public_name(closed) -> store_closed;
 public_name(halted) -> store_halted;
+public_name(disk_full) -> disk_full;
 public_name(not_leader) -> not_leader;
 public_name(command_failed) -> command_failed.
 

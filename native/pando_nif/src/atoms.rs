@@ -34,6 +34,7 @@ rustler::atoms! {
     halted,
     closed,
     not_leader,
+    disk_full,
     command_failed,
     busy,
     open_failed,

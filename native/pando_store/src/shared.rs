@@ -39,6 +39,8 @@ pub struct Shared<T> {
     pub admission: Admission,
     /// Where answers go.
     pub replies: Arc<dyn Replies<T>>,
+    /// Nobody takes commands from the queue any more.
+    pub ingest_has_ended: AtomicBool,
     events: Arc<dyn StoreEvents>,
     published: ArcSwap<View>,
     snapshot: Mutex<Option<SnapshotFile>>,
@@ -98,6 +100,7 @@ impl<T: Send + 'static> Shared<T> {
             pending: parts.pending,
             admission: parts.admission,
             replies: parts.replies,
+            ingest_has_ended: AtomicBool::new(false),
             events: parts.events,
             published: ArcSwap::from_pointee(parts.view),
             snapshot: Mutex::new(snapshot),

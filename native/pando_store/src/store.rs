@@ -12,10 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::Guard;
-use crossbeam_channel::{Sender, TrySendError, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use pando_tree::Command;
 
 use crate::admission::Admission;
@@ -26,7 +26,7 @@ use crate::disk::Disk;
 use crate::engine::Engine;
 use crate::entry::Entry;
 use crate::error::{OpenError, StoreError};
-use crate::ingest_thread::{IngestJob, IngestThread};
+use crate::ingest_thread::{IngestJob, IngestThread, refuse_queued};
 use crate::log::{Log, LogOptions};
 use crate::machine::panic_text;
 use crate::options::{
@@ -83,6 +83,10 @@ pub struct Store<T: Ticket> {
     shared: Arc<Shared<T>>,
     consensus: Arc<dyn Consensus>,
     ingest: Sender<IngestJob<T>>,
+    /// The queue's other end, for commands that come too late for the thread.
+    queue: Receiver<IngestJob<T>>,
+    /// Disconnected when the ingest thread has ended.
+    ingest_ended: Mutex<Receiver<()>>,
     apply: Sender<ApplyJob>,
     log: Log<Entry>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -175,13 +179,21 @@ impl<T: Ticket> Store<T> {
         let consensus: Arc<dyn Consensus> = Arc::new(consensus);
         // The snapshot thread was started before consensus, which it tells of finished snapshots.
         let _ = snapshots.send(SnapshotJob::Consensus(Arc::downgrade(&consensus)));
-        let (ingest, ingest_jobs) = bounded(options.queued_commands_max);
-        let ingest_thread = IngestThread::new(shared.clone(), consensus.clone());
-        threads.push(spawn(&shared, "ingest", move || ingest_thread.run(&ingest_jobs))?);
+        let (ingest, queue) = bounded(options.queued_commands_max);
+        let ingest_jobs = queue.clone();
+        let (running, ingest_ended) = bounded::<()>(0);
+        let ingest_thread = IngestThread::new(shared.clone(), consensus.clone(), log.clone());
+        let run_ingest = move || {
+            let _running = running;
+            ingest_thread.run(&ingest_jobs);
+        };
+        threads.push(spawn(&shared, "ingest", run_ingest)?);
         Ok(Store {
             shared,
             consensus,
             ingest,
+            queue,
+            ingest_ended: Mutex::new(ingest_ended),
             apply,
             log,
             threads: Mutex::new(threads),
@@ -202,7 +214,10 @@ impl<T: Ticket> Store<T> {
             return Err((caller, StoreError::Overloaded));
         }
         let (refused, error) = match self.ingest.try_send(IngestJob::Command(command, caller)) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                refuse_queued(&self.shared, &self.queue);
+                return Ok(());
+            }
             Err(TrySendError::Full(job)) => (job, StoreError::Overloaded),
             Err(TrySendError::Disconnected(job)) => (job, StoreError::NotRunning),
         };
@@ -280,9 +295,12 @@ impl<T: Ticket> Store<T> {
         let Some(directory) = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return;
         };
-        let _ = self.ingest.send(IngestJob::End);
-        // What was proposed is waited for; what comes too late is told that the outcome is unknown.
-        self.shared.pending.wait_until_empty(Duration::from_millis(CLOSE_DRAIN_TIMEOUT_MS));
+        let deadline = Instant::now() + Duration::from_millis(CLOSE_DRAIN_TIMEOUT_MS);
+        // Behind what is queued, so that it is proposed; unless the thread is gone or stuck.
+        let _ = self.ingest.send_deadline(IngestJob::End, deadline);
+        let _ = self.ingest_ended.lock().unwrap_or_else(PoisonError::into_inner).recv_deadline(deadline);
+        // What was proposed is waited for; what takes too long is told that the outcome is unknown.
+        self.shared.pending.wait_until_empty(deadline.saturating_duration_since(Instant::now()));
         self.shared.refuse_all(self.shared.pending.end(), &StoreError::Closed);
         self.consensus.shut_down();
         let _ = self.apply.send(ApplyJob::End);
