@@ -4,7 +4,7 @@
 %% Reasons in `{error, Reason}' are native ones; `pando_errors' turns them into those that callers see.
 -module(pando_backend).
 
--export_type([store_id/0, request/0, wanted/0, props_bits/0, native_path/0, native_error/0, node_props/0]).
+-export_type([store_id/0, request/0, result/0, reply/0, wanted/0, props_bits/0, native_path/0, native_error/0, node_props/0]).
 
 -type store_id() :: atom().
 %% A set of node properties as bits; see `pando_props'.
@@ -17,6 +17,8 @@
     | {delete, native_path(), wanted()}
     | {clear, native_path(), wanted()}.
 -type node_props() :: #{atom() => term()}.
+-type result() :: ok | {ok, #{native_path() => node_props()}} | {error, native_error()}.
+-type reply() :: result() | {answer, Answer :: reference()}.
 -type native_error() ::
     noproc
     | overload
@@ -57,9 +59,11 @@
     {ok, Cursor :: reference()} | {error, native_error()}.
 -callback scan_next(Cursor :: reference()) -> {more | done, [{native_path(), node_props()}]}.
 -callback count_next(Cursor :: reference()) -> {more | done, non_neg_integer()}.
-%% Queues a command; `{pando_reply, Reference, Result}' follows unless it is refused or cancelled.
+%% Queues a command; `{pando_reply, Reference, Reply}' follows unless it is refused or cancelled.
 -callback submit(store_id(), reference(), request(), Cancellable :: boolean()) ->
     ok | {ok, Token :: reference()} | {error, native_error()}.
+%% The result in a reply `{answer, Answer}', once: its terms are made by who asks, not by the thread that sends replies.
+-callback answer(Answer :: reference()) -> result().
 %% True when no reply will ever come; false when it is there or under way.
 -callback cancel(Token :: reference()) -> boolean().
 -callback status(store_id()) -> {ok, #{atom() => term()}} | {error, noproc}.

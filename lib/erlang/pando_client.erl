@@ -18,21 +18,25 @@ call(Store, Request, Timeout) ->
     case pando_nif:submit(Store, Reference, Request, Timeout =/= infinity) of
         ok ->
             receive
-                {pando_reply, Reference, Result} -> Result
+                {pando_reply, Reference, Reply} -> result(Reply)
             end;
         {ok, Token} ->
             receive
-                {pando_reply, Reference, Result} -> Result
+                {pando_reply, Reference, Reply} -> result(Reply)
             after Timeout ->
                 case pando_nif:cancel(Token) of
                     true ->
                         {error, timeout};
                     false ->
                         receive
-                            {pando_reply, Reference, Result} -> Result
+                            {pando_reply, Reference, Reply} -> result(Reply)
                         end
                 end
             end;
         {error, _} = Error ->
             Error
     end.
+
+-spec result(pando_backend:reply()) -> pando_backend:result().
+result({answer, Answer}) -> pando_nif:answer(Answer);
+result(Result) -> Result.

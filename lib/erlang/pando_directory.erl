@@ -10,7 +10,8 @@ of_store(DataDir, StoreId) ->
     Name = uri_string:quote(atom_to_binary(StoreId)),
     to_binary(filename:absname(filename:join(DataDir, not_hidden(Name)))).
 
-%% `.' and `..' are legal store names, and no file names.
+%% `.', `..' and the empty name are legal names of stores, and no names of files.
+not_hidden(<<>>) -> <<"%">>;
 not_hidden(<<".", Rest/binary>>) -> <<"%2E", Rest/binary>>;
 not_hidden(Name) -> Name.
 

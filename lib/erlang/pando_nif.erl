@@ -17,6 +17,7 @@
     scan_next/1,
     count_next/1,
     submit/4,
+    answer/1,
     cancel/1,
     status/1,
     limits/0
@@ -25,6 +26,9 @@
 -export([provoke_panic/2, noop/0, noop_dirty/0]).
 
 -on_load(load/0).
+
+%% Written out in each stub: then dialyzer knows that the function is replaced when the library is loaded.
+-define(NOT_LOADED, erlang:nif_error({not_loaded, ?MODULE})).
 
 -nifs([
     open/7,
@@ -39,6 +43,7 @@
     scan_next/1,
     count_next/1,
     submit/4,
+    answer/1,
     cancel/1,
     status/1,
     limits/0,
@@ -60,34 +65,68 @@ priv_dir() ->
             Dir
     end.
 
-open(_Store, _Name, _Directory, _NodeName, _Holder, _NewStoreId, _Incarnation) -> not_loaded().
-close(_Store) -> not_loaded().
-stores() -> not_loaded().
-get_data(_Store, _Path) -> not_loaded().
-exists(_Store, _Path) -> not_loaded().
-has_data(_Store, _Path) -> not_loaded().
-read_quick(_Store, _Path, _PropsBits) -> not_loaded().
-read(_Store, _Path, _PropsBits) -> not_loaded().
-scan(_Store, _Pattern, _PropsBits, _IncludeRoot) -> not_loaded().
-scan_next(_Cursor) -> not_loaded().
-count_next(_Cursor) -> not_loaded().
-submit(_Store, _Reference, _Request, _Cancellable) -> not_loaded().
-cancel(_Token) -> not_loaded().
-status(_Store) -> not_loaded().
-limits() -> not_loaded().
+-spec open(
+    pando_backend:store_id(), binary(), binary(), binary(), binary(), <<_:128>>, non_neg_integer()
+) -> reference().
+open(_Store, _Name, _Directory, _NodeName, _Holder, _NewStoreId, _Incarnation) -> ?NOT_LOADED.
+
+-spec close(pando_backend:store_id()) -> ok.
+close(_Store) -> ?NOT_LOADED.
+
+-spec stores() -> [pando_backend:store_id()].
+stores() -> ?NOT_LOADED.
+
+-spec get_data(pando_backend:store_id(), pando_backend:native_path()) -> {ok, term()} | slow.
+get_data(_Store, _Path) -> ?NOT_LOADED.
+
+-spec exists(pando_backend:store_id(), pando_backend:native_path()) -> boolean() | slow.
+exists(_Store, _Path) -> ?NOT_LOADED.
+
+-spec has_data(pando_backend:store_id(), pando_backend:native_path()) -> boolean() | slow.
+has_data(_Store, _Path) -> ?NOT_LOADED.
+
+-spec read_quick(pando_backend:store_id(), pando_backend:native_path(), pando_backend:props_bits()) ->
+    {ok, pando_backend:native_path(), pando_backend:node_props()} | {error, pando_backend:native_error()} | slow.
+read_quick(_Store, _Path, _PropsBits) -> ?NOT_LOADED.
+
+-spec read(pando_backend:store_id(), pando_backend:native_path(), pando_backend:props_bits()) ->
+    {ok, pando_backend:native_path(), pando_backend:node_props()} | {error, pando_backend:native_error()}.
+read(_Store, _Path, _PropsBits) -> ?NOT_LOADED.
+
+-spec scan(pando_backend:store_id(), pando_backend:native_path(), pando_backend:props_bits(), boolean()) ->
+    {ok, reference()} | {error, pando_backend:native_error()}.
+scan(_Store, _Pattern, _PropsBits, _IncludeRoot) -> ?NOT_LOADED.
+
+-spec scan_next(reference()) -> {more | done, [{pando_backend:native_path(), pando_backend:node_props()}]}.
+scan_next(_Cursor) -> ?NOT_LOADED.
+
+-spec count_next(reference()) -> {more | done, non_neg_integer()}.
+count_next(_Cursor) -> ?NOT_LOADED.
+
+-spec submit(pando_backend:store_id(), reference(), pando_backend:request(), boolean()) ->
+    ok | {ok, reference()} | {error, pando_backend:native_error()}.
+submit(_Store, _Reference, _Request, _Cancellable) -> ?NOT_LOADED.
+
+-spec answer(reference()) -> pando_backend:result().
+answer(_Answer) -> ?NOT_LOADED.
+
+-spec cancel(reference()) -> boolean().
+cancel(_Token) -> ?NOT_LOADED.
+
+-spec status(pando_backend:store_id()) -> {ok, #{atom() => term()}} | {error, noproc}.
+status(_Store) -> ?NOT_LOADED.
+
+-spec limits() -> #{binary() => non_neg_integer()}.
+limits() -> ?NOT_LOADED.
 
 %% @doc Makes a thread of a store panic, as a drill: the store halts, says why, and its supervisor opens it again.
 -spec provoke_panic(pando_backend:store_id(), ingest | apply | log | reply) -> ok | noproc.
-provoke_panic(_Store, _Thread) -> not_loaded().
+provoke_panic(_Store, _Thread) -> ?NOT_LOADED.
 
 %% @doc Does nothing, on a normal scheduler.
 -spec noop() -> ok.
-noop() -> not_loaded().
+noop() -> ?NOT_LOADED.
 
 %% @doc Does nothing, on a dirty scheduler.
 -spec noop_dirty() -> ok.
-noop_dirty() -> not_loaded().
-
--spec not_loaded() -> no_return().
-not_loaded() ->
-    erlang:nif_error({not_loaded, ?MODULE}).
+noop_dirty() -> ?NOT_LOADED.

@@ -1,1 +1,50 @@
+defmodule Pando.StoreCase do
+  @moduledoc """
+  Tests with stores in a directory of their own, which is gone after the test.
+
+    * `store` in the context is the name of a store that runs, unless the test has `@tag store: false`;
+    * `new_name/0` gives a name that no other test has;
+    * `@tag :staged_fault` keeps off the screen what is logged while the test runs.
+  """
+  use ExUnit.CaseTemplate
+
+  using do
+    quote do
+      import Pando.StoreCase
+      @moduletag :tmp_dir
+    end
+  end
+
+  setup %{tmp_dir: dir} = context do
+    on_exit(fn -> remove(dir) end)
+    if context[:staged_fault], do: silence()
+
+    case Map.get(context, :store, true) do
+      false ->
+        :ok
+
+      true ->
+        name = new_name()
+        start_supervised!({Pando, name: name, data_dir: dir})
+        {:ok, store: name}
+    end
+  end
+
+  # With the directories above it that ExUnit has made, down to `tmp`, unless another test is using them.
+  defp remove(dir) do
+    File.rm_rf!(dir)
+    module_dir = Path.dirname(dir)
+    with :ok <- File.rmdir(module_dir), do: File.rmdir(Path.dirname(module_dir))
+  end
+
+  defp silence do
+    filter = new_name()
+    :ok = :logger.add_handler_filter(:default, filter, {fn _event, _ -> :stop end, :none})
+    on_exit(fn -> :logger.remove_handler_filter(:default, filter) end)
+  end
+
+  @doc "A name for a store."
+  def new_name, do: :"store_#{System.unique_integer([:positive])}"
+end
+
 ExUnit.start()

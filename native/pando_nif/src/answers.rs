@@ -59,6 +59,16 @@ pub fn found_term<'a>(env: Env<'a>, path: &[Name], node: &Node, mask: PropsMask)
     (path_term(env, path), props_term(env, &node.props(mask))).encode(env)
 }
 
+/// Whether [`answer_term`] makes terms of payloads, or many of them: not on a thread that is no scheduler
+/// (see `AnswerHandle`).
+pub fn holds_terms(answer: &Answer) -> bool {
+    match answer {
+        Answer::Done => false,
+        Answer::Nodes(nodes) => !nodes.is_empty(),
+        Answer::Refused(refusal) => matches!(refusal, Refusal::Mismatching { .. }),
+    }
+}
+
 /// What a command answered.
 pub fn answer_term<'a>(env: Env<'a>, answer: &Answer) -> Term<'a> {
     match answer {

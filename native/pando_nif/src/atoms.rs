@@ -21,6 +21,7 @@ rustler::atoms! {
     present,
     // replies and events
     pando_reply,
+    answer,
     pando_opened,
     pando_closed,
     pando_halted,

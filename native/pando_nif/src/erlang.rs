@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pando_bridge::{Beam, OpenFailure, Opening, SharedBridge};
 use pando_store::Outcome;
+use pando_tree::Answer;
 use rustler::env::SavedTerm;
-use rustler::{Encoder, Env, LocalPid, OwnedEnv, Resource, Term};
+use rustler::{Encoder, Env, LocalPid, OwnedEnv, Resource, ResourceArc, Term};
 
-use crate::answers::{answer_term, store_error_term};
+use crate::answers::{answer_term, holds_terms, store_error_term};
 use crate::atoms;
 use crate::raw::{AtomKey, key_atom};
 
@@ -33,6 +34,27 @@ impl Address {
     }
 }
 
+/// An answer on its way, which the caller makes terms of (`answer/1`).
+///
+/// The reply thread must not do that: to make a map of more than a few hundred keys, the VM asks for the data of the
+/// scheduler that it runs on, and crashes on a thread that is none (OTP 25: `erts_qsort`). Besides, callers share that
+/// work among themselves.
+pub struct AnswerHandle(Mutex<Option<Answer>>);
+
+#[rustler::resource_impl]
+impl Resource for AnswerHandle {}
+
+impl AnswerHandle {
+    fn new(answer: Answer) -> AnswerHandle {
+        AnswerHandle(Mutex::new(Some(answer)))
+    }
+
+    /// The answer, once.
+    pub fn take(&self) -> Option<Answer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// The process that owns an open store.
 pub struct Owner {
     /// Its pid.
@@ -51,13 +73,20 @@ impl Beam for Erlang {
     type Address = Address;
     type Owner = Owner;
 
+    fn is_scheduler() -> bool {
+        rustler::thread::is_scheduler_thread()
+    }
+
     fn reply(address: Address, outcome: Outcome) {
         let Address { pid, mut environment, reference } = address;
         // A caller that is gone needs no reply.
         let _ = environment.send_and_clear(&pid, |env| {
-            let result = match &outcome {
+            let result = match outcome {
+                Ok(applied) if holds_terms(&applied.answer) => {
+                    (atoms::answer(), ResourceArc::new(AnswerHandle::new(applied.answer))).encode(env)
+                }
                 Ok(applied) => answer_term(env, &applied.answer),
-                Err(error) => (atoms::error(), store_error_term(env, error)).encode(env),
+                Err(error) => (atoms::error(), store_error_term(env, &error)).encode(env),
             };
             (atoms::pando_reply(), reference.load(env), result)
         });

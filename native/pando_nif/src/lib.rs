@@ -23,8 +23,8 @@ use pando_tree::{Command, Expectation, Payload, PropsMask, Step, Wanted};
 use rustler::types::atom::Atom;
 use rustler::{Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
 
-use answers::{found_term, refusal_term, status_term, store_error_term};
-use erlang::{Address, BRIDGE, OpenHandle, Owner};
+use answers::{answer_term, found_term, refusal_term, status_term, store_error_term};
+use erlang::{Address, AnswerHandle, BRIDGE, OpenHandle, Owner};
 use names::{plain_names, steps};
 use raw::{AtomKey, atom_key, pin_library};
 
@@ -266,7 +266,8 @@ fn count_next<'a>(env: Env<'a>, handle: ResourceArc<CursorHandle>) -> Term<'a> {
 }
 
 /// `submit(Store, Reference, Request, Cancellable) -> ok | {ok, Token} | {error, Reason}`; then, unless refused or
-/// cancelled, a message `{pando_reply, Reference, Result}` to the caller.
+/// cancelled, a message `{pando_reply, Reference, Result}` to the caller. Result: `ok`, `{error, Reason}`, or
+/// `{answer, Answer}` for [`answer`].
 ///
 /// Request: `{put, Path, none | data | sproc, Value, anything | absent | present, Wanted}`, `{delete, Path, Wanted}` or
 /// `{clear, Path, Wanted}`; Wanted: `none` or `{PropsBits, IndirectDeletes}`.
@@ -335,6 +336,12 @@ fn wanted_of(term: Term<'_>) -> NifResult<Option<Wanted>> {
     }
     let (bits, indirect_deletes) = term.decode::<(u16, bool)>()?;
     Ok(Some(Wanted { props: mask_of(bits)?, indirect_deletes }))
+}
+
+/// `answer(Answer) -> ok | {ok, #{Path => Props}} | {error, Reason}`: the terms of a reply `{answer, Answer}`. Once.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn answer<'a>(env: Env<'a>, handle: ResourceArc<AnswerHandle>) -> NifResult<Term<'a>> {
+    handle.take().map(|answer| answer_term(env, &answer)).ok_or(rustler::Error::BadArg)
 }
 
 /// `cancel(Token) -> true | false`: true when no reply will come.

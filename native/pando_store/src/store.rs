@@ -187,7 +187,13 @@ impl<T: Ticket> Store<T> {
             let _running = running;
             ingest_thread.run(&ingest_jobs);
         };
-        threads.push(spawn(&shared, "ingest", run_ingest)?);
+        match spawn(&shared, "ingest", run_ingest) {
+            Ok(thread) => threads.push(thread),
+            Err(error) => {
+                consensus.shut_down();
+                return Err(error);
+            }
+        }
         Ok(Store {
             shared,
             consensus,
