@@ -12,7 +12,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 . scripts/env.sh
 
-GATES="rustfmt clippy mix-format check"
+GATES="rustfmt clippy mix-format check docs"
 TESTS="cargo-test exunit eunit samples demo"
 
 # Plain output, also of programs that colour what goes into a pipe.
@@ -33,6 +33,7 @@ run_part() {
     mix-format) mix format --check-formatted ;;
     # One start of rebar3 for the Erlang compiler with warnings as errors, xref and dialyzer (tables kept in _build).
     check) rebar3 as check do compile, xref, dialyzer ;;
+    docs) sh scripts/check-docs.sh ;;
     cargo-test) cargo test --workspace --locked --no-fail-fast ;;
     exunit) MIX_ENV=test mix do compile --warnings-as-errors, test ;;
     eunit) rebar3 eunit ;;
