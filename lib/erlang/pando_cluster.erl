@@ -31,7 +31,7 @@ start(DataDir, StoreIdOrConfig) ->
 %%
 %% Returns when the store is open and answers. Starting a store that runs is no error, unless it runs in another
 %% directory: `{error, {pando, store_runs_elsewhere, #{store_id, data_dir}}}'. What cannot be opened is
-%% `{error, {pando, open_failed, #{kind, reason, directory}}}'.
+%% `{error, {pando, open_failed, #{kind, reason, directory}}}'. A directory that is no text raises `invalid_data_dir'.
 %%
 %% ```
 %% > pando:start("/var/lib/my_app", stock).
@@ -100,6 +100,8 @@ end_linked(Server) ->
     end.
 
 config(DataDir, StoreId) ->
+    %% Here, so that the caller hears of a directory that is none, and nothing is started.
+    _ = pando_directory:of_store(DataDir, StoreId),
     #{store_id => StoreId, data_dir => DataDir, opened => atomics:new(1, [])}.
 
 started({ok, Supervisor}, _DataDir, StoreId, Timeout) ->

@@ -8,11 +8,21 @@
 -define(LONG_NAME_REST, 55).
 
 %% The directory of one store inside of a data directory: its name, with what a file name cannot hold percent-encoded.
-%% Absolute, so that it does not follow the VM's working directory.
+%% Absolute, so that it does not follow the VM's working directory. UTF-8, because messages show it. Raises
+%% `invalid_data_dir' for what is no text.
 -spec of_store(file:filename_all(), atom()) -> binary().
 of_store(DataDir, StoreId) ->
     Name = uri_string:quote(atom_to_binary(StoreId)),
-    to_binary(filename:absname(filename:join(DataDir, file_name(Name)))).
+    try unicode:characters_to_binary(filename:absname(filename:join(DataDir, file_name(Name)))) of
+        Directory when is_binary(Directory) -> Directory;
+        _NoText -> raise_invalid(DataDir)
+    catch
+        error:_ -> raise_invalid(DataDir)
+    end.
+
+-spec raise_invalid(term()) -> no_return().
+raise_invalid(DataDir) ->
+    pando_errors:raise_misuse(invalid_data_dir, #{data_dir => DataDir}).
 
 %% `.', `..' and the empty atom are legal store names, and no file names; a name may be longer than a file's. A `%' that
 %% no two digits follow is no other name's encoding.
@@ -21,9 +31,6 @@ file_name(<<".", Rest/binary>>) -> <<"%2E", Rest/binary>>;
 file_name(<<Start:?LONG_NAME_START/binary, Rest/binary>> = Name) when byte_size(Rest) > ?LONG_NAME_REST ->
     <<Start/binary, "%-", (binary:encode_hex(erlang:md5(Name)))/binary>>;
 file_name(Name) -> Name.
-
-to_binary(Name) when is_binary(Name) -> Name;
-to_binary(Name) -> unicode:characters_to_binary(Name, unicode, file:native_name_encoding()).
 
 %% `{pando, open_failed, #{kind, reason, data_dir}}': `kind' for programs, `reason' for people.
 -spec open_error(busy | {open_failed, binary(), binary()}, binary()) -> pando_errors:reason() | {pando, atom(), map()}.

@@ -1,0 +1,170 @@
+%% Nothing stays behind: no threads, processes or files of stores that are closed, however many there were.
+-module(pando_leak_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+-import(pando_test_store, [with_dir/1, new_name/0, await/1, parallel/2, quietly/1]).
+
+-define(STORES, 50).
+
+%% What this VM holds of the operating system and of its own because of stores.
+held() ->
+    {
+        length(pando_test_threads:names()),
+        length(open_files()),
+        length(supervisor:which_children(pando_sup)),
+        length(erlang:ports())
+    }.
+
+open_files() ->
+    {ok, Fds} = file:list_dir("/proc/self/fd"),
+    [
+        Target
+     || Fd <- Fds,
+        {ok, Target} <- [file:read_link_all(filename:join("/proc/self/fd", Fd))],
+        string:find(Target, "pando-test-") =/= nomatch
+    ].
+
+%% Threads end shortly after the last store has said that it is closed.
+goes_back_to(Before) ->
+    await(fun() -> held() =:= Before end).
+
+start_application() ->
+    {ok, _} = application:ensure_all_started(pando),
+    ok.
+
+fifty_stores_test_() ->
+    {timeout, 120, fun() ->
+        ok = start_application(),
+        Before = held(),
+        ?assertEqual([], pando_test_threads:names()),
+        with_dir(fun(Dir) ->
+            Names = [new_name() || _ <- lists:seq(1, ?STORES)],
+            Numbered = lists:enumerate(Names),
+            [
+                begin
+                    ?assertEqual({ok, S}, pando:start(Dir, S)),
+                    ok = pando:put(S, [n], {1, N})
+                end
+             || {N, S} <- Numbered
+            ],
+            ?assertEqual([], Names -- pando:get_store_ids()),
+            ?assert(length(pando_test_threads:names()) >= ?STORES),
+            %% Each is itself.
+            [?assertEqual({ok, {1, N}}, pando:get(S, [n])) || {N, S} <- Numbered],
+            [?assertEqual({ok, 1}, pando:count(S, "**")) || S <- Names],
+            %% All at once.
+            Stopped = parallel(?STORES, fun(N) -> pando:stop(lists:nth(N, Names)) end),
+            ?assertEqual([ok], lists:usort(Stopped)),
+            ?assertEqual([], pando:get_store_ids()),
+            goes_back_to(Before),
+            Started = parallel(?STORES, fun(N) -> pando:start(Dir, lists:nth(N, Names)) end),
+            ?assertEqual([{ok, S} || S <- Names], Started),
+            [?assertEqual({ok, {1, N}}, pando:get(S, [n])) || {N, S} <- Numbered],
+            [ok = pando:stop(S) || S <- Names]
+        end),
+        goes_back_to(Before)
+    end}.
+
+one_store_again_and_again_test_() ->
+    {timeout, 120, fun() ->
+        ok = start_application(),
+        with_dir(fun(Dir) ->
+            S = new_name(),
+            Before = held(),
+            [
+                begin
+                    {ok, S} = pando:start(Dir, S),
+                    ok = pando:put(S, [n], N),
+                    {ok, Cursor} = pando_nif:scan(S, [], 0, false),
+                    ok = pando:stop(S),
+                    %% A cursor of a closed store still shows its moment, and holds nothing open.
+                    ?assertMatch({done, [{[], _}]}, pando_nif:scan_next(Cursor))
+                end
+             || N <- lists:seq(1, 50)
+            ],
+            goes_back_to(Before)
+        end)
+    end}.
+
+stores_that_fail_test_() ->
+    {timeout, 120, fun() ->
+        ok = start_application(),
+        with_dir(fun(Dir) ->
+            Before = held(),
+            S = new_name(),
+            ok = filelib:ensure_dir(filename:join(Dir, "x")),
+            ok = file:write_file(filename:join(Dir, S), "a file"),
+            quietly(fun() ->
+                [{error, {pando, open_failed, _}} = pando:start(Dir, S) || _ <- lists:seq(1, 50)]
+            end),
+            ok = file:delete(filename:join(Dir, S)),
+            goes_back_to(Before),
+            quietly(fun() ->
+                {ok, S} = pando:start(Dir, S),
+                [
+                    begin
+                        Server = whereis(S),
+                        Monitor = monitor(process, Server),
+                        await(fun() -> pando_nif:provoke_panic(S, Thread) =:= ok end),
+                        receive
+                            {'DOWN', Monitor, process, Server, _} -> ok
+                        end,
+                        await(fun() -> pando:put(S, [a], 1) =:= ok end)
+                    end
+                 || Thread <- [ingest, apply, log, reply]
+                ],
+                ok = pando:stop(S)
+            end),
+            goes_back_to(Before)
+        end)
+    end}.
+
+a_killed_server_whose_supervisor_is_gone_closes_the_store_test_() ->
+    {timeout, 60, fun() ->
+        ok = start_application(),
+        with_dir(fun(Dir) ->
+            Before = held(),
+            S = new_name(),
+            {ok, S} = pando:start(Dir, S),
+            ok = pando:put(S, [a], 1),
+            Server = whereis(S),
+            {links, Links} = process_info(Server, links),
+            [Supervisor] = [Pid || Pid <- Links, is_pid(Pid)],
+            Monitor = monitor(process, Supervisor),
+            quietly(fun() ->
+                true = erlang:suspend_process(Supervisor),
+                exit(Supervisor, kill),
+                exit(Server, kill),
+                receive
+                    {'DOWN', Monitor, process, Supervisor, _} -> ok
+                end,
+                await(fun() -> not pando_cluster:is_store_running(S) end)
+            end),
+            {ok, S} = pando:start(Dir, S),
+            ?assertEqual({ok, 1}, pando:get(S, [a])),
+            ok = pando:stop(S),
+            goes_back_to(Before)
+        end)
+    end}.
+
+the_application_that_stops_closes_its_stores_test_() ->
+    {timeout, 60, fun() ->
+        ok = start_application(),
+        with_dir(fun(Dir) ->
+            Names = [new_name() || _ <- lists:seq(1, 5)],
+            [
+                begin
+                    {ok, S} = pando:start(Dir, S),
+                    ok = pando:put(S, [a], S)
+                end
+             || S <- Names
+            ],
+            quietly(fun() -> ok = application:stop(pando) end),
+            ?assertEqual([], pando:get_store_ids()),
+            await(fun() -> pando_test_threads:names() =:= [] end),
+            [{ok, S} = pando:start(Dir, S) || S <- Names],
+            [?assertEqual({ok, S}, pando:get(S, [a])) || S <- Names],
+            [ok = pando:stop(S) || S <- Names]
+        end)
+    end}.
