@@ -113,12 +113,13 @@ get(Path, Options) when is_map(Options) -> get(?DEFAULT_STORE, Path, Options).
 %% '''
 -spec get(store(), path(), options()) -> result(term()).
 get(Store, Path, Options) when map_size(Options) =:= 0 ->
-    pando_read:data(Store, Path);
+    get_within(pando_options:default_timeout(), Store, Path);
 get(Store, Path, Options) ->
-    case pando_options:query(Options) of
-        #{timeout := 0} -> {error, timeout};
-        #{} -> pando_read:data(Store, Path)
-    end.
+    #{timeout := Timeout} = pando_options:query(Options),
+    get_within(Timeout, Store, Path).
+
+get_within(0, _Store, _Path) -> {error, timeout};
+get_within(_Timeout, Store, Path) -> pando_read:data(Store, Path).
 
 %% @doc Reads the value of a node of the default store, or takes a default.
 -spec get_or(path(), term()) -> result(term()).

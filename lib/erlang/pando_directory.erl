@@ -8,12 +8,19 @@
 -spec of_store(file:filename_all(), atom()) -> binary().
 of_store(DataDir, StoreId) ->
     Name = uri_string:quote(atom_to_binary(StoreId)),
-    to_binary(filename:absname(filename:join(DataDir, not_hidden(Name)))).
+    to_binary(filename:absname(filename:join(DataDir, file_name(Name)))).
 
+<<<<<<< HEAD
 %% `.', `..' and the empty name are legal names of stores, and no names of files.
 not_hidden(<<>>) -> <<"%">>;
 not_hidden(<<".", Rest/binary>>) -> <<"%2E", Rest/binary>>;
 not_hidden(Name) -> Name.
+=======
+%% `.', `..' and the empty atom are legal store names, and no file names. A `%' alone is no other name's encoding.
+file_name(<<>>) -> <<"%">>;
+file_name(<<".", Rest/binary>>) -> <<"%2E", Rest/binary>>;
+file_name(Name) -> Name.
+>>>>>>> api
 
 to_binary(Name) when is_binary(Name) -> Name;
 to_binary(Name) -> unicode:characters_to_binary(Name, unicode, file:native_name_encoding()).

@@ -3,7 +3,7 @@
 %% An unknown key, or a value that its key does not take, raises `function_clause', as the specification says.
 -module(pando_options).
 
--export([query/1, command/1, timeout/1]).
+-export([query/1, command/1, timeout/1, default_timeout/0]).
 
 -export_type([query/0, command/0]).
 
@@ -57,6 +57,8 @@ with_timeout(#{timeout := default} = Read) ->
 with_timeout(Read) ->
     Read.
 
+%% @doc The timeout of calls that have none of their own: application environment `default_timeout', else `infinity'.
+-spec default_timeout() -> timeout().
 default_timeout() ->
     case application:get_env(pando, default_timeout) of
         undefined ->

@@ -14,19 +14,6 @@ defmodule Pando.SupervisionTest do
     %{id: :reporter, start: {Agent, :start_link, [fn -> send(test, message) end]}}
   end
 
-  defp child_pid(supervisor, id) do
-    {^id, pid, _type, _modules} = supervisor |> Supervisor.which_children() |> List.keyfind(id, 0)
-    pid
-  end
-
-  # Each question is answered after what has reached the supervisor before it, so this waits for an event.
-  defp await_child_change(supervisor, id, old_pid) do
-    case child_pid(supervisor, id) do
-      ^old_pid -> await_child_change(supervisor, id, old_pid)
-      pid -> pid
-    end
-  end
-
   describe "a store under a supervisor" do
     test "answers when the supervisor has started, and is closed with it", %{tmp_dir: dir} do
       name = new_name()

@@ -4,6 +4,7 @@ defmodule Pando.StoreCase do
 
     * `store` in the context is the name of a store that runs, unless the test has `@tag store: false`;
     * `new_name/0` gives a name that no other test has;
+    * `await_child_change/3` waits until a supervisor has dealt with the end of a child;
     * `@tag :staged_fault` keeps off the screen what is logged while the test runs.
   """
   use ExUnit.CaseTemplate
@@ -45,6 +46,24 @@ defmodule Pando.StoreCase do
 
   @doc "A name for a store."
   def new_name, do: :"store_#{System.unique_integer([:positive])}"
+
+  @doc "The process of a child, or what the supervisor has in its place."
+  def child_pid(supervisor, id) do
+    {^id, pid, _type, _modules} = supervisor |> Supervisor.which_children() |> List.keyfind(id, 0)
+    pid
+  end
+
+  @doc """
+  Waits until a child is another process than `old_pid`, or ended for good; returns `child_pid/2`.
+
+  A supervisor answers the question after it has done what it was told before, restarts included: no sleep is needed.
+  """
+  def await_child_change(supervisor, id, old_pid) do
+    case child_pid(supervisor, id) do
+      same when same in [old_pid, :restarting] -> await_child_change(supervisor, id, old_pid)
+      pid -> pid
+    end
+  end
 end
 
 ExUnit.start()

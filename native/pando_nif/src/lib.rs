@@ -25,11 +25,13 @@ use rustler::{Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
 
 use answers::{answer_term, found_term, refusal_term, status_term, store_error_term};
 use erlang::{Address, AnswerHandle, BRIDGE, OpenHandle, Owner};
-use names::{plain_names, steps};
+use names::{BadPath, is_quick_path, plain_names, steps};
 use raw::{AtomKey, atom_key, pin_library};
 
 /// Components of a path that a normal scheduler follows.
 const QUICK_COMPONENTS_MAX: usize = 16;
+/// Bytes of a name in it.
+const QUICK_NAME_SIZE_BYTES_MAX: usize = 512;
 /// Bytes of payload that a normal scheduler decodes (about 10 ns each).
 const QUICK_PAYLOAD_SIZE_BYTES_MAX: usize = 4 * 1024;
 /// Children whose names a normal scheduler lists.
@@ -68,8 +70,11 @@ fn not_running(env: Env<'_>) -> Term<'_> {
     error(env, atoms::noproc())
 }
 
-fn bad_component<'a>(env: Env<'a>, component: Term<'a>) -> Term<'a> {
-    error(env, (atoms::bad_component(), component))
+fn bad_path<'a>(env: Env<'a>, bad: BadPath<'a>) -> Term<'a> {
+    match bad {
+        BadPath::Component(component) => error(env, (atoms::bad_component(), component)),
+        BadPath::Limit(limit) => error(env, refusal_term(env, &limit.into())),
+    }
 }
 
 fn mask_of(bits: u16) -> NifResult<PropsMask> {
@@ -128,7 +133,7 @@ fn stores(env: Env<'_>) -> Vec<Term<'_>> {
 #[rustler::nif]
 fn get_data<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>) -> Term<'a> {
     let slow = || atoms::slow().to_term(env);
-    let (Some(key), Some(names)) = (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX)) else {
+    let (Some(key), Some(names)) = (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX, QUICK_NAME_SIZE_BYTES_MAX)) else {
         return slow();
     };
     let found = BRIDGE.get().with(key, |open| {
@@ -164,7 +169,7 @@ fn quick_test<'a>(
     test: impl FnOnce(&pando_tree::Node) -> bool,
 ) -> Term<'a> {
     let slow = || atoms::slow().to_term(env);
-    let (Some(key), Some(names)) = (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX)) else {
+    let (Some(key), Some(names)) = (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX, QUICK_NAME_SIZE_BYTES_MAX)) else {
         return slow();
     };
     BRIDGE
@@ -177,6 +182,9 @@ fn quick_test<'a>(
 #[rustler::nif]
 fn read_quick<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>, bits: u16) -> NifResult<Term<'a>> {
     let mask = mask_of(bits)?;
+    if !is_quick_path(path, QUICK_COMPONENTS_MAX, QUICK_NAME_SIZE_BYTES_MAX) {
+        return Ok(atoms::slow().to_term(env));
+    }
     read_one(env, store, path, mask, |names, node| {
         names <= QUICK_COMPONENTS_MAX
             && node
@@ -203,7 +211,7 @@ fn read_one<'a>(
     let key = key_of(store)?;
     let steps = match steps(path) {
         Ok(steps) => steps,
-        Err(component) => return Ok(bad_component(env, component)),
+        Err(bad) => return Ok(bad_path(env, bad)),
     };
     if let Err(limit) = pando_tree::check_path(&steps) {
         return Ok(error(env, refusal_term(env, &limit.into())));
@@ -223,7 +231,7 @@ fn read_one<'a>(
 }
 
 /// `scan(Store, Pattern, PropsBits, IncludeRoot) -> {ok, Cursor} | {error, Reason}`.
-#[rustler::nif]
+#[rustler::nif(schedule = "DirtyCpu")]
 fn scan<'a>(
     env: Env<'a>,
     store: Term<'a>,
@@ -234,7 +242,7 @@ fn scan<'a>(
     let (key, mask) = (key_of(store)?, mask_of(bits)?);
     let pattern = match steps(pattern) {
         Ok(pattern) => pattern,
-        Err(component) => return Ok(bad_component(env, component)),
+        Err(bad) => return Ok(bad_path(env, bad)),
     };
     if let Err(limit) = pando_tree::check_path(&pattern) {
         return Ok(error(env, refusal_term(env, &limit.into())));
@@ -282,7 +290,7 @@ fn submit<'a>(
     let key = key_of(store)?;
     let command = match command(request)? {
         Ok(command) => command,
-        Err(component) => return Ok(bad_component(env, component)),
+        Err(bad) => return Ok(bad_path(env, bad)),
     };
     if let Err(refusal) = command.check() {
         return Ok(error(env, refusal_term(env, &refusal)));
@@ -299,8 +307,8 @@ fn submit<'a>(
     Ok(submitted.unwrap_or_else(|| not_running(env)))
 }
 
-/// The command of a request, or the component of its path that is none.
-fn command(request: Term<'_>) -> NifResult<Result<Command, Term<'_>>> {
+/// The command of a request, or what is wrong with its path.
+fn command(request: Term<'_>) -> NifResult<Result<Command, BadPath<'_>>> {
     if let Ok((tag, path, kind, value, expectation, wanted)) =
         request.decode::<(Atom, Term<'_>, Atom, Term<'_>, Atom, Term<'_>)>()
         && tag == atoms::put()

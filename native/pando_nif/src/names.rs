@@ -1,8 +1,8 @@
 //! Names, paths and patterns between Erlang terms and the tree.
 
-use pando_tree::{Name, NameKind, Step};
+use pando_tree::{Limit, Name, NameKind, Step};
 use rustler::types::atom::Atom;
-use rustler::{Binary, Encoder, Env, ListIterator, Term};
+use rustler::{Binary, Encoder, Env, Term};
 
 use crate::atoms;
 use crate::raw::{stored_term, with_latin1_atom};
@@ -47,14 +47,44 @@ fn wide_atom_name(term: Term<'_>) -> Option<Name> {
     std::str::from_utf8(text).ok().map(Name::atom)
 }
 
-/// A path or pattern, or the first component that is neither a name nor a step this store knows.
-pub fn steps(path: Term<'_>) -> Result<Vec<Step>, Term<'_>> {
-    let components: ListIterator<'_> = path.decode().map_err(|_| path)?;
+/// Why a term is no path that a store takes.
+pub enum BadPath<'a> {
+    /// This is neither a name nor a step this store knows; or it stands where the list should end.
+    Component(Term<'a>),
+    /// Too much of something.
+    Limit(Limit),
+}
+
+/// A path or pattern. Looks at no more than a path may have, whatever it is given.
+pub fn steps(path: Term<'_>) -> Result<Vec<Step>, BadPath<'_>> {
     let mut steps = Vec::with_capacity(PATH_ROOM);
-    for component in components {
-        steps.push(step(component).ok_or(component)?);
+    let mut rest = path;
+    while let Ok((component, tail)) = rest.list_get_cell() {
+        Limit::PathComponents.check(steps.len() + 1).map_err(BadPath::Limit)?;
+        if let Some(size_bytes) = binary_size_bytes(component) {
+            Limit::NameSizeBytes.check(size_bytes).map_err(BadPath::Limit)?;
+        }
+        steps.push(step(component).ok_or(BadPath::Component(component))?);
+        rest = tail;
     }
-    Ok(steps)
+    if rest.is_empty_list() { Ok(steps) } else { Err(BadPath::Component(rest)) }
+}
+
+fn binary_size_bytes(term: Term<'_>) -> Option<usize> {
+    Binary::from_term(term).ok().map(|binary| binary.len())
+}
+
+/// Whether a path is short enough to be followed on a normal scheduler. Says nothing about whether it is one.
+pub fn is_quick_path(path: Term<'_>, components_max: usize, name_size_bytes_max: usize) -> bool {
+    let mut rest = path;
+    for _ in 0..=components_max {
+        let Ok((component, tail)) = rest.list_get_cell() else { return true };
+        if binary_size_bytes(component).is_some_and(|size_bytes| size_bytes > name_size_bytes_max) {
+            return false;
+        }
+        rest = tail;
+    }
+    false
 }
 
 fn step(component: Term<'_>) -> Option<Step> {
@@ -77,17 +107,21 @@ fn step(component: Term<'_>) -> Option<Step> {
     }
 }
 
-/// A path of plain names, for the quickest read; `None` if there is anything else in it, or more than `names_max`.
-pub fn plain_names(path: Term<'_>, names_max: usize) -> Option<Vec<Name>> {
-    let components: ListIterator<'_> = path.decode().ok()?;
+/// A path of plain names, for the quickest read; `None` if there is anything else in it, or more of anything than a normal
+/// scheduler should follow.
+pub fn plain_names(path: Term<'_>, names_max: usize, name_size_bytes_max: usize) -> Option<Vec<Name>> {
     let mut names = Vec::with_capacity(PATH_ROOM);
-    for component in components {
-        if names.len() == names_max {
+    let mut rest = path;
+    while let Ok((component, tail)) = rest.list_get_cell() {
+        if names.len() == names_max
+            || binary_size_bytes(component).is_some_and(|size_bytes| size_bytes > name_size_bytes_max)
+        {
             return None;
         }
         names.push(name(component)?);
+        rest = tail;
     }
-    Some(names)
+    rest.is_empty_list().then_some(names)
 }
 
 /// The term of a name. Names come from this store, where terms brought them: making their atoms is no leak.

@@ -171,7 +171,12 @@ impl OpenTrouble {
     }
 
     fn of_disk(error: &DiskError) -> OpenTrouble {
-        if error.is_out_of_space() { OpenTrouble::DiskFull } else { OpenTrouble::Unreadable }
+        match error.source.kind() {
+            // A part of the path is a file.
+            std::io::ErrorKind::NotADirectory => OpenTrouble::NotADirectory,
+            _ if error.is_out_of_space() => OpenTrouble::DiskFull,
+            _ => OpenTrouble::Unreadable,
+        }
     }
 }
 

@@ -35,7 +35,7 @@ use crate::options::{
 };
 use crate::pending::Pending;
 use crate::reaper::{Garbage, Reaper};
-use crate::shared::{Shared, SharedParts};
+use crate::shared::{Core, Shared};
 use crate::snapshot::SnapshotDirectory;
 use crate::snapshot_thread::{self, SnapshotJob, SnapshotThread};
 use crate::ticket::{Replies, StoreEvents, Ticket};
@@ -137,7 +137,7 @@ impl<T: Ticket> Store<T> {
             found.map_or(FIRST_MEMBER_ID, |identity| identity.member_id)
         };
         check_for_gap(&log, &loaded.view)?;
-        let shared = Arc::new(Shared::new(SharedParts {
+        let core = Core {
             name: options.name.clone(),
             member_id,
             incarnation: options.incarnation,
@@ -149,10 +149,9 @@ impl<T: Ticket> Store<T> {
             admission: Admission::new(COMMANDS_SIZE_BYTES_MAX),
             replies,
             events,
-            view: loaded.view,
-            snapshot: loaded.snapshot,
             snapshot_log_bytes_min: options.snapshot_log_bytes_min,
-        }));
+        };
+        let shared = Arc::new(Shared::new(core, loaded.view, loaded.snapshot));
         let mut threads = Vec::new();
         let (snapshots, snapshot_jobs) = bounded(1);
         let snapshot_thread = SnapshotThread::new(shared.clone());
