@@ -180,9 +180,9 @@ check(NodeCount) ->
         lists:seq(0, NodeCount - 1, 997)
     ).
 
-%% @private Resident memory of this VM when it has come to rest. Every second all processes collect their garbage and
-%% the size is read, until three readings in a row are each within 0.2 % of the one before: background work has ended
-%% (snapshots), and the allocators have given back what they give back, which the VM's do over some seconds.
+%% @private Resident memory of this VM when it has come to rest. Every second all processes collect their garbage
+%% and the size is read, until three readings in a row are each within 0.2 % of the one before: background work has
+%% ended (snapshots), and the allocators have given back what they give back, which takes the VM's some seconds.
 -spec resident_bytes_settled() -> non_neg_integer().
 resident_bytes_settled() ->
     resident_bytes_settled(bench_machine:resident_bytes(), ?SETTLE_READINGS, ?SETTLE_READINGS_MAX).
@@ -195,8 +195,10 @@ resident_bytes_settled(Before, Wanted, ReadingsLeft) ->
     ok = bench_machine:collect_garbage(),
     timer:sleep(?SETTLE_MS),
     case bench_machine:resident_bytes() of
-        Now when abs(Now - Before) =< Before / 500 -> resident_bytes_settled(Now, Wanted - 1, ReadingsLeft - 1);
-        Now -> resident_bytes_settled(Now, ?SETTLE_READINGS, ReadingsLeft - 1)
+        Now when abs(Now - Before) =< Before / 500 ->
+            resident_bytes_settled(Now, Wanted - 1, ReadingsLeft - 1);
+        Now ->
+            resident_bytes_settled(Now, ?SETTLE_READINGS, ReadingsLeft - 1)
     end.
 
 %% @private Starts processes that write until the VM is killed.
