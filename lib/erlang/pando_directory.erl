@@ -49,7 +49,7 @@ library_error(Cause) ->
     Directory =
         case code:priv_dir(pando) of
             {error, bad_name} -> <<"priv">>;
-            Found -> to_binary(Found)
+            Found -> unicode:characters_to_binary(Found)
         end,
     Reason = io_lib:format(
         "the native library pando_nif is not in ~ts, or of another release (~0tp): build Pando again, then restart",
