@@ -12,8 +12,8 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 . scripts/env.sh
 
-GATES="rustfmt clippy mix-format check"
-TESTS="cargo-test exunit eunit samples"
+GATES="rustfmt clippy mix-format check docs"
+TESTS="cargo-test exunit eunit samples demo"
 
 # Plain output, also of programs that colour what goes into a pipe.
 TERM=dumb
@@ -33,10 +33,11 @@ run_part() {
     mix-format) mix format --check-formatted ;;
     # One start of rebar3 for the Erlang compiler with warnings as errors, xref and dialyzer (tables kept in _build).
     check) rebar3 as check do compile, xref, dialyzer ;;
+    docs) sh scripts/check-docs.sh ;;
     cargo-test) cargo test --workspace --locked --no-fail-fast ;;
     exunit) MIX_ENV=test mix do compile --warnings-as-errors, test ;;
     eunit) rebar3 eunit ;;
-    samples) sh test/build/samples.sh ;;
+    samples | demo) sh "test/build/$1.sh" ;;
     *) echo "unknown part $1: one of $GATES $TESTS" >&2 && return 2 ;;
     esac
 }
@@ -65,7 +66,7 @@ count_tests() {
             / skip/ { left_out += $1 }
             END { print total - failed - left_out, failed + 0 }'
         ;;
-    samples) sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' ;;
+    samples | demo) sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' ;;
     esac | awk '{ passed += $1; failed += $2 } END { print passed + 0, failed + 0 }'
 }
 

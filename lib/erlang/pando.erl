@@ -267,7 +267,7 @@ put(Store, Path, Data) -> put(Store, Path, Data, #{}).
 %% '''
 -spec put(store(), path(), term(), options()) -> written().
 put(Store, Path, Data, Options) ->
-    pando_write:put(Store, Path, Data, anything, pando_write:without_answer(Options)).
+    written(pando_write:put(Store, Path, Data, anything, pando_write:without_answer(Options))).
 
 %% @doc Creates a node that must not exist yet of the default store.
 -spec create(path(), term()) -> written().
@@ -280,7 +280,7 @@ create(Store, Path, Data) -> create(Store, Path, Data, #{}).
 %% @doc Creates a node that must not exist yet; otherwise `{error, {pando, mismatching_node, _}}'.
 -spec create(store(), path(), term(), options()) -> written().
 create(Store, Path, Data, Options) ->
-    pando_write:put(Store, Path, Data, absent, pando_write:without_answer(Options)).
+    written(pando_write:put(Store, Path, Data, absent, pando_write:without_answer(Options))).
 
 %% @doc Replaces the value of a node that must exist of the default store.
 -spec update(path(), term()) -> written().
@@ -293,7 +293,7 @@ update(Store, Path, Data) -> update(Store, Path, Data, #{}).
 %% @doc Replaces the value of a node that must exist; otherwise `{error, {pando, node_not_found, _}}'.
 -spec update(store(), path(), term(), options()) -> written().
 update(Store, Path, Data, Options) ->
-    pando_write:put(Store, Path, Data, present, pando_write:without_answer(Options)).
+    written(pando_write:put(Store, Path, Data, present, pando_write:without_answer(Options))).
 
 %% @doc Removes a node of the default store and everything below it.
 -spec delete(path()) -> written().
@@ -307,7 +307,7 @@ delete(Path, Options) when is_map(Options) -> delete(?DEFAULT_STORE, Path, Optio
 %% @doc Removes a node and everything below it; `ok' also if there is nothing. The size of what goes makes no difference.
 -spec delete(store(), path(), options()) -> written().
 delete(Store, Path, Options) ->
-    pando_write:delete(Store, Path, pando_write:without_answer(Options)).
+    written(pando_write:delete(Store, Path, pando_write:without_answer(Options))).
 
 %% @doc Takes the value off a node of the default store.
 -spec clear_payload(path()) -> written().
@@ -321,7 +321,10 @@ clear_payload(Store, Path) -> clear_payload(Store, Path, #{}).
 %% to another node goes when it has neither children nor a value.
 -spec clear_payload(store(), path(), options()) -> written().
 clear_payload(Store, Path, Options) ->
-    pando_write:clear(Store, Path, pando_write:without_answer(Options)).
+    written(pando_write:clear(Store, Path, pando_write:without_answer(Options))).
+
+written({ok, _}) -> ok;
+written({error, _} = Error) -> Error.
 
 %%% The same, raising errors
 

@@ -26,8 +26,8 @@
     | {mismatching_node, Name :: term(), native_path(), IsTarget :: boolean(), node_props()}
     | {limit_exceeded, Limit :: binary(), Max :: non_neg_integer()}
     | {bad_component, term()}
-    | {invalid_command, Text :: binary()}
-    | {closed | halted | not_leader | command_failed, Text :: binary(), NotApplied :: boolean()}.
+    | {many_nodes | unsupported_pattern, Text :: binary()}
+    | {closed | halted | disk_full | not_leader | command_failed, Text :: binary(), NotApplied :: boolean()}.
 
 %% Opens a store; the caller owns it and gets `{pando_opened, Store, ok | {error, Reason}}'. Later it may get
 %% `{pando_notice, Store, Text}' and `{pando_halted, Store, Reason}'. The handle must be kept: when it is collected,

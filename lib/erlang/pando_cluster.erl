@@ -42,36 +42,60 @@ start(DataDir, Config, Timeout) when is_map(Config) ->
     start(DataDir, maps:get(cluster_name, Config, get_default_store_id()), Timeout);
 start(DataDir, StoreId, Timeout) when is_atom(StoreId), is_list(DataDir) orelse is_binary(DataDir) ->
     Limit = pando_options:timeout(Timeout),
-    {ok, _} = application:ensure_all_started(pando),
-    started(pando_sup:start_store(config(DataDir, StoreId)), DataDir, StoreId, Limit).
-
-%% @doc Starts a store under the calling supervisor: `#{store_id => atom(), data_dir => Dir}'. Returns when it answers.
--spec start_link(#{store_id := store_id(), data_dir := data_dir()}) -> {ok, pid()} | {error, start_error()}.
-start_link(#{store_id := StoreId, data_dir := DataDir}) when is_atom(StoreId) ->
-    {ok, _} = application:ensure_all_started(pando),
-    case pando_store_sup:start_link(config(DataDir, StoreId)) of
-        {ok, Supervisor} ->
-            case await_open(StoreId, infinity) of
-                ok ->
-                    {ok, Supervisor};
-                {error, _} = Error ->
-                    ok = end_linked(Supervisor),
-                    Error
-            end;
-        {error, _} = Error ->
-            Error
+    case started_application() of
+        ok -> start_store(DataDir, StoreId, Limit);
+        {error, _} = Error -> Error
     end.
 
-%% Ends a supervisor that we are the parent of, and leaves no exit message behind.
-end_linked(Supervisor) ->
-    Monitor = monitor(process, Supervisor),
-    unlink(Supervisor),
-    exit(Supervisor, shutdown),
+start_store(DataDir, StoreId, Limit) ->
+    %% Looked up first, because the supervisor reports a second start as a fault.
+    case whereis(StoreId) of
+        undefined -> started(pando_sup:start_store(config(DataDir, StoreId)), DataDir, StoreId, Limit);
+        Holder -> name_in_use(Holder, DataDir, StoreId, Limit)
+    end.
+
+%% A native library that cannot be loaded is said here, and not by the first call that misses it.
+started_application() ->
+    {ok, _} = application:ensure_all_started(pando),
+    case code:ensure_loaded(pando_nif) of
+        {module, pando_nif} -> ok;
+        {error, Cause} -> {error, pando_directory:library_error(Cause)}
+    end.
+
+%% @doc Starts a store under the calling supervisor: `#{store_id => atom(), data_dir => Dir}'. Returns when it answers.
+%%
+%% What is returned is the process of the store: it ends abnormally when the store has halted, and normally when it was
+%% stopped, so it is to be a `transient' child. There is no supervisor of ours in between: one that gives up ends with
+%% the reason `shutdown', which the calling supervisor would take for an orderly end, and the store would be missing
+%% without anybody being told.
+-spec start_link(#{store_id := store_id(), data_dir := data_dir()}) -> {ok, pid()} | {error, start_error()}.
+start_link(#{store_id := StoreId, data_dir := DataDir}) when is_atom(StoreId) ->
+    case started_application() of
+        ok -> start_linked(pando_server:start_link(config(DataDir, StoreId)));
+        {error, _} = Error -> Error
+    end.
+
+start_linked({ok, Server}) ->
+    case pando_server:await_open(Server, infinity) of
+        ok ->
+            {ok, Server};
+        {error, _} = Error ->
+            ok = end_linked(Server),
+            Error
+    end;
+start_linked({error, _} = Error) ->
+    Error.
+
+%% Ends a process that we are the parent of, and leaves no exit message behind.
+end_linked(Server) ->
+    Monitor = monitor(process, Server),
+    unlink(Server),
+    exit(Server, shutdown),
     receive
-        {'DOWN', Monitor, process, Supervisor, _} -> ok
+        {'DOWN', Monitor, process, Server, _} -> ok
     end,
     receive
-        {'EXIT', Supervisor, _} -> ok
+        {'EXIT', Server, _} -> ok
     after 0 -> ok
     end.
 
@@ -88,13 +112,16 @@ started({ok, Supervisor}, _DataDir, StoreId, Timeout) ->
             _ = supervisor:terminate_child(pando_sup, Supervisor),
             Error
     end;
-started({error, {shutdown, {failed_to_start_child, _, {already_started, Server}}}}, DataDir, StoreId, Timeout) ->
-    case pando_server:is_server(Server) of
-        true -> already_started(Server, DataDir, StoreId, Timeout);
-        false -> {error, {pando, name_is_taken, #{store_id => StoreId, by => Server}}}
-    end;
+started({error, {shutdown, {failed_to_start_child, _, {already_started, Holder}}}}, DataDir, StoreId, Timeout) ->
+    name_in_use(Holder, DataDir, StoreId, Timeout);
 started({error, _} = Error, _DataDir, _StoreId, _Timeout) ->
     Error.
+
+name_in_use(Holder, DataDir, StoreId, Timeout) ->
+    case pando_server:is_server(Holder) of
+        true -> already_started(Holder, DataDir, StoreId, Timeout);
+        false -> {error, {pando, name_is_taken, #{store_id => StoreId, by => Holder}}}
+    end.
 
 already_started(Server, DataDir, StoreId, Timeout) ->
     Wanted = pando_directory:of_store(DataDir, StoreId),

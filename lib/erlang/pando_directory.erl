@@ -1,7 +1,11 @@
 %% @private Where the files of a store are, and what it means when they cannot be opened.
 -module(pando_directory).
 
--export([of_store/2, open_error/2]).
+-export([of_store/2, open_error/2, library_error/1]).
+
+%% File systems take 255 bytes: of a longer name the first 200 are kept, and a digest of the whole.
+-define(LONG_NAME_START, 200).
+-define(LONG_NAME_REST, 55).
 
 %% The directory of one store inside of a data directory: its name, with what a file name cannot hold percent-encoded.
 %% Absolute, so that it does not follow the VM's working directory. UTF-8, because messages show it. Raises
@@ -20,9 +24,12 @@ of_store(DataDir, StoreId) ->
 raise_invalid(DataDir) ->
     pando_errors:raise_misuse(invalid_data_dir, #{data_dir => DataDir}).
 
-%% `.', `..' and the empty atom are legal store names, and no file names. A `%' alone is no other name's encoding.
+%% `.', `..' and the empty atom are legal store names, and no file names; a name may be longer than a file's. A `%' that
+%% no two digits follow is no other name's encoding.
 file_name(<<>>) -> <<"%">>;
 file_name(<<".", Rest/binary>>) -> <<"%2E", Rest/binary>>;
+file_name(<<Start:?LONG_NAME_START/binary, Rest/binary>> = Name) when byte_size(Rest) > ?LONG_NAME_REST ->
+    <<Start/binary, "%-", (binary:encode_hex(erlang:md5(Name)))/binary>>;
 file_name(Name) -> Name.
 
 %% `{pando, open_failed, #{kind, reason, data_dir}}': `kind' for programs, `reason' for people.
@@ -35,6 +42,24 @@ open_error(busy, Directory) ->
     }};
 open_error({open_failed, Kind, Text}, Directory) ->
     {pando, open_failed, #{kind => kind(Kind), reason => Text, directory => Directory}}.
+
+%% The native library is not there, or not the one of this release.
+-spec library_error(term()) -> {pando, open_failed, map()}.
+library_error(Cause) ->
+    Directory =
+        case code:priv_dir(pando) of
+            {error, bad_name} -> <<"priv">>;
+            Found -> unicode:characters_to_binary(Found)
+        end,
+    Reason = io_lib:format(
+        "the native library pando_nif is not in ~ts, or of another release (~0tp): build Pando again, then restart",
+        [Directory, Cause]
+    ),
+    {pando, open_failed, #{
+        kind => native_library,
+        reason => unicode:characters_to_binary(Reason),
+        directory => Directory
+    }}.
 
 kind(<<"locked">>) -> locked;
 kind(<<"not_a_directory">>) -> not_a_directory;

@@ -4,7 +4,7 @@
 %% the command certainly did nothing, `unknown' when it may have been applied, or may be later.
 -module(pando_errors).
 
--export([reason/2, raise_misuse/2, format/1]).
+-export([reason/2, raise_misuse/2, format_error/2, format/1]).
 
 -export_type([reason/0, outcome/0]).
 
@@ -37,7 +37,9 @@ reason({limit_exceeded, Limit, Max}, _) ->
 reason({bad_component, Component}, {Path, _}) ->
     ok = pando_path:ensure_is_valid(Path),
     raise_misuse(condition_not_supported, #{path => Path, condition => Component});
-reason({invalid_command, _}, {Path, Conditions}) ->
+reason({unsupported_pattern, Text}, {Path, _}) ->
+    raise_misuse(pattern_not_supported, #{path => Path, reason => Text});
+reason({many_nodes, _}, {Path, Conditions}) ->
     Pattern = pando_path:combine_with_conditions(Path, Conditions),
     raise_misuse(possibly_matching_many_nodes_denied, #{path => Pattern});
 reason({Name, Text, NotApplied}, _) when is_binary(Text) ->
@@ -56,13 +58,19 @@ limit_name(<<"payload_size_bytes_max">>) -> payload_size_bytes_max.
 
 public_name(closed) -> store_closed;
 public_name(halted) -> store_halted;
+public_name(disk_full) -> disk_full;
 public_name(not_leader) -> not_leader;
 public_name(command_failed) -> command_failed.
 
 %% @private Raises what a wrong use of the library raises (specification 6.2).
 -spec raise_misuse(atom(), map()) -> no_return().
 raise_misuse(Name, Props) ->
-    erlang:error({pando_ex, Name, Props}).
+    erlang:error({pando_ex, Name, Props}, none, [{error_info, #{module => ?MODULE}}]).
+
+%% @private What shells and Elixir show beside the reason of an exception (EEP 54).
+-spec format_error(term(), erlang:stacktrace()) -> #{general := string()}.
+format_error(Reason, _Stacktrace) ->
+    #{general => format(Reason)}.
 
 %% @doc A reason in words, for people: `{error, Reason}''s or an exception's.
 %%
@@ -85,10 +93,18 @@ format({pando, limit_exceeded, #{limit := Limit, max := Max}}) ->
     text("more than ~0tp (~0tp): nothing was done", [Limit, Max]);
 format({pando, Name, #{reason := Reason, outcome := Outcome}}) ->
     text("~0tp: ~ts (outcome: ~0tp)", [Name, Reason, Outcome]);
+format({pando, open_failed, #{reason := Reason, directory := Directory}}) ->
+    text("the store in ~ts could not be opened: ~ts", [Directory, Reason]);
+format({pando, store_runs_elsewhere, #{store_id := StoreId, data_dir := DataDir}}) ->
+    text("the store ~ts runs already, with its files in ~ts", [StoreId, DataDir]);
+format({pando, name_is_taken, #{store_id := StoreId, by := Process}}) ->
+    text("a process that is no store is registered as ~ts: ~0tp", [StoreId, Process]);
 format({pando_ex, invalid_path, #{path := Path}}) ->
     text("~0tp is not a path", [Path]);
 format({pando_ex, possibly_matching_many_nodes_denied, #{path := Path}}) ->
     text("~0tp may match many nodes, and this function takes one", [Path]);
+format({pando_ex, pattern_not_supported, #{path := Path, reason := Reason}}) ->
+    text("this version does not evaluate ~0tp: ~ts", [Path, Reason]);
 format({pando_ex, condition_not_supported, #{condition := Condition}}) ->
     text("this version does not evaluate ~0tp yet", [Condition]);
 format(Reason) ->

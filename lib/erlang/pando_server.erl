@@ -102,7 +102,8 @@ handle_call(data_dir, _From, #state{data_dir = DataDir} = State) ->
     {reply, {ok, DataDir}, State};
 handle_call(stop, _From, #state{store_id = StoreId} = State) ->
     ok = close(StoreId),
-    {stop, {shutdown, stopped}, ok, State}.
+    %% `normal': a process that is linked to a store it has started does not end with it.
+    {stop, normal, ok, State}.
 
 -spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
 handle_cast(_Unexpected, State) ->

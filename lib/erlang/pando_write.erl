@@ -8,11 +8,12 @@
 -type options() :: pando_options:command() | silent().
 %% The caller wants to know only whether it worked: nothing is collected then.
 -type silent() :: #{timeout := timeout(), props := none}.
--type result() :: ok | {ok, pando_adv:node_props_map()} | {error, pando_errors:reason()}.
+%% Without properties wanted, the map is empty.
+-type result() :: {ok, pando_adv:node_props_map()} | {error, pando_errors:reason()}.
 
 -export_type([silent/0]).
 
-%% The options of a write whose caller wants `ok' or an error.
+%% The options of a write whose caller wants no properties.
 -spec without_answer(map()) -> silent().
 without_answer(Options) ->
     #{timeout := Timeout} = pando_options:command(Options),
@@ -55,7 +56,7 @@ wanted(#{props := Props, indirect_deletes := IndirectDeletes}) -> {Props, Indire
 
 call(Store, Request, Path, Conditions, #{timeout := Timeout}) ->
     case pando_client:call(Store, Request, Timeout) of
-        ok -> ok;
+        ok -> {ok, #{}};
         {ok, _} = Answer -> Answer;
         {error, Native} -> {error, pando_errors:reason(Native, {Path, Conditions})}
     end.

@@ -5,7 +5,8 @@ use std::hash::Hash;
 
 use pando_store::{OpenError, Outcome};
 
-/// The way to Erlang processes. All functions are called on threads of the bridge or of a store, never on a scheduler.
+/// The way to Erlang processes. All functions that send are called on threads of the bridge or of a store, never on a
+/// scheduler.
 pub trait Beam: Send + Sync + Sized + 'static {
     /// How a store is named in requests: small, quick to compare.
     type Key: Copy + Eq + Hash + Debug + Send + Sync + 'static;
@@ -14,6 +15,8 @@ pub trait Beam: Send + Sync + Sized + 'static {
     /// The process that opened a store and hears of its end.
     type Owner: Send + Sync + 'static;
 
+    /// Whether the calling thread is a scheduler's.
+    fn is_scheduler() -> bool;
     /// Sends the outcome of a command.
     fn reply(address: Self::Address, outcome: Outcome);
     /// The store is open, or could not be opened.

@@ -37,7 +37,11 @@ pub struct Chunk {
 
 impl Cursor {
     /// Starts at the newest view of `open`.
-    pub fn new<B: Beam>(open: &OpenStore<B>, pattern: Vec<Step>, include_root: bool) -> Result<Cursor, Refusal> {
+    pub fn new<B: Beam>(
+        open: &OpenStore<B>,
+        pattern: Vec<Step>,
+        include_root: bool,
+    ) -> Result<Cursor, Refusal> {
         let view = open.store().view_guard();
         Ok(Cursor {
             scan: Some(Scan::new(&view.state, pattern, include_root)?),

@@ -2,8 +2,12 @@
 //!
 //! One thread for each store, so that replies to one process keep their order and a fault stays with its store. It ends
 //! when the last handle is gone.
+//!
+//! A few replies are sent by the thread that has them, if nothing is before them in the queue: to wake another thread
+//! would take longer, and a single caller would wait for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use pando_store::{Outcome, Replies, StoreError};
@@ -11,6 +15,8 @@ use pando_store::{Outcome, Replies, StoreError};
 use crate::beam::Beam;
 use crate::caller::Caller;
 
+/// Replies that are not worth waking a thread for.
+const DIRECT_REPLIES_MAX: usize = 4;
 /// Memory of the thread's stack.
 const STACK_SIZE_BYTES: usize = 1024 * 1024;
 
@@ -23,6 +29,8 @@ enum Job<B: Beam> {
 /// A handle to the thread. The queue needs no bound of its own: each entry stands for an admitted command.
 pub struct ReplyQueue<B: Beam> {
     jobs: Sender<Job<B>>,
+    /// Jobs that are queued or being worked on: with none, whoever sends directly overtakes nobody.
+    unfinished: Arc<AtomicUsize>,
 }
 
 impl<B: Beam> ReplyQueue<B> {
@@ -33,24 +41,42 @@ impl<B: Beam> ReplyQueue<B> {
         on_panic: impl Fn(&str) + Send + 'static,
     ) -> std::io::Result<Arc<ReplyQueue<B>>> {
         let (jobs, incoming) = unbounded();
+        let unfinished = Arc::new(AtomicUsize::new(0));
+        let counter = unfinished.clone();
         std::thread::Builder::new().name(format!("pando-reply-{name}")).stack_size(STACK_SIZE_BYTES).spawn(
             move || {
                 while let Err(panic) =
-                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&incoming)))
+                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&incoming, &counter)))
                 {
                     let text = panic.downcast_ref::<&str>().copied().unwrap_or("a panic without words");
                     on_panic(text);
                 }
             },
         )?;
-        Ok(Arc::new(ReplyQueue { jobs }))
+        Ok(Arc::new(ReplyQueue { jobs, unfinished }))
+    }
+
+    fn push(&self, job: Job<B>) -> Result<(), Job<B>> {
+        self.unfinished.fetch_add(1, Ordering::AcqRel);
+        self.jobs.send(job).map_err(|refused| {
+            self.unfinished.fetch_sub(1, Ordering::AcqRel);
+            refused.into_inner()
+        })
+    }
+
+    fn deliver(&self, replies: Vec<(Caller<B>, Outcome)>) {
+        let is_idle = self.unfinished.load(Ordering::Acquire) == 0;
+        if is_idle && replies.len() <= DIRECT_REPLIES_MAX && !B::is_scheduler() {
+            answer_all(replies);
+        } else {
+            // Refused only when the thread is gone; the callers are then dropped, which is all that can be done.
+            let _ = self.push(Job::Replies(replies));
+        }
     }
 
     /// Tells a caller that nobody answered.
     pub(crate) fn push_unanswered(&self, caller: Caller<B>, error: StoreError) {
-        if let Err(refused) = self.jobs.send(Job::Unanswered(caller, error))
-            && let Job::Unanswered(caller, _) = refused.into_inner()
-        {
+        if let Err(Job::Unanswered(caller, _)) = self.push(Job::Unanswered(caller, error)) {
             // Without a reply thread nobody can be told. It ends only with the library.
             caller.dismiss();
         }
@@ -58,18 +84,30 @@ impl<B: Beam> ReplyQueue<B> {
 
     /// Makes the thread panic, to show what that does.
     pub fn provoke_panic(&self) {
-        let _ = self.jobs.send(Job::Panic);
+        let _ = self.push(Job::Panic);
     }
 }
 
-fn run<B: Beam>(jobs: &Receiver<Job<B>>) {
+fn answer_all<B: Beam>(replies: Vec<(Caller<B>, Outcome)>) {
+    for (caller, outcome) in replies {
+        caller.answer(outcome);
+    }
+}
+
+/// One job less, also when it panics.
+struct Finished<'counter>(&'counter AtomicUsize);
+
+impl Drop for Finished<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn run<B: Beam>(jobs: &Receiver<Job<B>>, unfinished: &AtomicUsize) {
     while let Ok(job) = jobs.recv() {
+        let _finished = Finished(unfinished);
         match job {
-            Job::Replies(replies) => {
-                for (caller, outcome) in replies {
-                    caller.answer(outcome);
-                }
-            }
+            Job::Replies(replies) => answer_all(replies),
             Job::Unanswered(caller, error) => caller.answer(Err(error)),
             #[allow(clippy::panic, reason = "asked for, to test that stores survive it")]
             Job::Panic => panic!("provoked in the reply thread"),
@@ -82,7 +120,6 @@ pub(crate) struct StoreReplies<B: Beam>(pub(crate) Arc<ReplyQueue<B>>);
 
 impl<B: Beam> Replies<Caller<B>> for StoreReplies<B> {
     fn deliver(&self, replies: Vec<(Caller<B>, Outcome)>) {
-        // Refused only when the thread is gone; the callers are then dropped, which is all that can be done.
-        let _ = self.0.jobs.send(Job::Replies(replies));
+        self.0.deliver(replies);
     }
 }

@@ -99,9 +99,8 @@ pub fn refusal_term<'a>(env: Env<'a>, refusal: &Refusal) -> Term<'a> {
         Refusal::LimitExceeded(limit) => {
             (atoms::limit_exceeded(), limit.name(), limit.max() as u64).encode(env)
         }
-        Refusal::WildcardInPath { .. } | Refusal::UnsupportedPattern { .. } => {
-            (atoms::invalid_command(), refusal.to_string()).encode(env)
-        }
+        Refusal::WildcardInPath { .. } => (atoms::many_nodes(), refusal.to_string()).encode(env),
+        Refusal::UnsupportedPattern { .. } => (atoms::unsupported_pattern(), refusal.to_string()).encode(env),
     }
 }
 
@@ -113,6 +112,7 @@ pub fn store_error_term<'a>(env: Env<'a>, error: &StoreError) -> Term<'a> {
         StoreError::Overloaded => atoms::overload().to_term(env),
         StoreError::Closed => (atoms::closed(), error.to_string(), not_applied).encode(env),
         StoreError::Halted(_) => (atoms::halted(), error.to_string(), not_applied).encode(env),
+        StoreError::DiskFull(_) => (atoms::disk_full(), error.to_string(), not_applied).encode(env),
         StoreError::NotLeader => (atoms::not_leader(), error.to_string(), not_applied).encode(env),
         _ => (atoms::command_failed(), error.to_string(), not_applied).encode(env),
     }

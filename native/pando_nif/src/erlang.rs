@@ -73,6 +73,10 @@ impl Beam for Erlang {
     type Address = Address;
     type Owner = Owner;
 
+    fn is_scheduler() -> bool {
+        rustler::thread::is_scheduler_thread()
+    }
+
     fn reply(address: Address, outcome: Outcome) {
         let Address { pid, mut environment, reference } = address;
         // A caller that is gone needs no reply.

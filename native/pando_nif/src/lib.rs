@@ -133,7 +133,9 @@ fn stores(env: Env<'_>) -> Vec<Term<'_>> {
 #[rustler::nif]
 fn get_data<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>) -> Term<'a> {
     let slow = || atoms::slow().to_term(env);
-    let (Some(key), Some(names)) = (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX, QUICK_NAME_SIZE_BYTES_MAX)) else {
+    let (Some(key), Some(names)) =
+        (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX, QUICK_NAME_SIZE_BYTES_MAX))
+    else {
         return slow();
     };
     let found = BRIDGE.get().with(key, |open| {
@@ -169,7 +171,9 @@ fn quick_test<'a>(
     test: impl FnOnce(&pando_tree::Node) -> bool,
 ) -> Term<'a> {
     let slow = || atoms::slow().to_term(env);
-    let (Some(key), Some(names)) = (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX, QUICK_NAME_SIZE_BYTES_MAX)) else {
+    let (Some(key), Some(names)) =
+        (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX, QUICK_NAME_SIZE_BYTES_MAX))
+    else {
         return slow();
     };
     BRIDGE

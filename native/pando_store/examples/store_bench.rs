@@ -1,6 +1,7 @@
 //! How fast a store takes puts without the BEAM: one caller, then many at a time, beside the disk's floor.
 //!
 //! `cargo run --release -p pando_store --example store_bench [directory]`
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark ends at the first trouble")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,7 +58,8 @@ fn put(number: u64) -> Command {
 }
 
 fn main() {
-    let directory = std::env::args().nth(1).map_or_else(|| PathBuf::from("bench_data/store_bench"), PathBuf::from);
+    let directory =
+        std::env::args().nth(1).map_or_else(|| PathBuf::from("bench_data/store_bench"), PathBuf::from);
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory).expect("a directory");
     let options = StoreOptions {
@@ -71,14 +73,18 @@ fn main() {
         queued_commands_max: QUEUED_COMMANDS_MAX,
     };
     let begin = Instant::now();
-    let store = Store::open(Arc::new(RealDisk), &directory, options.clone(), Arc::new(Channels), Arc::new(Events))
-        .expect("opens");
+    let store =
+        Store::open(Arc::new(RealDisk), &directory, options.clone(), Arc::new(Channels), Arc::new(Events))
+            .expect("opens");
     println!("open empty: {:?}", begin.elapsed());
     let (sender, receiver): (Sender<bool>, Receiver<bool>) = channel();
     let mut times: Vec<Duration> = (0..3_000u64)
         .map(|number| {
             let begin = Instant::now();
-            store.submit(put(number % 10_000), Caller(sender.clone())).map_err(|(_, error)| error).expect("admitted");
+            store
+                .submit(put(number % 10_000), Caller(sender.clone()))
+                .map_err(|(_, error)| error)
+                .expect("admitted");
             receiver.recv().expect("answered");
             begin.elapsed()
         })

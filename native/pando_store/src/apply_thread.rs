@@ -57,13 +57,23 @@ impl<T: Ticket> ApplyThread<T> {
     pub fn run(mut self, jobs: &Receiver<ApplyJob>) {
         while let Ok(job) = jobs.recv() {
             match job {
-                ApplyJob::Entries(entries, done) => self.apply(entries, done),
+                ApplyJob::Entries(entries, done) => {
+                    self.apply(entries, done);
+                    if jobs.is_empty() {
+                        self.let_go_of_views();
+                    }
+                }
                 ApplyJob::Install(file, done) => done(self.install(&file)),
                 ApplyJob::End => break,
                 #[allow(clippy::panic, reason = "asked for, to test that the store survives it")]
                 ApplyJob::Panic => panic!("provoked in the apply thread"),
             }
         }
+        self.let_go_of_views();
+    }
+
+    /// No publish may follow soon that would look at them again.
+    fn let_go_of_views(&mut self) {
         for view in self.retired.drain(..) {
             self.shared.engine.reaper().free(Garbage::View(view));
         }

@@ -20,6 +20,8 @@ pub enum StoreError {
     Closed,
     /// The store halted because of a fault, while the command was under way. Unknown.
     Halted(String),
+    /// The disk has no room for more of the log. Not applied; writes are taken again when there is room.
+    DiskFull(String),
     /// This member does not lead and knows no leader to send to. Not applied.
     NotLeader,
     /// The command made the tree's code panic, and was left out. Not applied, on no member.
@@ -41,6 +43,7 @@ impl StoreError {
         match self {
             StoreError::NotRunning
             | StoreError::Overloaded
+            | StoreError::DiskFull(_)
             | StoreError::NotLeader
             | StoreError::CommandFailed(_) => OutcomeKnown::NotApplied,
             StoreError::Closed | StoreError::Halted(_) => OutcomeKnown::Unknown,
@@ -55,6 +58,7 @@ impl fmt::Display for StoreError {
             StoreError::Overloaded => write!(f, "too many commands are waiting; try again later"),
             StoreError::Closed => write!(f, "the store closed while the command was under way"),
             StoreError::Halted(reason) => write!(f, "the store has halted: {reason}"),
+            StoreError::DiskFull(reason) => write!(f, "there is no room for more of the log: {reason}"),
             StoreError::NotLeader => write!(f, "this member does not lead the store"),
             StoreError::CommandFailed(text) => write!(f, "the command was left out, it hit a fault: {text}"),
         }
@@ -167,7 +171,12 @@ impl OpenTrouble {
     }
 
     fn of_disk(error: &DiskError) -> OpenTrouble {
-        if error.is_out_of_space() { OpenTrouble::DiskFull } else { OpenTrouble::Unreadable }
+        match error.source.kind() {
+            // A part of the path is a file.
+            std::io::ErrorKind::NotADirectory => OpenTrouble::NotADirectory,
+            _ if error.is_out_of_space() => OpenTrouble::DiskFull,
+            _ => OpenTrouble::Unreadable,
+        }
     }
 }
 

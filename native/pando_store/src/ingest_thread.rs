@@ -7,13 +7,16 @@
 //!    by themselves while earlier ones are on their way to the disk.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Receiver;
 use pando_tree::Command;
 
 use crate::batch::{Batch, Origin};
 use crate::consensus::{Consensus, Refusal};
+use crate::entry::Entry;
 use crate::error::StoreError;
+use crate::log::Log;
 use crate::options::{BATCH_COMMANDS_MAX, BATCH_SIZE_BYTES_MAX};
 use crate::shared::Shared;
 use crate::ticket::Ticket;
@@ -32,22 +35,24 @@ pub enum IngestJob<T> {
 pub struct IngestThread<T> {
     shared: Arc<Shared<T>>,
     consensus: Arc<dyn Consensus>,
+    log: Log<Entry>,
     next_sequence: u64,
 }
 
 impl<T: Ticket> IngestThread<T> {
-    /// Proposes to `consensus`; sequence numbers start at 1.
-    pub fn new(shared: Arc<Shared<T>>, consensus: Arc<dyn Consensus>) -> IngestThread<T> {
-        IngestThread { shared, consensus, next_sequence: 1 }
+    /// Proposes to `consensus` as long as `log` has room; sequence numbers start at 1.
+    pub fn new(shared: Arc<Shared<T>>, consensus: Arc<dyn Consensus>, log: Log<Entry>) -> IngestThread<T> {
+        IngestThread { shared, consensus, log, next_sequence: 1 }
     }
 
-    /// Runs until it is told to end. What is still queued then is refused as "not running".
+    /// Runs until it is told to end. What is still queued then, or when it panics, is refused.
     pub fn run(mut self, jobs: &Receiver<IngestJob<T>>) {
+        let _end = IngestEnd { shared: self.shared.clone(), jobs };
         let mut ended = false;
         while !ended {
             let Ok(first) = jobs.recv() else { break };
             if !self.shared.pending.wait_for_room() {
-                self.refuse(first, &StoreError::NotRunning);
+                refuse(&self.shared, first);
                 break;
             }
             let mut commands = Vec::new();
@@ -79,21 +84,18 @@ impl<T: Ticket> IngestThread<T> {
             }
             self.propose(commands, callers, size_bytes);
         }
-        while let Ok(job) = jobs.try_recv() {
-            self.refuse(job, &StoreError::NotRunning);
-        }
-    }
-
-    fn refuse(&self, job: IngestJob<T>, error: &StoreError) {
-        if let IngestJob::Command(command, caller) = job {
-            self.shared.admission.release(command.size_bytes());
-            self.shared.replies.deliver(vec![(caller, Err(error.clone()))]);
-        }
     }
 
     fn propose(&mut self, commands: Vec<Command>, callers: Vec<T>, size_bytes: usize) {
         let count = commands.len();
         if count == 0 {
+            return;
+        }
+        // The log asks for its next segment early. While it cannot have it, what is left of the current one is kept for
+        // consensus itself: the store refuses writes, but lives, and recovers when there is room.
+        if let Some(reason) = self.log.state().reserve_error {
+            self.shared.admission.release(size_bytes);
+            self.shared.refuse_all(callers, &StoreError::DiskFull(reason.to_string()));
             return;
         }
         let first_sequence = self.next_sequence;
@@ -119,5 +121,35 @@ impl<T: Ticket> IngestThread<T> {
             }),
         );
         self.shared.admission.release(size_bytes);
+    }
+}
+
+/// Marks the end of the thread, however it comes.
+struct IngestEnd<'jobs, T: Ticket> {
+    shared: Arc<Shared<T>>,
+    jobs: &'jobs Receiver<IngestJob<T>>,
+}
+
+impl<T: Ticket> Drop for IngestEnd<'_, T> {
+    fn drop(&mut self) {
+        self.shared.ingest_has_ended.store(true, Ordering::SeqCst);
+        refuse_queued(&self.shared, self.jobs);
+    }
+}
+
+/// Refuses what is queued, if the thread has ended. Whoever queues a command calls it afterwards: either the ending
+/// thread sees the command, or the one who queued it sees the end.
+pub fn refuse_queued<T: Ticket>(shared: &Shared<T>, jobs: &Receiver<IngestJob<T>>) {
+    if shared.ingest_has_ended.load(Ordering::SeqCst) {
+        while let Ok(job) = jobs.try_recv() {
+            refuse(shared, job);
+        }
+    }
+}
+
+fn refuse<T: Ticket>(shared: &Shared<T>, job: IngestJob<T>) {
+    if let IngestJob::Command(command, caller) = job {
+        shared.admission.release(command.size_bytes());
+        shared.refuse_all(vec![caller], &StoreError::NotRunning);
     }
 }

@@ -8,7 +8,8 @@ pub const QUEUED_COMMANDS_MAX: usize = 16_384;
 pub const COMMANDS_SIZE_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Commands in one log entry.
 pub const BATCH_COMMANDS_MAX: usize = 1_024;
-/// Bytes of commands after which an entry takes no further one; a single larger command goes alone.
+/// Bytes of commands after which an entry takes no further one. The last one may be large: an entry has at most this
+/// and one payload more.
 pub const BATCH_SIZE_BYTES_MAX: usize = 1024 * 1024;
 /// Entries proposed and not yet applied. Two: one is synced while the next is on its way to the log.
 pub const ENTRIES_IN_FLIGHT_MAX: usize = 2;

@@ -1,5 +1,6 @@
 //! What the threads of one store share.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -17,8 +18,8 @@ use crate::snapshot::SnapshotDirectory;
 use crate::ticket::{Replies, StoreEvents};
 use crate::view::View;
 
-/// See the module.
-pub struct Shared<T> {
+/// What is fixed when a store opens.
+pub struct Core<T> {
     /// For thread names and messages.
     pub name: String,
     /// This member.
@@ -39,70 +40,45 @@ pub struct Shared<T> {
     pub admission: Admission,
     /// Where answers go.
     pub replies: Arc<dyn Replies<T>>,
-    events: Arc<dyn StoreEvents>,
-    published: ArcSwap<View>,
-    snapshot: Mutex<Option<SnapshotFile>>,
-    snapshot_size_bytes: AtomicU64,
-    snapshot_log_bytes_min: u64,
-    closing: AtomicBool,
-    halted: OnceLock<String>,
-}
-
-/// What [`Shared::new`] starts from.
-pub struct SharedParts<T> {
-    /// See the fields of [`Shared`].
-    pub name: String,
-    /// See the fields of [`Shared`].
-    pub member_id: u64,
-    /// See the fields of [`Shared`].
-    pub incarnation: u64,
-    /// See the fields of [`Shared`].
-    pub snapshots: SnapshotDirectory,
-    /// See the fields of [`Shared`].
-    pub directory: PathBuf,
-    /// See the fields of [`Shared`].
-    pub clock: Arc<dyn Clock>,
-    /// See the fields of [`Shared`].
-    pub engine: Arc<Engine>,
-    /// See the fields of [`Shared`].
-    pub pending: Pending<T>,
-    /// See the fields of [`Shared`].
-    pub admission: Admission,
-    /// See the fields of [`Shared`].
-    pub replies: Arc<dyn Replies<T>>,
     /// Told of a halt.
     pub events: Arc<dyn StoreEvents>,
-    /// The view read from disk.
-    pub view: View,
-    /// The newest snapshot on disk, and its size.
-    pub snapshot: Option<(SnapshotFile, u64)>,
     /// See `options.rs`.
     pub snapshot_log_bytes_min: u64,
 }
 
+/// See the module.
+pub struct Shared<T> {
+    core: Core<T>,
+    /// Nobody takes commands from the queue any more.
+    pub ingest_has_ended: AtomicBool,
+    published: ArcSwap<View>,
+    snapshot: Mutex<Option<SnapshotFile>>,
+    snapshot_size_bytes: AtomicU64,
+    closing: AtomicBool,
+    halted: OnceLock<String>,
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = Core<T>;
+
+    fn deref(&self) -> &Core<T> {
+        &self.core
+    }
+}
+
 impl<T: Send + 'static> Shared<T> {
-    /// A store that is opening.
-    pub fn new(parts: SharedParts<T>) -> Shared<T> {
-        let (snapshot, snapshot_size_bytes) = match parts.snapshot {
+    /// A store that is opening, with what was read from its disk: the view, and the newest snapshot with its size.
+    pub fn new(core: Core<T>, view: View, snapshot: Option<(SnapshotFile, u64)>) -> Shared<T> {
+        let (snapshot, snapshot_size_bytes) = match snapshot {
             Some((file, size_bytes)) => (Some(file), size_bytes),
             None => (None, 0),
         };
         Shared {
-            name: parts.name,
-            member_id: parts.member_id,
-            incarnation: parts.incarnation,
-            snapshots: parts.snapshots,
-            directory: parts.directory,
-            clock: parts.clock,
-            engine: parts.engine,
-            pending: parts.pending,
-            admission: parts.admission,
-            replies: parts.replies,
-            events: parts.events,
-            published: ArcSwap::from_pointee(parts.view),
+            core,
+            ingest_has_ended: AtomicBool::new(false),
+            published: ArcSwap::from_pointee(view),
             snapshot: Mutex::new(snapshot),
             snapshot_size_bytes: AtomicU64::new(snapshot_size_bytes),
-            snapshot_log_bytes_min: parts.snapshot_log_bytes_min,
             closing: AtomicBool::new(false),
             halted: OnceLock::new(),
         }

@@ -98,7 +98,7 @@ impl<T: Send + 'static> SnapshotThread<T> {
 }
 
 /// Writes `view`; `None` when there is nothing in it yet, or when `give_up` says so meanwhile.
-fn write_snapshot(
+pub fn write_snapshot(
     snapshots: &SnapshotDirectory,
     view: &View,
     give_up: &dyn Fn() -> bool,

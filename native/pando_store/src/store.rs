@@ -12,10 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::Guard;
-use crossbeam_channel::{Sender, TrySendError, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use pando_tree::Command;
 
 use crate::admission::Admission;
@@ -26,7 +26,7 @@ use crate::disk::Disk;
 use crate::engine::Engine;
 use crate::entry::Entry;
 use crate::error::{OpenError, StoreError};
-use crate::ingest_thread::{IngestJob, IngestThread};
+use crate::ingest_thread::{IngestJob, IngestThread, refuse_queued};
 use crate::log::{Log, LogOptions};
 use crate::machine::panic_text;
 use crate::options::{
@@ -35,7 +35,7 @@ use crate::options::{
 };
 use crate::pending::Pending;
 use crate::reaper::{Garbage, Reaper};
-use crate::shared::{Shared, SharedParts};
+use crate::shared::{Core, Shared};
 use crate::snapshot::SnapshotDirectory;
 use crate::snapshot_thread::{self, SnapshotJob, SnapshotThread};
 use crate::ticket::{Replies, StoreEvents, Ticket};
@@ -83,6 +83,10 @@ pub struct Store<T: Ticket> {
     shared: Arc<Shared<T>>,
     consensus: Arc<dyn Consensus>,
     ingest: Sender<IngestJob<T>>,
+    /// The queue's other end, for commands that come too late for the thread.
+    queue: Receiver<IngestJob<T>>,
+    /// Disconnected when the ingest thread has ended.
+    ingest_ended: Mutex<Receiver<()>>,
     apply: Sender<ApplyJob>,
     log: Log<Entry>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -133,7 +137,7 @@ impl<T: Ticket> Store<T> {
             found.map_or(FIRST_MEMBER_ID, |identity| identity.member_id)
         };
         check_for_gap(&log, &loaded.view)?;
-        let shared = Arc::new(Shared::new(SharedParts {
+        let core = Core {
             name: options.name.clone(),
             member_id,
             incarnation: options.incarnation,
@@ -145,10 +149,9 @@ impl<T: Ticket> Store<T> {
             admission: Admission::new(COMMANDS_SIZE_BYTES_MAX),
             replies,
             events,
-            view: loaded.view,
-            snapshot: loaded.snapshot,
             snapshot_log_bytes_min: options.snapshot_log_bytes_min,
-        }));
+        };
+        let shared = Arc::new(Shared::new(core, loaded.view, loaded.snapshot));
         let mut threads = Vec::new();
         let (snapshots, snapshot_jobs) = bounded(1);
         let snapshot_thread = SnapshotThread::new(shared.clone());
@@ -157,7 +160,8 @@ impl<T: Ticket> Store<T> {
         let (apply, apply_jobs) = unbounded();
         let apply_thread = ApplyThread::new(shared.clone(), snapshots.clone());
         threads.push(spawn(&shared, "apply", move || apply_thread.run(&apply_jobs))?);
-        let applier = Arc::new(StoreApplier { shared: shared.clone(), jobs: apply.clone(), log: log.clone() });
+        let applier =
+            Arc::new(StoreApplier { shared: shared.clone(), jobs: apply.clone(), log: log.clone() });
         let runtime = engine.handle().ok_or_else(|| OpenError::Consensus("no runtime".to_owned()))?;
         let consensus = RaftConsensus::start(
             runtime,
@@ -174,13 +178,27 @@ impl<T: Ticket> Store<T> {
         let consensus: Arc<dyn Consensus> = Arc::new(consensus);
         // The snapshot thread was started before consensus, which it tells of finished snapshots.
         let _ = snapshots.send(SnapshotJob::Consensus(Arc::downgrade(&consensus)));
-        let (ingest, ingest_jobs) = bounded(options.queued_commands_max);
-        let ingest_thread = IngestThread::new(shared.clone(), consensus.clone());
-        threads.push(spawn(&shared, "ingest", move || ingest_thread.run(&ingest_jobs))?);
+        let (ingest, queue) = bounded(options.queued_commands_max);
+        let ingest_jobs = queue.clone();
+        let (running, ingest_ended) = bounded::<()>(0);
+        let ingest_thread = IngestThread::new(shared.clone(), consensus.clone(), log.clone());
+        let run_ingest = move || {
+            let _running = running;
+            ingest_thread.run(&ingest_jobs);
+        };
+        match spawn(&shared, "ingest", run_ingest) {
+            Ok(thread) => threads.push(thread),
+            Err(error) => {
+                consensus.shut_down();
+                return Err(error);
+            }
+        }
         Ok(Store {
             shared,
             consensus,
             ingest,
+            queue,
+            ingest_ended: Mutex::new(ingest_ended),
             apply,
             log,
             threads: Mutex::new(threads),
@@ -190,28 +208,27 @@ impl<T: Ticket> Store<T> {
 
     /// Queues a command. Never blocks; a refused caller gets its ticket back and no other answer.
     pub fn submit(&self, command: Command, caller: T) -> Result<(), (T, StoreError)> {
-        if self.shared.is_closing() {
+        if self.shared.is_closing() || self.shared.halt_reason().is_some() {
             return Err((caller, StoreError::NotRunning));
-        }
-        if let Some(reason) = self.shared.halt_reason() {
-            return Err((caller, StoreError::Halted(reason.to_owned())));
         }
         let size_bytes = command.size_bytes();
         if !self.shared.admission.admit(size_bytes) {
             return Err((caller, StoreError::Overloaded));
         }
-        self.ingest.try_send(IngestJob::Command(command, caller)).map_err(|refused| {
-            self.shared.admission.release(size_bytes);
-            let (job, error) = match refused {
-                TrySendError::Full(job) => (job, StoreError::Overloaded),
-                TrySendError::Disconnected(job) => (job, StoreError::NotRunning),
-            };
-            match job {
-                IngestJob::Command(_, caller) => (caller, error),
-                // What comes back is what was sent.
-                IngestJob::End | IngestJob::Panic => unreachable!("not what was sent"),
+        let (refused, error) = match self.ingest.try_send(IngestJob::Command(command, caller)) {
+            Ok(()) => {
+                refuse_queued(&self.shared, &self.queue);
+                return Ok(());
             }
-        })
+            Err(TrySendError::Full(job)) => (job, StoreError::Overloaded),
+            Err(TrySendError::Disconnected(job)) => (job, StoreError::NotRunning),
+        };
+        self.shared.admission.release(size_bytes);
+        match refused {
+            IngestJob::Command(_, caller) => Err((caller, error)),
+            // What comes back is what was sent.
+            IngestJob::End | IngestJob::Panic => Ok(()),
+        }
     }
 
     /// The newest view, for a moment: for reads that end at once.
@@ -280,9 +297,12 @@ impl<T: Ticket> Store<T> {
         let Some(directory) = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return;
         };
-        let _ = self.ingest.send(IngestJob::End);
-        // What was proposed is waited for; what comes too late is told that the outcome is unknown.
-        self.shared.pending.wait_until_empty(Duration::from_millis(CLOSE_DRAIN_TIMEOUT_MS));
+        let deadline = Instant::now() + Duration::from_millis(CLOSE_DRAIN_TIMEOUT_MS);
+        // Behind what is queued, so that it is proposed; unless the thread is gone or stuck.
+        let _ = self.ingest.send_deadline(IngestJob::End, deadline);
+        let _ = self.ingest_ended.lock().unwrap_or_else(PoisonError::into_inner).recv_deadline(deadline);
+        // What was proposed is waited for; what takes too long is told that the outcome is unknown.
+        self.shared.pending.wait_until_empty(deadline.saturating_duration_since(Instant::now()));
         self.shared.refuse_all(self.shared.pending.end(), &StoreError::Closed);
         self.consensus.shut_down();
         let _ = self.apply.send(ApplyJob::End);

@@ -37,13 +37,20 @@ impl RaftLog {
     }
 
     fn read(&self, from: u64, end: u64, size_bytes_max: usize) -> io::Result<Vec<EntryOf<PandoTypes>>> {
-        let entries = self.log.read(from, end, size_bytes_max).map_err(io_error)?;
-        entries.into_iter().map(|entry| entry_to_raft(entry).map_err(io::Error::other)).collect()
+        to_raft(self.log.read(from, end, size_bytes_max))
     }
 
     fn vote(&self) -> io::Result<Option<VoteOf<PandoTypes>>> {
         self.log.vote().map(|bytes| vote_from_bytes(&bytes).map_err(io::Error::other)).transpose()
     }
+}
+
+fn to_raft(entries: Result<Vec<Entry>, LogError>) -> io::Result<Vec<EntryOf<PandoTypes>>> {
+    entries
+        .map_err(io_error)?
+        .into_iter()
+        .map(|entry| entry_to_raft(entry).map_err(io::Error::other))
+        .collect()
 }
 
 fn io_error(error: LogError) -> io::Error {
@@ -79,8 +86,14 @@ impl RaftLogReader<PandoTypes> for RaftLog {
         &mut self,
         range: RB,
     ) -> io::Result<Vec<EntryOf<PandoTypes>>> {
+        // "Try": entries at the beginning that are purged are left out. Where a gap would do harm, in apply and in
+        // replication, the other two functions are used, and refuse it.
         let (from, end) = bounds(&range);
-        self.read(from, end, usize::MAX)
+        match self.log.read(from, end, usize::MAX) {
+            Err(LogError::Purged { first_available, .. }) if first_available >= end => Ok(Vec::new()),
+            Err(LogError::Purged { first_available, .. }) => self.read(first_available, end, usize::MAX),
+            read => to_raft(read),
+        }
     }
 
     async fn limited_get_log_entries(

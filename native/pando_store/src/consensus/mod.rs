@@ -13,6 +13,8 @@ mod log_storage;
 mod network;
 mod raft;
 mod state_machine;
+#[cfg(test)]
+mod suite_test;
 mod type_config;
 
 use std::sync::Arc;

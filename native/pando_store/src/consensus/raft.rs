@@ -69,7 +69,7 @@ async fn start(
     options: RaftOptions,
 ) -> Result<RaftConsensus, String> {
     let config = Config {
-        cluster_name: options.store_name,
+        cluster_name: options.store_name.clone(),
         heartbeat_interval: HEARTBEAT_INTERVAL_MS,
         election_timeout_min: ELECTION_TIMEOUT_MIN_MS,
         election_timeout_max: ELECTION_TIMEOUT_MAX_MS,
@@ -94,6 +94,17 @@ async fn start(
     .await
     .map_err(|error| error.to_string())?;
     let consensus = RaftConsensus { raft: raft.clone(), runtime };
+    if let Err(reason) = lead(&raft, &options).await {
+        // Nothing of a store that is not opened may go on running.
+        let _ = raft.shutdown().await;
+        return Err(reason);
+    }
+    tokio::spawn(watch_for_fatal(raft, applier));
+    Ok(consensus)
+}
+
+/// Founds the cluster if there is none, and waits until this member leads it and has applied its log.
+async fn lead(raft: &PandoRaft, options: &RaftOptions) -> Result<(), String> {
     if raft.is_initialized().await.map_err(|error| error.to_string())? {
         if raft.voter_ids().eq([options.member_id]) {
             // Nobody else could win: waiting for the election timeout would only delay the opening.
@@ -108,8 +119,7 @@ async fn start(
         .await
         .map_err(|error| error.to_string())?;
     raft.wait_for_recovery(Some(options.recovery_timeout)).await.map_err(|error| error.to_string())?;
-    tokio::spawn(watch_for_fatal(raft, applier));
-    Ok(consensus)
+    Ok(())
 }
 
 /// Ends when the library stops, and says so to the store if that was not asked for.

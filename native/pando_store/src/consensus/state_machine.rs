@@ -103,9 +103,9 @@ impl RaftStateMachine<PandoTypes> for StateMachine {
 
     // Snapshots are written by a thread of the store, before consensus hears of them: a disk that is too full for a
     // snapshot must not stop consensus. So here there is either a finished file or nothing to do.
-    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<WrittenSnapshot> {
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<WrittenSnapshot> {
         match self.newest_snapshot() {
-            Ok(None) => None,
+            Ok(None) if !force => None,
             snapshot => Some(WrittenSnapshot { snapshot }),
         }
     }

@@ -14,8 +14,9 @@ pub const ENTRY_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const VOTE_BYTES_MAX: usize = 64 * 1024;
 /// Memory for decoded entries at the end of the log. Entries that are not yet durable are kept besides.
 pub const CACHE_BYTES_DEFAULT: usize = 4 * 1024 * 1024;
-/// Callers wait when entries of this size are queued for the writer.
-pub(super) const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Callers wait when entries of this size are queued for the writer. More than a store ever has under way (two entries,
+/// each at most a batch and a payload), because its caller is the thread that runs consensus for all stores.
+pub(super) const QUEUE_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// How long a caller waits for room in the queue before it is refused.
 pub(super) const QUEUE_WAIT_MS_MAX: u64 = 60_000;
 /// How long the writer waits for a segment that is being prepared before it gives up.

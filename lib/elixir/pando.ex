@@ -1,0 +1,1087 @@
+defmodule Pando do
+  @moduledoc """
+  A tree of terms on disk, inside your application.
+
+  A store is a tree. Each node has a name, an atom or a binary, and may have a value, any term. A path names a node:
+  `"/stock/wood/oak"`, or as a list, `["stock", "wood", "oak"]`; `":stock"` in a string is the atom `:stock`. With
+  `import Pando.Path`, `~p"/stock/wood/\#{kind}"` takes any value for `kind` as one name. `*` is any child, `**` any
+  descendant.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.get("/stock/wood/oak")
+      {:ok, 150}
+      iex> Pando.get_many("/stock/*/*")
+      {:ok, %{["stock", "wood", "oak"] => 150}}
+
+  A write that returns `:ok` is on disk (`fdatasync`), and every later read sees it. Reads run in the calling process,
+  on the newest state, and wait for nobody.
+
+  ## Stores
+
+  A store belongs under the supervisor of the application, before whatever uses it:
+
+      children = [
+        {Pando, name: :my_store, data_dir: "/var/lib/my_app"},
+        MyApp.Worker
+      ]
+
+  Calls then name it, `Pando.get(:my_store, path)`. Without a name they mean the default store, which is called `:pando`
+  unless the environment of the application `:pando` has another `default_store_id`. In iex `Pando.start()` is enough.
+
+  ## Arguments
+
+  Each function can be called without a store and, where it reads or removes, with options in the place of the store:
+
+      Pando.get("/stock/wood/oak")
+      Pando.get("/stock/wood/oak", timeout: 1_000)
+      Pando.get(:my_store, "/stock/wood/oak")
+      Pando.get(:my_store, "/stock/wood/oak", timeout: 1_000)
+
+  The place decides what an argument is, never its look: an atom in the first place is a store, anything else there is a
+  path, and what follows a path (and a value) is options. So `Pando.get(:my_store, [])` reads the root, and
+  `Pando.get([], [])` the root of the default store, without options.
+
+  Options are a keyword list or a map:
+
+    * `:timeout` - for the whole call, in milliseconds, or `:infinity`. By default what the environment of the
+      application `:pando` has as `default_timeout`, else `:infinity`;
+    * `:props_to_return` - which properties of a node `fold/5` and the functions of `Pando.Adv` show, a list of
+      `:payload`, `:payload_version`, `:delete_reason` (these three by default), `:child_list_version`,
+      `:child_list_length`, `:child_names`, `:has_payload`, `:raw_payload`;
+    * `:include_root_props` - `true`: a pattern that begins with `*` or `**` matches the root, too;
+    * `:expect_specific_node` - `true`: a function of many nodes takes the path of one, and misses it if it is not there;
+    * `:return_indirect_deletes` - `false`: `Pando.Adv` shows only nodes that were meant, not the parents that went with
+      their last child;
+    * `:favor` - of reads, `:low_latency` or `:consistency`. With one member both are the same.
+
+  ## Errors
+
+  `{:error, reason}` is an answer of the store. The functions with `!` return the bare value and raise `Pando.Error`, whose
+  documentation lists the kinds of errors and what may be concluded from each. The predicates (`exists?/3`, `has_data?/3`,
+  `empty?/2`) return a boolean and raise, too. Wrong arguments raise in all functions: an `ErlangError` of
+  `{:pando_ex, name, props}` for a path or pattern, an `ArgumentError` or `FunctionClauseError` for types and options.
+
+  ## And in Erlang
+
+  All functions of the Erlang module `:pando` are here, with the same names and answers. `nil` is an ordinary value: a node
+  without a value reads as `:undefined`.
+  """
+
+  alias Pando.{Error, Options}
+
+  @typedoc "The name of a store; on its node the registered name of a process, too."
+  @type store :: atom
+
+  @typedoc "The path of one node, in any form that `Pando.Path` describes."
+  @type path :: Pando.Path.t()
+
+  @typedoc "A path, maybe with `*`, `**` or conditions in it."
+  @type pattern :: Pando.Path.t()
+
+  @typedoc "A value, and what `:pando_payload.wrap/1` makes of it: a function is a stored procedure."
+  @type value :: term
+
+  @typedoc "See the section on arguments above."
+  @type options :: keyword | map
+
+  @typedoc "Properties of a node by name: those of the option `:props_to_return` that it has."
+  @type props :: %{optional(atom) => term}
+
+  @typedoc "See `Pando.Error`."
+  @type reason :: :pando_errors.reason()
+
+  @typedoc "What a read returns."
+  @type result(value) :: {:ok, value} | {:error, reason}
+
+  @typedoc "What a write returns."
+  @type written :: :ok | {:error, reason}
+
+  @typedoc "What `fold/5` calls for each node."
+  @type fold_fun(acc) :: (Pando.Path.native(), props, acc -> acc)
+
+  @typedoc "An option of `child_spec/1`."
+  @type start_option :: {:name, store} | {:data_dir, Path.t()}
+
+  # Stores
+
+  @doc """
+  The child specification of a store, so that a supervisor can have `{Pando, name: :my_store, data_dir: "/var/lib/my_app"}`
+  as a child.
+
+    * `:name` - the store's name, an atom. With `:pando`, the default store, calls need not name it;
+    * `:data_dir` - where the files are: each store has its own directory in it. A relative one begins at the directory
+      that is current at the start.
+
+  The supervisor goes on when the store is open. If it cannot be opened, the supervisor fails with the reason, such as
+  `{:pando, :open_failed, %{kind: :locked, reason: "...", directory: "..."}}`.
+
+  The store is `:transient`: the supervisor opens it again after a fault and gives up as its `:max_restarts` say;
+  `stop/1` ends it for good.
+
+      iex> Pando.child_spec(name: :my_store, data_dir: "/var/lib/my_app")
+      %{
+        id: {Pando, :my_store},
+        start: {Pando, :start_link, [[name: :my_store, data_dir: "/var/lib/my_app"]]},
+        type: :worker,
+        restart: :transient,
+        shutdown: 20_000
+      }
+
+  Raises `ArgumentError` for options that are missing, wrong or unknown.
+  """
+  @spec child_spec([start_option] | map) :: Supervisor.child_spec()
+  def child_spec(options) do
+    %{store_id: name} = start_config(options)
+
+    %{
+      id: {Pando, name},
+      start: {Pando, :start_link, [options]},
+      type: :worker,
+      restart: :transient,
+      # What was accepted is still written, with some time to spare.
+      shutdown: 20_000
+    }
+  end
+
+  @doc """
+  Starts a store that is linked to the caller. Takes the options of `child_spec/1`; returns when the store is open.
+
+      Pando.start_link(name: :my_store, data_dir: "/var/lib/my_app")
+      #=> {:ok, #PID<0.190.0>}
+
+  Errors: as `start/3`, and `{:error, {:already_started, pid}}` if it runs. As always with a link, a caller that does
+  not trap exits may end with the store when it cannot be opened.
+
+  Raises `ArgumentError` for options that are missing, wrong or unknown.
+  """
+  @spec start_link([start_option] | map) :: {:ok, pid} | {:error, term}
+  def start_link(options), do: options |> start_config() |> :pando_cluster.start_link()
+
+  defp start_config(options) do
+    options = Options.to_map(options)
+
+    case Map.keys(options) -- [:name, :data_dir] do
+      [] -> :ok
+      unknown -> invalid_start("does not know #{Enum.map_join(unknown, ", ", &inspect/1)}", options)
+    end
+
+    %{store_id: checked(:name, options), data_dir: checked(:data_dir, options)}
+  end
+
+  defp checked(key, options) do
+    case Map.fetch(options, key) do
+      :error -> invalid_start("needs #{inspect(key)}", options)
+      {:ok, value} -> if valid_start?(key, value), do: value, else: invalid_start(wrong(key, value), options)
+    end
+  end
+
+  defp valid_start?(:name, name), do: is_atom(name) and name not in [nil, true, false, :undefined]
+  defp valid_start?(:data_dir, dir) when is_binary(dir), do: dir != ""
+  defp valid_start?(:data_dir, dir), do: dir != [] and :io_lib.char_list(dir)
+
+  defp wrong(:name, value), do: "needs an atom as :name, not #{inspect(value)}"
+  defp wrong(:data_dir, value), do: "needs a directory as :data_dir, not #{inspect(value)}"
+
+  defp invalid_start(problem, options) do
+    raise ArgumentError,
+          "a store #{problem}: use {Pando, name: :my_store, data_dir: \"/var/lib/my_app\"}, " <>
+            "the name of the store and the directory where its files are to be (got #{inspect(Map.to_list(options))})"
+  end
+
+  @doc """
+  Starts the default store in the default data directory, for iex and experiments: as `start/3`.
+
+  The directory is what the environment of the application `:pando` has as `default_ra_system`, else `pando#` and the name
+  of the node, below the current directory.
+
+      iex> Pando.start()
+      {:ok, :pando}
+  """
+  @spec start() :: {:ok, store} | {:error, term}
+  def start, do: :pando.start()
+
+  @doc """
+  Starts the default store, with its files in `data_dir`: as `start/3`.
+
+      Pando.start("/var/lib/my_app")
+      #=> {:ok, :pando}
+  """
+  @spec start(Path.t()) :: {:ok, store} | {:error, term}
+  def start(data_dir), do: :pando.start(data_dir)
+
+  @doc """
+  Starts a store by name: as `start/3`.
+
+      Pando.start("/var/lib/my_app", :my_store)
+      #=> {:ok, :my_store}
+  """
+  @spec start(Path.t(), store | options) :: {:ok, store} | {:error, term}
+  def start(data_dir, store_or_config), do: start(data_dir, store_or_config, :infinity)
+
+  @doc """
+  Starts a store under the supervisor of Pando itself, with its files in `data_dir`, and returns when it is open; gives up
+  after `timeout` milliseconds. In applications, prefer a child specification (`child_spec/1`).
+
+      Pando.start("/var/lib/my_app", :my_store, 5_000)
+      #=> {:ok, :my_store}
+
+  In the place of the store there can be options; `cluster_name: :my_store` is the only one that is looked at.
+
+  To start a store that runs is no error. Errors:
+
+    * `{:pando, :open_failed, %{kind: kind, reason: text, directory: directory}}`, with the `kind` `:busy`, `:locked`,
+      `:not_a_directory`, `:unreadable`, `:newer_format`, `:damaged`, `:other_store`, `:disk_full`, `:panic` or `:other`;
+    * `{:pando, :store_runs_elsewhere, %{store_id: store, data_dir: data_dir}}`;
+    * `{:pando, :name_is_taken, %{store_id: store, by: pid}}`: another process is registered by the name of the store;
+    * `:timeout`.
+  """
+  @spec start(Path.t(), store | options, timeout) :: {:ok, store} | {:error, term}
+  def start(data_dir, store, timeout) when is_atom(store), do: :pando.start(data_dir, store, timeout)
+  def start(data_dir, config, timeout), do: :pando.start(data_dir, Options.to_map(config), timeout)
+
+  @doc """
+  Stops the default store: as `stop/1`.
+
+      iex> Pando.stop()
+      :ok
+      iex> Pando.get("/stock/wood/oak")
+      {:error, :noproc}
+  """
+  @spec stop() :: :ok | {:error, term}
+  def stop, do: :pando.stop()
+
+  @doc """
+  Stops a store, and returns when its files are free; its data stays. `:ok` also when it does not run. A supervisor does
+  not start it again.
+
+      iex> Pando.stop(:pando)
+      :ok
+
+  Calls under way are answered first, `{:error, {:pando, :store_closed, _}}` if they take too long; later ones get
+  `{:error, :noproc}`.
+  """
+  @spec stop(store) :: :ok | {:error, term}
+  def stop(store), do: :pando.stop(store)
+
+  @doc """
+  The stores that run on this node, sorted.
+
+      iex> :pando in Pando.store_ids()
+      true
+  """
+  @spec store_ids() :: [store]
+  def store_ids, do: :pando.get_store_ids()
+
+  @doc """
+  As `store_ids/0`: the name in Erlang.
+
+      iex> Pando.get_store_ids() == Pando.store_ids()
+      true
+  """
+  @spec get_store_ids() :: [store]
+  def get_store_ids, do: store_ids()
+
+  # Reads
+
+  @doc """
+  As `get/3`, of the default store.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.get("/stock/wood/oak")
+      {:ok, 150}
+      iex> Pando.get("/stock/wood")
+      {:ok, :undefined}
+      iex> Pando.get("/stock/wood/elm")
+      {:error,
+       {:pando, :node_not_found,
+        %{node_is_target: true, node_name: "elm", node_path: ["stock", "wood", "elm"]}}}
+  """
+  @spec get(path) :: result(term)
+  def get(path), do: :pando.get(path)
+
+  @doc """
+  As `get/3`, without options: `get(store, path)`; or without a store: `get(path, options)`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.get(:pando, "/stock/wood/oak")
+      {:ok, 150}
+      iex> Pando.get("/stock/wood/oak", timeout: 1_000)
+      {:ok, 150}
+  """
+  @spec get(store, path) :: result(term)
+  @spec get(path, options) :: result(term)
+  def get(store, path) when is_atom(store), do: :pando.get(store, path)
+  def get(path, options), do: :pando.get(path, Options.to_map(options))
+
+  @doc """
+  Reads the value of a node: `{:ok, value}`, `{:ok, :undefined}` if it has none (`Pando.Adv.get/3` tells that from a stored
+  `:undefined`), or an error, `{:pando, :node_not_found, _}` if there is no such node.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.get(:pando, ["stock", "wood", "oak"], timeout: 1_000)
+      {:ok, 150}
+  """
+  @spec get(store, path, options) :: result(term)
+  def get(store, path, options) when is_atom(store), do: :pando.get(store, path, Options.to_map(options))
+
+  @doc """
+  As `get/1`, but returns the bare value and raises `Pando.Error`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.get!("/stock/wood/oak")
+      150
+      iex> Pando.get!("/stock/wood/elm")
+      ** (Pando.Error) there is no node at [<<"stock">>,<<"wood">>,<<"elm">>]
+  """
+  @spec get!(path) :: term
+  def get!(path), do: read!(get(path))
+
+  @doc "As `get/2`, but returns the bare value and raises `Pando.Error`."
+  @spec get!(store, path) :: term
+  @spec get!(path, options) :: term
+  def get!(store_or_path, path_or_options), do: read!(get(store_or_path, path_or_options))
+
+  @doc "As `get/3`, but returns the bare value and raises `Pando.Error`."
+  @spec get!(store, path, options) :: term
+  def get!(store, path, options), do: read!(get(store, path, options))
+
+  @doc """
+  As `get_or/4`, of the default store.
+
+      iex> Pando.get_or("/stock/wood/elm", 0)
+      {:ok, 0}
+  """
+  @spec get_or(path, default :: term) :: result(term)
+  def get_or(path, default), do: :pando.get_or(path, default)
+
+  @doc """
+  As `get_or/4`, without options: `get_or(store, path, default)`; or without a store: `get_or(path, default, options)`.
+
+      iex> Pando.get_or(:pando, "/stock/wood/elm", 0)
+      {:ok, 0}
+      iex> Pando.get_or("/stock/wood/elm", 0, timeout: 1_000)
+      {:ok, 0}
+  """
+  @spec get_or(store, path, default :: term) :: result(term)
+  @spec get_or(path, default :: term, options) :: result(term)
+  def get_or(store, path, default) when is_atom(store), do: :pando.get_or(store, path, default)
+  def get_or(path, default, options), do: :pando.get_or(path, default, Options.to_map(options))
+
+  @doc """
+  Reads the value of a node; `{:ok, default}` if it has none, or if there is no such node.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.get_or(:pando, "/stock/wood/oak", 0, timeout: 1_000)
+      {:ok, 150}
+      iex> Pando.get_or(:pando, "/stock/wood/elm", 0, timeout: 1_000)
+      {:ok, 0}
+  """
+  @spec get_or(store, path, default :: term, options) :: result(term)
+  def get_or(store, path, default, options) when is_atom(store),
+    do: :pando.get_or(store, path, default, Options.to_map(options))
+
+  @doc """
+  As `get_or/2`, but returns the bare value and raises `Pando.Error`.
+
+      iex> Pando.get_or!("/stock/wood/elm", 0)
+      0
+  """
+  @spec get_or!(path, default :: term) :: term
+  def get_or!(path, default), do: read!(get_or(path, default))
+
+  @doc "As `get_or/3`, but returns the bare value and raises `Pando.Error`."
+  @spec get_or!(store, path, default :: term) :: term
+  @spec get_or!(path, default :: term, options) :: term
+  def get_or!(store_or_path, path_or_default, default_or_options),
+    do: read!(get_or(store_or_path, path_or_default, default_or_options))
+
+  @doc "As `get_or/4`, but returns the bare value and raises `Pando.Error`."
+  @spec get_or!(store, path, default :: term, options) :: term
+  def get_or!(store, path, default, options), do: read!(get_or(store, path, default, options))
+
+  @doc """
+  As `get_many/3`, of the default store.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.put("/stock/wood/elm", 80)
+      :ok
+      iex> Pando.get_many("/stock/wood/*")
+      {:ok, %{["stock", "wood", "elm"] => 80, ["stock", "wood", "oak"] => 150}}
+  """
+  @spec get_many(pattern) :: result(%{Pando.Path.native() => term})
+  def get_many(pattern), do: :pando.get_many(pattern)
+
+  @doc """
+  As `get_many/3`, without options: `get_many(store, pattern)`; or without a store: `get_many(pattern, options)`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.get_many(:pando, "/stock/*")
+      {:ok, %{["stock", "wood"] => :undefined}}
+      iex> Pando.get_many("/stock/elm", timeout: 1_000)
+      {:ok, %{}}
+  """
+  @spec get_many(store, pattern) :: result(%{Pando.Path.native() => term})
+  @spec get_many(pattern, options) :: result(%{Pando.Path.native() => term})
+  def get_many(store, pattern) when is_atom(store), do: :pando.get_many(store, pattern)
+  def get_many(pattern, options), do: :pando.get_many(pattern, Options.to_map(options))
+
+  @doc """
+  Reads the values of all nodes that a pattern matches, all as of one moment: `{:ok, %{path => value}}`, with `:undefined`
+  for nodes without a value.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.get_many(:pando, "/stock/**", timeout: 1_000)
+      {:ok, %{["stock", "wood"] => :undefined, ["stock", "wood", "oak"] => 150}}
+  """
+  @spec get_many(store, pattern, options) :: result(%{Pando.Path.native() => term})
+  def get_many(store, pattern, options) when is_atom(store),
+    do: :pando.get_many(store, pattern, Options.to_map(options))
+
+  @doc """
+  As `get_many/1`, but returns the bare value and raises `Pando.Error`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.put("/stock/wood/elm", 80)
+      :ok
+      iex> Pando.get_many!("/stock/wood/*")
+      %{["stock", "wood", "elm"] => 80, ["stock", "wood", "oak"] => 150}
+  """
+  @spec get_many!(pattern) :: %{Pando.Path.native() => term}
+  def get_many!(pattern), do: read!(get_many(pattern))
+
+  @doc "As `get_many/2`, but returns the bare value and raises `Pando.Error`."
+  @spec get_many!(store, pattern) :: %{Pando.Path.native() => term}
+  @spec get_many!(pattern, options) :: %{Pando.Path.native() => term}
+  def get_many!(store_or_pattern, pattern_or_options),
+    do: read!(get_many(store_or_pattern, pattern_or_options))
+
+  @doc "As `get_many/3`, but returns the bare value and raises `Pando.Error`."
+  @spec get_many!(store, pattern, options) :: %{Pando.Path.native() => term}
+  def get_many!(store, pattern, options), do: read!(get_many(store, pattern, options))
+
+  @doc """
+  As `count/3`, of the default store.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.count("/stock/wood/*")
+      {:ok, 1}
+  """
+  @spec count(pattern) :: result(non_neg_integer)
+  def count(pattern), do: :pando.count(pattern)
+
+  @doc """
+  As `count/3`, without options: `count(store, pattern)`; or without a store: `count(pattern, options)`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.count(:pando, "/**")
+      {:ok, 3}
+      iex> Pando.count("/**", timeout: 1_000)
+      {:ok, 3}
+  """
+  @spec count(store, pattern) :: result(non_neg_integer)
+  @spec count(pattern, options) :: result(non_neg_integer)
+  def count(store, pattern) when is_atom(store), do: :pando.count(store, pattern)
+  def count(pattern, options), do: :pando.count(pattern, Options.to_map(options))
+
+  @doc """
+  Counts the nodes that a pattern matches. `"/**"` does not count the root.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.count(:pando, "/**", include_root_props: true)
+      {:ok, 4}
+  """
+  @spec count(store, pattern, options) :: result(non_neg_integer)
+  def count(store, pattern, options) when is_atom(store),
+    do: :pando.count(store, pattern, Options.to_map(options))
+
+  @doc """
+  As `count/1`, but returns the bare value and raises `Pando.Error`.
+
+      iex> Pando.count!("/stock/**")
+      0
+  """
+  @spec count!(pattern) :: non_neg_integer
+  def count!(pattern), do: read!(count(pattern))
+
+  @doc "As `count/2`, but returns the bare value and raises `Pando.Error`."
+  @spec count!(store, pattern) :: non_neg_integer
+  @spec count!(pattern, options) :: non_neg_integer
+  def count!(store_or_pattern, pattern_or_options), do: read!(count(store_or_pattern, pattern_or_options))
+
+  @doc "As `count/3`, but returns the bare value and raises `Pando.Error`."
+  @spec count!(store, pattern, options) :: non_neg_integer
+  def count!(store, pattern, options), do: read!(count(store, pattern, options))
+
+  @doc """
+  As `exists/3`, of the default store.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.exists("/stock/wood")
+      true
+      iex> Pando.exists("/stock/iron")
+      false
+  """
+  @spec exists(path) :: boolean | {:error, reason}
+  def exists(path), do: :pando.exists(path)
+
+  @doc """
+  As `exists/3`, without options: `exists(store, path)`; or without a store: `exists(path, options)`.
+
+      iex> Pando.exists(:pando, "/stock/wood")
+      false
+      iex> Pando.exists("/stock/wood", timeout: 0)
+      {:error, :timeout}
+  """
+  @spec exists(store, path) :: boolean | {:error, reason}
+  @spec exists(path, options) :: boolean | {:error, reason}
+  def exists(store, path) when is_atom(store), do: :pando.exists(store, path)
+  def exists(path, options), do: :pando.exists(path, Options.to_map(options))
+
+  @doc """
+  Whether there is a node: `true`, `false`, or an error. In conditions `exists?/3` is safer: an error is truthy.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.exists(:pando, "/stock/wood", timeout: 1_000)
+      true
+  """
+  @spec exists(store, path, options) :: boolean | {:error, reason}
+  def exists(store, path, options) when is_atom(store),
+    do: :pando.exists(store, path, Options.to_map(options))
+
+  @doc """
+  Whether there is a node of the default store. Raises `Pando.Error` for an error.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.exists?("/stock/wood")
+      true
+  """
+  @spec exists?(path) :: boolean
+  def exists?(path), do: read!(exists(path))
+
+  @doc """
+  As `exists?/3`, without options: `exists?(store, path)`; or without a store: `exists?(path, options)`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> if Pando.exists?(:pando, "/stock/wood"), do: :there
+      :there
+  """
+  @spec exists?(store, path) :: boolean
+  @spec exists?(path, options) :: boolean
+  def exists?(store_or_path, path_or_options), do: read!(exists(store_or_path, path_or_options))
+
+  @doc """
+  Whether there is a node: `true` or `false`. Raises `Pando.Error` for an error.
+
+      iex> Pando.exists?(:pando, "/stock/wood", timeout: 1_000)
+      false
+      iex> Pando.exists?(:no_such_store, "/stock/wood", timeout: 1_000)
+      ** (Pando.Error) the store is not running on this node: start it, or check its name
+  """
+  @spec exists?(store, path, options) :: boolean
+  def exists?(store, path, options), do: read!(exists(store, path, options))
+
+  @doc "As `exists?/1`: the name in Erlang."
+  @spec exists!(path) :: boolean
+  def exists!(path), do: exists?(path)
+
+  @doc "As `exists?/2`: the name in Erlang."
+  @spec exists!(store, path) :: boolean
+  @spec exists!(path, options) :: boolean
+  def exists!(store_or_path, path_or_options), do: exists?(store_or_path, path_or_options)
+
+  @doc "As `exists?/3`: the name in Erlang."
+  @spec exists!(store, path, options) :: boolean
+  def exists!(store, path, options), do: exists?(store, path, options)
+
+  @doc """
+  As `has_data/3`, of the default store.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.has_data("/stock/wood/oak")
+      true
+      iex> Pando.has_data("/stock/wood")
+      false
+  """
+  @spec has_data(path) :: boolean | {:error, reason}
+  def has_data(path), do: :pando.has_data(path)
+
+  @doc """
+  As `has_data/3`, without options: `has_data(store, path)`; or without a store: `has_data(path, options)`.
+
+      iex> Pando.has_data(:pando, "/stock/wood/oak")
+      false
+      iex> Pando.has_data("/stock/wood/oak", timeout: 0)
+      {:error, :timeout}
+  """
+  @spec has_data(store, path) :: boolean | {:error, reason}
+  @spec has_data(path, options) :: boolean | {:error, reason}
+  def has_data(store, path) when is_atom(store), do: :pando.has_data(store, path)
+  def has_data(path, options), do: :pando.has_data(path, Options.to_map(options))
+
+  @doc """
+  Whether a node has data: `true`, `false`, or an error. In conditions `has_data?/3` is safer: an error is truthy.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.has_data(:pando, "/stock/wood/oak", timeout: 1_000)
+      true
+  """
+  @spec has_data(store, path, options) :: boolean | {:error, reason}
+  def has_data(store, path, options) when is_atom(store),
+    do: :pando.has_data(store, path, Options.to_map(options))
+
+  @doc """
+  Whether a node has data of the default store. Raises `Pando.Error` for an error.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.has_data?("/stock/wood/oak")
+      true
+  """
+  @spec has_data?(path) :: boolean
+  def has_data?(path), do: read!(has_data(path))
+
+  @doc """
+  As `has_data?/3`, without options: `has_data?(store, path)`; or without a store: `has_data?(path, options)`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> if Pando.has_data?(:pando, "/stock/wood/oak"), do: :there
+      :there
+  """
+  @spec has_data?(store, path) :: boolean
+  @spec has_data?(path, options) :: boolean
+  def has_data?(store_or_path, path_or_options), do: read!(has_data(store_or_path, path_or_options))
+
+  @doc """
+  Whether a node has data: `true` or `false`. Raises `Pando.Error` for an error.
+
+      iex> Pando.has_data?(:pando, "/stock/wood/oak", timeout: 1_000)
+      false
+      iex> Pando.has_data?(:no_such_store, "/stock/wood/oak", timeout: 1_000)
+      ** (Pando.Error) the store is not running on this node: start it, or check its name
+  """
+  @spec has_data?(store, path, options) :: boolean
+  def has_data?(store, path, options), do: read!(has_data(store, path, options))
+
+  @doc "As `has_data?/1`: the name in Erlang."
+  @spec has_data!(path) :: boolean
+  def has_data!(path), do: has_data?(path)
+
+  @doc "As `has_data?/2`: the name in Erlang."
+  @spec has_data!(store, path) :: boolean
+  @spec has_data!(path, options) :: boolean
+  def has_data!(store_or_path, path_or_options), do: has_data?(store_or_path, path_or_options)
+
+  @doc "As `has_data?/3`: the name in Erlang."
+  @spec has_data!(store, path, options) :: boolean
+  def has_data!(store, path, options), do: has_data?(store, path, options)
+
+  @doc """
+  As `is_empty/2`, of the default store.
+
+      iex> Pando.is_empty()
+      true
+  """
+  @spec is_empty() :: boolean | {:error, reason}
+  def is_empty, do: :pando.is_empty()
+
+  @doc """
+  As `is_empty/2`: `is_empty(store)` or, of the default store, `is_empty(options)`.
+
+      iex> Pando.is_empty(:pando)
+      true
+      iex> Pando.is_empty(timeout: 0)
+      {:error, :timeout}
+  """
+  @spec is_empty(store | options) :: boolean | {:error, reason}
+  def is_empty(store) when is_atom(store), do: :pando.is_empty(store)
+  def is_empty(options), do: :pando.is_empty(Options.to_map(options))
+
+  @doc """
+  Whether a store has no node below the root; a value of the root does not count: `true`, `false`, or an error. In conditions
+  `empty?/2` is safer: an error is truthy.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.is_empty(:pando, timeout: 1_000)
+      false
+  """
+  @spec is_empty(store, options) :: boolean | {:error, reason}
+  def is_empty(store, options) when is_atom(store), do: :pando.is_empty(store, Options.to_map(options))
+
+  @doc """
+  As `empty?/2`, of the default store.
+
+      iex> Pando.empty?()
+      true
+  """
+  @spec empty?() :: boolean
+  def empty?, do: read!(is_empty())
+
+  @doc """
+  As `empty?/2`: `empty?(store)` or, of the default store, `empty?(options)`.
+
+      iex> Pando.empty?(:pando)
+      true
+  """
+  @spec empty?(store | options) :: boolean
+  def empty?(store_or_options), do: read!(is_empty(store_or_options))
+
+  @doc """
+  Whether a store has no node below the root; a value of the root does not count. Raises `Pando.Error` for an error.
+
+      iex> Pando.empty?(:pando, timeout: 1_000)
+      true
+      iex> Pando.empty?(:no_such_store)
+      ** (Pando.Error) the store is not running on this node: start it, or check its name
+  """
+  @spec empty?(store, options) :: boolean
+  def empty?(store, options), do: read!(is_empty(store, options))
+
+  @doc """
+  As `fold/5`, of the default store.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.put("/stock/wood/elm", 80)
+      :ok
+      iex> Pando.fold("/stock/wood/*", fn _path, %{data: pieces}, sum -> sum + pieces end, 0)
+      {:ok, 230}
+  """
+  @spec fold(pattern, fold_fun(acc), acc) :: result(acc) when acc: term
+  def fold(pattern, fun, acc), do: :pando.fold(pattern, fun, acc)
+
+  @doc """
+  As `fold/5`, without options: `fold(store, pattern, fun, acc)`; or without a store: `fold(pattern, fun, acc, options)`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.put("/stock/wood/elm", 80)
+      :ok
+      iex> Pando.fold(:pando, "/stock/wood/*", fn path, _props, names -> [List.last(path) | names] end, [])
+      {:ok, ["oak", "elm"]}
+  """
+  @spec fold(store, pattern, fold_fun(acc), acc) :: result(acc) when acc: term
+  @spec fold(pattern, fold_fun(acc), acc, options) :: result(acc) when acc: term
+  def fold(store, pattern, fun, acc) when is_atom(store), do: :pando.fold(store, pattern, fun, acc)
+  def fold(pattern, fun, acc, options), do: :pando.fold(pattern, fun, acc, Options.to_map(options))
+
+  @doc """
+  Calls `fun.(path, props, acc)` for every node that a pattern matches, all as of one moment: a node before those below it,
+  siblings in term order. Returns `{:ok, acc}`.
+
+  `props` has what the option `:props_to_return` says. The function runs in the calling process and may do what it likes,
+  writes included.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> children = fn path, props, acc -> [{path, props.child_list_length} | acc] end
+      iex> Pando.fold(:pando, "/**", children, [], props_to_return: [:child_list_length])
+      {:ok, [{["stock", "wood", "oak"], 0}, {["stock", "wood"], 1}, {["stock"], 1}]}
+  """
+  @spec fold(store, pattern, fold_fun(acc), acc, options) :: result(acc) when acc: term
+  def fold(store, pattern, fun, acc, options) when is_atom(store),
+    do: :pando.fold(store, pattern, fun, acc, Options.to_map(options))
+
+  # Writes
+
+  @doc """
+  As `put/4`, of the default store, without options.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+  """
+  @spec put(path, value) :: written
+  def put(path, value), do: :pando.put(path, value)
+
+  @doc """
+  As `put/4`, without options.
+
+      iex> Pando.put(:pando, "/stock/wood/oak", %{pieces: 150})
+      :ok
+
+  To give options, name the store as well.
+  """
+  @spec put(store, path, value) :: written
+  def put(store, path, value) when is_atom(store), do: :pando.put(store, path, value)
+  def put(path, _value, _options), do: no_store!(:put, path)
+
+  @doc """
+  Creates a node, or replaces its value. Missing parents are created; they go again with their last child.
+
+  Returns `:ok` when it is on disk.
+
+      iex> Pando.put(:pando, "/stock/wood/oak", 150, timeout: 5_000)
+      :ok
+  """
+  @spec put(store, path, value, options) :: written
+  def put(store, path, value, options) when is_atom(store),
+    do: :pando.put(store, path, value, Options.to_map(options))
+
+  @doc """
+  As `put/2`, but raises `Pando.Error`.
+
+      iex> Pando.put!("/stock/wood/oak", 150)
+      :ok
+  """
+  @spec put!(path, value) :: :ok
+  def put!(path, value), do: write!(put(path, value))
+
+  @doc "As `put/3`, but raises `Pando.Error`."
+  @spec put!(store, path, value) :: :ok
+  def put!(store, path, value), do: write!(put(store, path, value))
+
+  @doc "As `put/4`, but raises `Pando.Error`."
+  @spec put!(store, path, value, options) :: :ok
+  def put!(store, path, value, options), do: write!(put(store, path, value, options))
+
+  @doc """
+  As `create/4`, of the default store, without options.
+
+      iex> Pando.create("/stock/wood/oak", 150)
+      :ok
+  """
+  @spec create(path, value) :: written
+  def create(path, value), do: :pando.create(path, value)
+
+  @doc """
+  As `create/4`, without options.
+
+      iex> Pando.create(:pando, "/stock/wood/oak", 150)
+      :ok
+      iex> {:error, {:pando, :mismatching_node, props}} = Pando.create(:pando, "/stock/wood/oak", 80)
+      iex> props.node_props
+      %{data: 150, payload_version: 1}
+
+  To give options, name the store as well.
+  """
+  @spec create(store, path, value) :: written
+  def create(store, path, value) when is_atom(store), do: :pando.create(store, path, value)
+  def create(path, _value, _options), do: no_store!(:create, path)
+
+  @doc """
+  Creates a node that must not exist yet; otherwise `{:error, {:pando, :mismatching_node, _}}`.
+
+      iex> Pando.create(:pando, "/stock/wood/oak", 150, timeout: 5_000)
+      :ok
+  """
+  @spec create(store, path, value, options) :: written
+  def create(store, path, value, options) when is_atom(store),
+    do: :pando.create(store, path, value, Options.to_map(options))
+
+  @doc """
+  As `create/2`, but raises `Pando.Error`.
+
+      iex> Pando.create!("/stock", 1)
+      :ok
+      iex> Pando.create!("/stock", 1)
+      ** (Pando.Error) the node at [<<"stock">>] does not meet {if_node_exists,false}: nothing was done
+  """
+  @spec create!(path, value) :: :ok
+  def create!(path, value), do: write!(create(path, value))
+
+  @doc "As `create/3`, but raises `Pando.Error`."
+  @spec create!(store, path, value) :: :ok
+  def create!(store, path, value), do: write!(create(store, path, value))
+
+  @doc "As `create/4`, but raises `Pando.Error`."
+  @spec create!(store, path, value, options) :: :ok
+  def create!(store, path, value, options), do: write!(create(store, path, value, options))
+
+  @doc """
+  As `update/4`, of the default store, without options.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.update("/stock/wood/oak", 149)
+      :ok
+  """
+  @spec update(path, value) :: written
+  def update(path, value), do: :pando.update(path, value)
+
+  @doc """
+  As `update/4`, without options.
+
+      iex> {:error, {:pando, :node_not_found, props}} = Pando.update(:pando, "/stock/wood/oak", 149)
+      iex> props.node_name
+      "oak"
+
+  To give options, name the store as well.
+  """
+  @spec update(store, path, value) :: written
+  def update(store, path, value) when is_atom(store), do: :pando.update(store, path, value)
+  def update(path, _value, _options), do: no_store!(:update, path)
+
+  @doc """
+  Replaces the value of a node that must exist; otherwise `{:error, {:pando, :node_not_found, _}}`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.update(:pando, "/stock/wood/oak", 149, timeout: 5_000)
+      :ok
+  """
+  @spec update(store, path, value, options) :: written
+  def update(store, path, value, options) when is_atom(store),
+    do: :pando.update(store, path, value, Options.to_map(options))
+
+  @doc """
+  As `update/2`, but raises `Pando.Error`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.update!("/stock/wood/oak", 149)
+      :ok
+  """
+  @spec update!(path, value) :: :ok
+  def update!(path, value), do: write!(update(path, value))
+
+  @doc "As `update/3`, but raises `Pando.Error`."
+  @spec update!(store, path, value) :: :ok
+  def update!(store, path, value), do: write!(update(store, path, value))
+
+  @doc "As `update/4`, but raises `Pando.Error`."
+  @spec update!(store, path, value, options) :: :ok
+  def update!(store, path, value, options), do: write!(update(store, path, value, options))
+
+  @doc """
+  As `delete/3`, of the default store.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.delete("/stock/wood")
+      :ok
+      iex> Pando.exists("/stock/wood/oak")
+      false
+  """
+  @spec delete(path) :: written
+  def delete(path), do: :pando.delete(path)
+
+  @doc """
+  As `delete/3`, without options: `delete(store, path)`; or without a store: `delete(path, options)`.
+
+      iex> Pando.delete(:pando, "/stock/wood")
+      :ok
+      iex> Pando.delete("/stock/wood", timeout: 5_000)
+      :ok
+  """
+  @spec delete(store, path) :: written
+  @spec delete(path, options) :: written
+  def delete(store, path) when is_atom(store), do: :pando.delete(store, path)
+  def delete(path, options), do: :pando.delete(path, Options.to_map(options))
+
+  @doc """
+  Removes a node and everything below it; `:ok` also if there is nothing. How much goes makes no difference to the time.
+
+  Of the root, which stays, the value goes and all below it.
+
+      iex> Pando.delete(:pando, "/stock/wood", timeout: 5_000)
+      :ok
+  """
+  @spec delete(store, path, options) :: written
+  def delete(store, path, options) when is_atom(store),
+    do: :pando.delete(store, path, Options.to_map(options))
+
+  @doc """
+  As `delete/1`, but raises `Pando.Error`.
+
+      iex> Pando.delete!("/stock/wood")
+      :ok
+  """
+  @spec delete!(path) :: :ok
+  def delete!(path), do: write!(delete(path))
+
+  @doc "As `delete/2`, but raises `Pando.Error`."
+  @spec delete!(store, path) :: :ok
+  @spec delete!(path, options) :: :ok
+  def delete!(store_or_path, path_or_options), do: write!(delete(store_or_path, path_or_options))
+
+  @doc "As `delete/3`, but raises `Pando.Error`."
+  @spec delete!(store, path, options) :: :ok
+  def delete!(store, path, options), do: write!(delete(store, path, options))
+
+  @doc """
+  As `clear_payload/3`, of the default store.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.clear_payload("/stock/wood/oak")
+      :ok
+      iex> Pando.get("/stock/wood/oak")
+      {:ok, :undefined}
+  """
+  @spec clear_payload(path) :: written
+  def clear_payload(path), do: :pando.clear_payload(path)
+
+  @doc """
+  As `clear_payload/3`, without options. To give options, name the store as well.
+
+      iex> Pando.clear_payload(:pando, "/stock/wood/oak")
+      :ok
+  """
+  @spec clear_payload(store, path) :: written
+  def clear_payload(store, path) when is_atom(store), do: :pando.clear_payload(store, path)
+
+  @doc """
+  Takes the value off a node, which stays; `:ok` also if there is no such node.
+
+  A parent that was created on the way to another node goes when it has neither children nor a value.
+
+      iex> Pando.clear_payload(:pando, "/stock/wood/oak", timeout: 5_000)
+      :ok
+  """
+  @spec clear_payload(store, path, options) :: written
+  def clear_payload(store, path, options) when is_atom(store),
+    do: :pando.clear_payload(store, path, Options.to_map(options))
+
+  @doc """
+  As `clear_payload/1`, but raises `Pando.Error`.
+
+      iex> Pando.clear_payload!("/stock/wood/oak")
+      :ok
+  """
+  @spec clear_payload!(path) :: :ok
+  def clear_payload!(path), do: write!(clear_payload(path))
+
+  @doc "As `clear_payload/2`, but raises `Pando.Error`."
+  @spec clear_payload!(store, path) :: :ok
+  def clear_payload!(store, path), do: write!(clear_payload(store, path))
+
+  @doc "As `clear_payload/3`, but raises `Pando.Error`."
+  @spec clear_payload!(store, path, options) :: :ok
+  def clear_payload!(store, path, options), do: write!(clear_payload(store, path, options))
+
+  defp read!({:ok, value}), do: value
+  defp read!(boolean) when is_boolean(boolean), do: boolean
+  defp read!({:error, reason}), do: raise(Error, reason: reason, call: :read)
+
+  defp write!(:ok), do: :ok
+  defp write!({:error, reason}), do: raise(Error, reason: reason, call: :write)
+
+  # `put("/a", 1, timeout: 5)`: not taken for a path, a value and options, because then a store named by a string,
+  # `put("stock", "/a", [])`, would silently write something else.
+  @spec no_store!(atom, term) :: no_return
+  defp no_store!(name, given) do
+    raise ArgumentError,
+          "Pando.#{name}/3 takes a store, a path and a value, but the store is #{inspect(given)}, which is no atom. " <>
+            "To give options, name the store as well: Pando.#{name}(:pando, path, value, options)"
+  end
+end
