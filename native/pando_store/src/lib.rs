@@ -4,6 +4,7 @@
 //! randomness are passed in.
 
 mod admission;
+mod allocator;
 mod apply_thread;
 pub mod batch;
 mod bytes;

@@ -14,10 +14,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use pando_tree::Node;
 
+use crate::allocator::give_back_free_memory;
 use crate::view::View;
 
 /// How often shared garbage is looked at again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
+/// Nodes freed after which the memory is given back to the system.
+const FREED_NODES_MIN: u64 = 10_000;
 /// Memory of the thread's stack; dropping a tree is iterative.
 const STACK_SIZE_BYTES: usize = 256 * 1024;
 
@@ -27,20 +30,31 @@ pub enum Garbage {
     Subtree(Arc<Node>),
     /// A view that was published before.
     View(Arc<View>),
+    /// The last view of a store that has closed: all of its tree goes.
+    LastView(Arc<View>),
 }
 
 impl Garbage {
     fn is_shared(&self) -> bool {
         match self {
             Garbage::Subtree(node) => Arc::strong_count(node) > 1,
-            Garbage::View(view) => Arc::strong_count(view) > 1,
+            Garbage::View(view) | Garbage::LastView(view) => Arc::strong_count(view) > 1,
+        }
+    }
+
+    /// About how many nodes go with it. An old view shares all but a few with the one after it.
+    fn nodes(&self) -> u64 {
+        match self {
+            Garbage::Subtree(node) => node.subtree_nodes(),
+            Garbage::View(_) => 0,
+            Garbage::LastView(view) => view.state.node_count(),
         }
     }
 
     fn address(&self) -> usize {
         match self {
             Garbage::Subtree(node) => Arc::as_ptr(node).addr(),
-            Garbage::View(view) => Arc::as_ptr(view).addr(),
+            Garbage::View(view) | Garbage::LastView(view) => Arc::as_ptr(view).addr(),
         }
     }
 }
@@ -50,7 +64,12 @@ impl Garbage {
 // already; the queue itself takes 16 bytes for each.
 #[derive(Clone)]
 pub struct Reaper {
-    garbage: Sender<Garbage>,
+    garbage: Sender<Job>,
+}
+
+enum Job {
+    Free(Garbage),
+    GiveBack,
 }
 
 impl Reaper {
@@ -67,14 +86,20 @@ impl Reaper {
     /// Frees `garbage` once nobody else holds it.
     pub fn free(&self, garbage: Garbage) {
         // Without a thread (it could only have panicked) the caller frees it: slow, but nothing leaks.
-        let _ = self.garbage.send(garbage);
+        let _ = self.garbage.send(Job::Free(garbage));
+    }
+
+    /// Gives memory that others have freed back to the system: after something that needed much for a while.
+    pub fn give_back_memory(&self) {
+        let _ = self.garbage.send(Job::GiveBack);
     }
 }
 
-fn run(incoming: &Receiver<Garbage>) {
+fn run(incoming: &Receiver<Job>) {
     // By address, which is unique among what is alive.
     let mut shared: HashMap<usize, Garbage> = HashMap::new();
     let mut next_look = Instant::now();
+    let mut freed_nodes = 0;
     loop {
         let next = if shared.is_empty() {
             incoming.recv().map_err(|_| RecvTimeoutError::Disconnected)
@@ -82,26 +107,47 @@ fn run(incoming: &Receiver<Garbage>) {
             incoming.recv_deadline(next_look)
         };
         match next {
-            Ok(garbage) if garbage.is_shared() => {
+            Ok(Job::Free(garbage)) if garbage.is_shared() => {
                 if shared.is_empty() {
                     next_look = Instant::now() + RETRY_INTERVAL;
                 }
                 // Of something that is here already, the second handle is let go.
                 shared.entry(garbage.address()).or_insert(garbage);
             }
-            Ok(garbage) => drop(garbage),
+            Ok(Job::Free(garbage)) => freed_nodes += garbage.nodes(),
+            Ok(Job::GiveBack) => freed_nodes = FREED_NODES_MIN,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
         if !shared.is_empty() && Instant::now() >= next_look {
-            shared.retain(|_, garbage| garbage.is_shared());
+            freed_nodes += free_unshared(&mut shared);
             next_look = Instant::now() + RETRY_INTERVAL;
+        }
+        if freed_nodes >= FREED_NODES_MIN && incoming.is_empty() {
+            give_back_free_memory();
+            freed_nodes = 0;
         }
     }
     while !shared.is_empty() {
         std::thread::sleep(RETRY_INTERVAL);
-        shared.retain(|_, garbage| garbage.is_shared());
+        freed_nodes += free_unshared(&mut shared);
     }
+    if freed_nodes >= FREED_NODES_MIN {
+        give_back_free_memory();
+    }
+}
+
+/// Frees what nobody else holds any more, and says how many nodes that were.
+fn free_unshared(shared: &mut HashMap<usize, Garbage>) -> u64 {
+    let mut freed_nodes = 0;
+    shared.retain(|_, garbage| {
+        let is_shared = garbage.is_shared();
+        if !is_shared {
+            freed_nodes += garbage.nodes();
+        }
+        is_shared
+    });
+    freed_nodes
 }
 
 #[cfg(test)]

@@ -193,6 +193,8 @@ impl<T: Ticket> Store<T> {
                 return Err(error);
             }
         }
+        // Reading snapshot and log has needed much memory for a moment.
+        engine.reaper().give_back_memory();
         Ok(Store {
             shared,
             consensus,
@@ -346,7 +348,7 @@ fn spawn<T: Ticket>(
 impl<T: Ticket> Drop for Store<T> {
     fn drop(&mut self) {
         self.close();
-        self.shared.engine.reaper().free(Garbage::View(self.shared.view()));
+        self.shared.engine.reaper().free(Garbage::LastView(self.shared.view()));
     }
 }
 
