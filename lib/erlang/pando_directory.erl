@@ -27,10 +27,13 @@ raise_invalid(DataDir) ->
 %% `.', `..' and the empty atom are legal store names, and no file names; a name may be longer than a file's. A `%' that
 %% no two digits follow is no other name's encoding.
 file_name(<<>>) -> <<"%">>;
-file_name(<<".", Rest/binary>>) -> <<"%2E", Rest/binary>>;
-file_name(<<Start:?LONG_NAME_START/binary, Rest/binary>> = Name) when byte_size(Rest) > ?LONG_NAME_REST ->
+file_name(<<".", Rest/binary>>) -> shortened(<<"%2E", Rest/binary>>);
+file_name(Name) -> shortened(Name).
+
+shortened(<<Start:?LONG_NAME_START/binary, Rest/binary>> = Name) when byte_size(Rest) > ?LONG_NAME_REST ->
     <<Start/binary, "%-", (binary:encode_hex(erlang:md5(Name)))/binary>>;
-file_name(Name) -> Name.
+shortened(Name) ->
+    Name.
 
 %% `{pando, open_failed, #{kind, reason, data_dir}}': `kind' for programs, `reason' for people.
 -spec open_error(busy | {open_failed, binary(), binary()}, binary()) -> pando_errors:reason() | {pando, atom(), map()}.

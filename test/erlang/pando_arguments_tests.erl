@@ -1,4 +1,5 @@
-%% How calls are written: argument forms and defaults, unknown options, wrong types, misuse, stores that do not run.
+%% How calls are written: argument forms and defaults, unknown options, wrong types, misuse, stores that do
+%% not run.
 -module(pando_arguments_tests).
 
 -include_lib("eunit/include/eunit.hrl").
@@ -45,7 +46,8 @@ reads_without_a_store_use_the_default_one_test_() ->
                         {{pando, get}, [{[[a]], {ok, 1}}, {[[a], #{}], {ok, 1}}, {[S, [a]], {ok, 1}},
                             {[S, [a], #{}], {ok, 1}}, {["/:a"], {ok, 1}}, {[<<"/:a">>], {ok, 1}}]},
                         {{pando, 'get!'}, [{[[a]], 1}, {[[a], #{}], 1}, {[S, [a]], 1}, {[S, [a], #{}], 1}]},
-                        {{pando, get_or}, [{[[n], d], {ok, d}}, {[[n], d, #{}], {ok, d}}, {[S, [n], d], {ok, d}},
+                        {{pando, get_or}, [{[[n], d], {ok, d}}, {[[n], d, #{}], {ok, d}},
+                            {[S, [n], d], {ok, d}},
                             {[S, [n], #{}], {ok, #{}}}, {[S, [n], d, #{}], {ok, d}}]},
                         {{pando, 'get_or!'}, [{[[n], d], d}, {[[n], d, #{}], d}, {[S, [n], d], d},
                             {[S, [n], d, #{}], d}]},
@@ -68,8 +70,8 @@ reads_without_a_store_use_the_default_one_test_() ->
                         {{pando, fold}, [{["*", Count, 0], {ok, 2}}, {["*", Count, 0, #{}], {ok, 2}},
                             {[S, "*", Count, 0], {ok, 2}}, {[S, "*", Count, 0, #{}], {ok, 2}}]},
                         {{pando, is_empty}, [{[], false}, {[#{}], false}, {[S], false}, {[S, #{}], false}]},
-                        {{pando_adv, get}, [{[[a]], {ok, Props}}, {[[a], #{}], {ok, Props}}, {[S, [a]], {ok, Props}},
-                            {[S, [a], #{}], {ok, Props}}]},
+                        {{pando_adv, get}, [{[[a]], {ok, Props}}, {[[a], #{}], {ok, Props}},
+                            {[S, [a]], {ok, Props}}, {[S, [a], #{}], {ok, Props}}]},
                         {{pando_adv, get_many}, [{[[a]], {ok, Props}}, {[[a], #{}], {ok, Props}},
                             {[S, [a]], {ok, Props}}, {[S, [a], #{}], {ok, Props}}]}
                     ],
@@ -96,19 +98,16 @@ writes_without_a_store_use_the_default_one_test_() ->
             end)
         end}
      || {F, Forms, Answers, After} <- [
-            {put, [[[a], 2], [store, [a], 2], [store, [a], 2, #{}]], {ok, #{data => 1, payload_version => 2}}, #{
-                [a] => 2
-            }},
-            {update, [[[a], 2], [store, [a], 2], [store, [a], 2, #{}]], {ok, #{data => 1, payload_version => 2}}, #{
-                [a] => 2
-            }},
+            {put, [[[a], 2], [store, [a], 2], [store, [a], 2, #{}]],
+                {ok, #{data => 1, payload_version => 2}}, #{[a] => 2}},
+            {update, [[[a], 2], [store, [a], 2], [store, [a], 2, #{}]],
+                {ok, #{data => 1, payload_version => 2}}, #{[a] => 2}},
             {create, [["/:a/b", 2], [store, [a, <<"b">>], 2], [store, [a, <<"b">>], 2, #{}]],
                 {ok, #{payload_version => 1}}, #{[a] => 1, [a, <<"b">>] => 2}},
             {delete, [[[a]], [[a], #{}], [store, [a]], [store, [a], #{}]],
                 {ok, #{data => 1, payload_version => 1, delete_reason => explicit}}, #{}},
-            {clear_payload, [[[a]], [store, [a]], [store, [a], #{}]], {ok, #{data => 1, payload_version => 2}}, #{
-                [a] => undefined
-            }}
+            {clear_payload, [[[a]], [store, [a]], [store, [a], #{}]],
+                {ok, #{data => 1, payload_version => 2}}, #{[a] => undefined}}
         ],
         Arguments <- Forms,
         {M, Function, Answer} <- [
@@ -180,7 +179,10 @@ the_default_timeout_test_() ->
             with_env([{default_timeout, 0}], fun() ->
                 [?assertEqual({F, {error, timeout}}, {F, Call(S, #{})}) || {F, Call} <- calls_with_options()],
                 %% A call's own comes first.
-                [?assertNotEqual({F, {error, timeout}}, {F, Call(S, #{timeout => 60000})}) || {F, Call} <- calls_with_options()]
+                [
+                    ?assertNotEqual({F, {error, timeout}}, {F, Call(S, #{timeout => 60000})})
+                 || {F, Call} <- calls_with_options()
+                ]
             end),
             [
                 with_env([{default_timeout, Default}], fun() ->
@@ -276,7 +278,8 @@ wrong_types_raise_function_clause_test_() ->
             [
                 ?assertError(function_clause, F([a], [b]))
              || F <- [
-                    fun pando:get/2, fun pando:get_many/2, fun pando:exists/2, fun pando:has_data/2, fun pando:count/2,
+                    fun pando:get/2, fun pando:get_many/2, fun pando:exists/2, fun pando:has_data/2,
+                    fun pando:count/2,
                     fun pando:delete/2, fun pando_adv:get/2, fun pando_adv:get_many/2, fun pando_adv:delete/2,
                     fun pando:'get!'/2, fun pando:'delete!'/2
                 ]
@@ -343,7 +346,9 @@ terms_that_are_no_paths_raise_invalid_path_test_() ->
         {[a, 1.0], #{path => [a, 1.0], component => 1.0}},
         {[a, <<1:3>>], #{path => [a, <<1:3>>], component => <<1:3>>}},
         {[a, 1 bsl 70], #{path => [a, 1 bsl 70], component => 1 bsl 70}},
-        {[a, {if_name_matches, any}], #{path => [a, {if_name_matches, any}], component => {if_name_matches, any}}},
+        {[a, {if_name_matches, any}], #{
+            path => [a, {if_name_matches, any}], component => {if_name_matches, any}
+        }},
         {[a | b], #{path => [a | b]}},
         {[a, b | <<"c">>], #{path => [a, b | <<"c">>]}}
     ],

@@ -118,7 +118,8 @@ argument(options, Seed) ->
                 ],
                 Seed1
             ),
-            {Value, Seed3} = one_of([true, false, 0, 1000, -1, infinity, [], [payload, zork], low_latency, #{}, "x"], Seed2),
+            Values = [true, false, 0, 1000, -1, infinity, [], [payload, zork], low_latency, #{}, "x"],
+            {Value, Seed3} = one_of(Values, Seed2),
             {#{Key => Value}, Seed3};
         {term, Seed1} ->
             term(2, Seed1)
@@ -127,8 +128,9 @@ argument(options, Seed) ->
 component(Seed) ->
     one_of(
         [
-            a, <<"b">>, $., $^, $/, ?PANDO_WILDCARD_STAR, ?PANDO_WILDCARD_STAR_STAR, #if_name_matches{regex = "a"},
-            #if_node_exists{}, #if_all{conditions = [a]}, #if_not{condition = a}, 1, {}, "x", <<1:1>>, #{}, 1.5, self()
+            a, <<"b">>, $., $^, $/, ?PANDO_WILDCARD_STAR, ?PANDO_WILDCARD_STAR_STAR,
+            #if_name_matches{regex = "a"}, #if_node_exists{}, #if_all{conditions = [a]},
+            #if_not{condition = a}, 1, {}, "x", <<1:1>>, #{}, 1.5, self()
         ],
         Seed
     ).

@@ -1,5 +1,5 @@
-%% Callers that give up, die, or are too many: nobody gets a message that is not awaited, nothing stays behind, and the
-%% store goes on.
+%% Callers that give up, die, or are too many: nobody gets a message that is not awaited, nothing stays
+%% behind, and the store goes on.
 -module(pando_callers_tests).
 
 -include_lib("eunit/include/eunit.hrl").
@@ -31,8 +31,8 @@ timeouts_that_race_with_replies_test_() ->
             Results = parallel(Callers, fun(Caller) ->
                 _ = rand:seed(exsss, {Caller, 2, 3}),
                 Answers = [raced_call(S, Caller, N) || N <- lists:seq(1, CallsEach)],
-                %% Whatever was sent to this process before the reply to this put is here when it returns: one thread
-                %% sends the replies of a store, in order.
+                %% Whatever was sent to this process before the reply to this put is here when it returns: one
+                %% thread sends the replies of a store, in order.
                 ok = pando:put(S, [last, <<Caller>>], done),
                 {Answers, all_messages()}
             end),
@@ -57,7 +57,9 @@ raced_call(S, Caller, N) ->
 callers_that_are_killed_test_() ->
     cases(?TIMEOUT_S, [
         {"3,000 killed in the middle of a call without a timeout", fun(S) -> killed_callers(S, #{}) end},
-        {"3,000 killed in the middle of a call with one", fun(S) -> killed_callers(S, #{timeout => 60000}) end}
+        {"3,000 killed in the middle of a call with one", fun(S) ->
+            killed_callers(S, #{timeout => 60000})
+        end}
     ]).
 
 killed_callers(S, Options) ->
@@ -90,7 +92,8 @@ killed_callers(S, Options) ->
     {ok, Count} = pando:count(S, "/:killed/*"),
     ?assert(Count > 0).
 
-%% The queue is filled with commands that nobody waits for, large enough for the disk to be slower than the callers.
+%% The queue is filled with commands that nobody waits for, large enough for the disk to be slower than the
+%% callers.
 overload_test_() ->
     #{<<"queued_commands_max">> := QueuedMax} = pando_nif:limits(),
     Value = binary:copy(<<"v">>, 8 * 1024),
@@ -109,7 +112,10 @@ overload_test_() ->
                 ],
                 {length(Taken), lists:usort(Refused), lists:usort(Answered), all_messages()}
             end),
-            [?assertMatch({_, [], [ok], []}, {T, R -- [{error, overload}], A, M}) || {T, R, A, M} <- Submitted],
+            [
+                ?assertMatch({_, [], [ok], []}, {T, R -- [{error, overload}], A, M})
+             || {T, R, A, M} <- Submitted
+            ],
             %% It was too much for at least one of them, or the test has shown nothing.
             ?assert(lists:member({error, overload}, lists:append([R || {_, R, _, _} <- Submitted]))),
             ?assertMatch({ok, _}, pando_cluster:status(S)),

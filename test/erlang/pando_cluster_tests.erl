@@ -27,7 +27,9 @@ start_and_stop_test_() ->
         {"the name in a map, the timeout, the directory as a binary", fun(Dir) ->
             S = new_name(),
             ?assertEqual({ok, S}, pando:start(list_to_binary(Dir), #{cluster_name => S})),
-            ?assertEqual({ok, S}, pando_cluster:start(Dir, #{cluster_name => S, friendly_name => "x"}, 60000)),
+            ?assertEqual(
+                {ok, S}, pando_cluster:start(Dir, #{cluster_name => S, friendly_name => "x"}, 60000)
+            ),
             ?assertEqual(ok, pando_cluster:stop(S))
         end},
         {"what was put is there when it starts again", fun(Dir) ->
@@ -61,7 +63,8 @@ start_and_stop_test_() ->
             ok = pando:put(S, [a], 1),
             Other = filename:join(Dir, "other"),
             ?assertEqual(
-                {error, {pando, store_runs_elsewhere, #{store_id => S, data_dir => Dir}}}, pando:start(Other, S)
+                {error, {pando, store_runs_elsewhere, #{store_id => S, data_dir => Dir}}},
+                pando:start(Other, S)
             ),
             ?assertEqual({ok, 1}, pando:get(S, [a])),
             ?assertNot(filelib:is_file(Other)),
@@ -99,10 +102,27 @@ start_and_stop_test_() ->
             {ok, Files} = file:list_dir(Dir),
             ?assertEqual(length(Names), length(Files))
         end},
+        {"names too long for a file, which differ in the last character only", fun(Dir) ->
+            Name = fun(First, Char, Last) -> list_to_atom([First | lists:duplicate(253, Char)] ++ [Last]) end,
+            Names = [Name(First, Char, Last) || First <- "a.", Char <- [$e, $\ , 16#E9, 16#65E5], Last <- "xy"],
+            [
+                begin
+                    ?assertEqual({ok, S}, pando:start(Dir, S)),
+                    ok = pando:put(S, [name], S)
+                end
+             || S <- Names
+            ],
+            [?assertEqual({ok, S}, pando:get(S, [name])) || S <- Names],
+            [ok = pando:stop(S) || S <- Names],
+            {ok, Files} = file:list_dir(Dir),
+            ?assertEqual(length(Names), length(Files))
+        end},
         {"a name that another process has", fun(Dir) ->
             S = new_name(),
             true = register(S, self()),
-            ?assertEqual({error, {pando, name_is_taken, #{store_id => S, by => self()}}}, pando:start(Dir, S)),
+            ?assertEqual(
+                {error, {pando, name_is_taken, #{store_id => S, by => self()}}}, pando:start(Dir, S)
+            ),
             ?assertEqual(ok, pando:stop(S)),
             ?assertEqual(self(), whereis(S)),
             true = unregister(S),
@@ -269,7 +289,10 @@ closing_with_calls_in_flight_test_() ->
             S = new_name(),
             {ok, S} = pando:start(Dir, S),
             Me = self(),
-            Callers = [spawn_monitor(fun() -> exit({done, write_until_it_fails(Me, S, N, 1)}) end) || N <- lists:seq(1, 200)],
+            Callers = [
+                spawn_monitor(fun() -> exit({done, write_until_it_fails(Me, S, N, 1)}) end)
+             || N <- lists:seq(1, 200)
+            ],
             %% All are at work.
             [
                 receive

@@ -1,7 +1,8 @@
-%% What was acknowledged is there after `kill -9' of the whole VM, again and again in one directory, with snapshots too.
+%% What was acknowledged is there after `kill -9' of the whole VM, again and again in one directory, with
+%% snapshots too.
 %%
-%% Another VM writes and reports each acknowledged write on its standard output. It is killed at a moment of its own
-%% choosing, and this VM opens the directory.
+%% Another VM writes and reports each acknowledged write on its standard output. It is killed at a moment of
+%% its own choosing, and this VM opens the directory.
 -module(pando_durability_tests).
 
 -include_lib("eunit/include/eunit.hrl").
@@ -22,7 +23,8 @@
 acknowledged_writes_survive_kill_9_test_() ->
     {timeout, ?TIMEOUT_S, fun() ->
         with_dir(fun(Dir) ->
-            Acknowledged = lists:foldl(fun(Round, Before) -> round(Dir, Round, Before, small) end, #{}, lists:seq(1, ?ROUNDS)),
+            OneRound = fun(Round, Before) -> round(Dir, Round, Before, small) end,
+            Acknowledged = lists:foldl(OneRound, #{}, lists:seq(1, ?ROUNDS)),
             ?assert(maps:size(Acknowledged) > ?ROUNDS * ?WRITERS)
         end)
     end}.
@@ -35,7 +37,8 @@ acknowledged_writes_survive_kill_9_when_snapshots_are_taken_test_() ->
         end)
     end}.
 
-%% One life of the other VM, and what is found afterwards. Answers all that was acknowledged in this directory.
+%% One life of the other VM, and what is found afterwards. Answers all that was acknowledged in this
+%% directory.
 round(Dir, Round, Before, Kind) ->
     Arguments = [Dir, integer_to_list(Round), atom_to_list(Kind)],
     Lines = pando_test_store:start_erl(?MODULE, write, Arguments, fun(Erl) ->
@@ -47,7 +50,9 @@ round(Dir, Round, Before, Kind) ->
     try
         [?assert(has_purged(Dir)) || Kind =:= large],
         {ok, Found} = pando:get_many(?STORE, "/:w/*/*"),
-        ?assertEqual([], [Key || Key <- maps:keys(Acknowledged), maps:get(path(Key), Found, none) =/= value(Key, Kind)]),
+        ?assertEqual(
+            [], [Key || Key <- maps:keys(Acknowledged), maps:get(path(Key), Found, none) =/= value(Key, Kind)]
+        ),
         %% What was not acknowledged may be there, but then as it was written.
         ?assertEqual([], [Path || {Path, Value} <- maps:to_list(Found), value(key(Path), Kind) =/= Value]),
         %% And a node that is written again and again is not behind what was acknowledged last.

@@ -9,7 +9,8 @@
 -define(STAR, ?PANDO_WILDCARD_STAR).
 -define(STAR_STAR, ?PANDO_WILDCARD_STAR_STAR).
 
-%% [a], [a,b], [a,b,c] and [a,d], [e], [<<"f">>,<<"g">>,<<"h">>,<<"i">>]; those with a letter of their own have it as data.
+%% [a], [a,b], [a,b,c] and [a,d], [e], [<<"f">>,<<"g">>,<<"h">>,<<"i">>]; those with a letter of their own
+%% have it as data.
 fill(S) ->
     ok = pando:put(S, [a, b, c], c),
     ok = pando:put(S, [a, d], d),
@@ -65,7 +66,8 @@ get_many_test_() ->
     cases([
         {title(Pattern), fun(S) ->
             fill(S),
-            Expected = maps:merge(maps:with(Paths, values()), maps:from_list([{P, undefined} || [] = P <- Paths])),
+            Root = maps:from_list([{P, undefined} || [] = P <- Paths]),
+            Expected = maps:merge(maps:with(Paths, values()), Root),
             ?assertEqual({ok, Expected}, pando:get_many(S, Pattern)),
             ?assertEqual({ok, Expected}, pando:get_many(S, Pattern, #{})),
             ?assertEqual(Expected, pando:'get_many!'(S, Pattern)),
@@ -139,7 +141,8 @@ expect_specific_node_test_() ->
     cases([
         {"a missing node is an error", fun(S) ->
             Error =
-                {error, {pando, node_not_found, #{node_name => nope, node_path => [nope], node_is_target => true}}},
+                {error,
+                    {pando, node_not_found, #{node_name => nope, node_path => [nope], node_is_target => true}}},
             Expect = #{expect_specific_node => true},
             ?assertEqual({ok, #{}}, pando:get_many(S, [nope])),
             ?assertEqual(Error, pando:get_many(S, [nope], Expect)),
@@ -151,7 +154,9 @@ expect_specific_node_test_() ->
             ok = pando:put(S, [a], 1),
             Expect = #{expect_specific_node => true},
             ?assertEqual({ok, #{[a] => 1}}, pando:get_many(S, [a], Expect)),
-            ?assertEqual({ok, #{[a] => #{data => 1, payload_version => 1}}}, pando_adv:get_many(S, [a], Expect))
+            ?assertEqual(
+                {ok, #{[a] => #{data => 1, payload_version => 1}}}, pando_adv:get_many(S, [a], Expect)
+            )
         end},
         {"count and fold are over many all the same", fun(S) ->
             fill(S),
@@ -176,7 +181,9 @@ properties_of_many_test_() ->
                 [p, c] => #{child_list_length => 1}
             },
             ?assertEqual({ok, Expected}, pando_adv:get_many(S, [p, ?STAR], Options)),
-            {ok, Folded} = pando:fold(S, [p, ?STAR], fun(Path, Props, Acc) -> Acc#{Path => Props} end, #{}, Options),
+            {ok, Folded} = pando:fold(
+                S, [p, ?STAR], fun(Path, Props, Acc) -> Acc#{Path => Props} end, #{}, Options
+            ),
             ?assertEqual(Expected, Folded)
         end},
         {"none", fun(S) ->
@@ -256,7 +263,10 @@ more_nodes_than_one_chunk_holds_test_() ->
             Count = 3 * ChunkNodesMax + 1,
             Names = [<<N:32>> || N <- lists:seq(1, Count)],
             Parts = pando_test_store:parallel(32, fun(Part) ->
-                [pando:put(S, [many, Name], N) || {N, Name} <- lists:enumerate(Names), N rem 32 =:= Part rem 32]
+                [
+                    pando:put(S, [many, Name], N)
+                 || {N, Name} <- lists:enumerate(Names), N rem 32 =:= Part rem 32
+                ]
             end),
             ?assertEqual([ok], lists:usort(lists:append(Parts))),
             ?assertEqual({ok, Count}, pando:count(S, [many, ?STAR])),

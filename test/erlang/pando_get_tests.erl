@@ -33,7 +33,8 @@ get_test_() ->
         end},
         {"every kind of term comes back identical", fun(S) ->
             Terms = [
-                0, -1, 1.5, 1 bsl 200, a, '', 'é', '日本', <<>>, <<"x">>, <<1:3>>, [], "str", [a | b], {}, {a, b},
+                0, -1, 1.5, 1 bsl 200, a, '', 'é', '日本', <<>>, <<"x">>, <<1:3>>,
+                [], "str", [a | b], {}, {a, b},
                 #{}, #{k => #{1.0 => 2}}, self(), make_ref(), fun lists:sum/1, lists:seq(1, 1000),
                 binary:copy(<<"b">>, 10000), {binary:copy(<<"b">>, 10000), x}, undefined, '$__NO_PAYLOAD__X'
             ],
@@ -89,7 +90,10 @@ get_test_() ->
             ?assertEqual({ok, 2}, pando:get(S, [<<"a">>]))
         end},
         {"a name of any text", fun(S) ->
-            Names = ['', <<>>, <<"a/b">>, <<0, 255>>, 'a/b', 'é', 'ÿ', '日本', <<"é"/utf8>>, '*', <<"*">>, '.', <<"..">>],
+            Names = [
+                '', <<>>, <<"a/b">>, <<0, 255>>, 'a/b', 'é', 'ÿ', '日本', <<"é"/utf8>>, '*', <<"*">>, '.',
+                <<"..">>
+            ],
             [ok = pando:put(S, [Name, Name], Name) || Name <- Names],
             [?assertEqual({ok, Name}, pando:get(S, [Name, Name])) || Name <- Names],
             ?assertEqual({ok, length(Names)}, pando:count(S, "*")),
@@ -168,7 +172,10 @@ exists_test_() ->
             ok = pando:put(S, [a, b], 1),
             [?assertEqual(true, pando:exists(S, Path)) || Path <- [[], [a], [a, b], "/:a/:b"]],
             [?assertEqual(true, pando:'exists!'(S, Path)) || Path <- [[], [a], [a, b]]],
-            [?assertEqual(false, pando:exists(S, Path)) || Path <- [[b], [a, c], [a, b, c], [x, y, z], "/a/b"]],
+            [
+                ?assertEqual(false, pando:exists(S, Path))
+             || Path <- [[b], [a, c], [a, b, c], [x, y, z], "/a/b"]
+            ],
             ?assertEqual(false, pando:'exists!'(S, [b])),
             ?assertEqual(false, pando:'exists!'(S, [b], #{})),
             ?assertEqual(true, pando:exists(S, [a], #{favor => consistency})),
@@ -201,7 +208,9 @@ adv_get_test_() ->
             ?assertEqual({ok, #{[fleet, van] => #{payload_version => 1}}}, pando_adv:get(S, [fleet, van])),
             ?assertEqual(
                 {ok, #{
-                    [fleet] => #{child_names => [van], child_list_length => 1, raw_payload => '$__NO_PAYLOAD__'}
+                    [fleet] => #{
+                        child_names => [van], child_list_length => 1, raw_payload => '$__NO_PAYLOAD__'
+                    }
                 }},
                 pando_adv:get(S, [fleet], #{
                     props_to_return => [child_names, child_list_length, raw_payload, has_payload, zork]
@@ -268,7 +277,9 @@ adv_get_test_() ->
             Ok = [ok || _ <- Names],
             ?assertEqual(Ok, [pando:put(S, [n, Name], 1) || Name <- Names]),
             {ok, #{[n] := #{child_names := Listed, child_list_length := 300, child_list_version := 300}}} =
-                pando_adv:get(S, [n], #{props_to_return => [child_names, child_list_length, child_list_version]}),
+                pando_adv:get(
+                    S, [n], #{props_to_return => [child_names, child_list_length, child_list_version]}
+                ),
             ?assertEqual(Names, lists:sort(Listed))
         end},
         {"no properties: the path still appears", fun(S) ->
@@ -284,12 +295,16 @@ adv_get_test_() ->
 
 each_property(S, Path, Expected) ->
     [
-        ?assertEqual({Prop, {ok, #{Path => Props}}}, {Prop, pando_adv:get(S, Path, #{props_to_return => [Prop]})})
+        ?assertEqual(
+            {Prop, {ok, #{Path => Props}}}, {Prop, pando_adv:get(S, Path, #{props_to_return => [Prop]})}
+        )
      || {Prop, Props} <- maps:to_list(Expected)
     ],
     All = maps:fold(fun(_, Props, Acc) -> maps:merge(Acc, Props) end, #{}, Expected),
     ?assertEqual({ok, #{Path => All}}, pando_adv:get(S, Path, #{props_to_return => ?ALL_PROPS})),
-    ?assertEqual({ok, #{Path => All}}, pando_adv:get(S, Path, #{props_to_return => lists:reverse(?ALL_PROPS)})),
+    ?assertEqual(
+        {ok, #{Path => All}}, pando_adv:get(S, Path, #{props_to_return => lists:reverse(?ALL_PROPS)})
+    ),
     Default = maps:with([data, sproc, payload_version], All),
     ?assertEqual({ok, #{Path => Default}}, pando_adv:get(S, Path)),
     ?assertEqual({ok, #{Path => Default}}, pando_adv:get(S, Path, #{})),

@@ -1,5 +1,5 @@
-%% Faults inside of a store: a thread that panics halts that store, everybody who waits is answered, the supervisor opens
-%% it again, and what was acknowledged is there.
+%% Faults inside of a store: a thread that panics halts that store, everybody who waits is answered, the
+%% supervisor opens it again, and what was acknowledged is there.
 -module(pando_halt_tests).
 
 -include_lib("eunit/include/eunit.hrl").

@@ -98,7 +98,9 @@ scans_of_one_moment_test_() ->
             [
                 begin
                     ok = pando:put(S, [many, <<N>>], N),
-                    ?assertEqual([{ok, N}], lists:usort([pando:count(S, "/:many/*") || _ <- lists:seq(1, 3)])),
+                    ?assertEqual(
+                        [{ok, N}], lists:usort([pando:count(S, "/:many/*") || _ <- lists:seq(1, 3)])
+                    ),
                     {ok, Found} = pando:get_many(S, "**"),
                     ?assertEqual({ok, Found}, pando:get_many(S, "**"))
                 end

@@ -10,14 +10,17 @@
 
 counters(S, Path) ->
     {ok, Found} = pando_adv:get(S, Path, ?COUNTERS),
-    [#{payload_version := Payload, child_list_version := List, child_list_length := Length}] = maps:values(Found),
+    [Props] = maps:values(Found),
+    #{payload_version := Payload, child_list_version := List, child_list_length := Length} = Props,
     {Payload, List, Length}.
 
 put_test_() ->
     cases([
         {"creates a node and what is missing above it", fun(S) ->
             ?assertEqual(ok, pando:put(S, [a, b, c], 1)),
-            ?assertEqual({ok, #{[a] => undefined, [a, b] => undefined, [a, b, c] => 1}}, pando:get_many(S, "**"))
+            ?assertEqual(
+                {ok, #{[a] => undefined, [a, b] => undefined, [a, b, c] => 1}}, pando:get_many(S, "**")
+            )
         end},
         {"replaces a payload of any kind by one of any kind", fun(S) ->
             Payloads = [
@@ -63,7 +66,9 @@ put_test_() ->
         {"a path with steps up is a path like any other", fun(S) ->
             ok = pando:put(S, [a], 1),
             ?assertEqual({ok, #{[b] => #{payload_version => 1}}}, pando_adv:put(S, [a, $^, b], 2)),
-            ?assertEqual({ok, #{[b] => #{data => 2, payload_version => 2}}}, pando_adv:put(S, "/:a/./../:b", 3))
+            ?assertEqual(
+                {ok, #{[b] => #{data => 2, payload_version => 2}}}, pando_adv:put(S, "/:a/./../:b", 3)
+            )
         end}
     ]).
 
@@ -118,9 +123,12 @@ put_answers_test_() ->
             ?assertEqual({ok, #{[k] => #{has_data => true}}}, pando_adv:clear_payload(S, [k], Has)),
             ?assertEqual({ok, #{[k] => #{}}}, pando_adv:clear_payload(S, [k], Has)),
             ?assertEqual({ok, #{[k] => #{is_sproc => true}}}, pando_adv:put(S, [k], fun lists:sum/1, Has)),
-            ?assertEqual({ok, #{[k] => #{has_data => true, is_sproc => true}}}, pando_adv:put(S, [k], 1, Has)),
             ?assertEqual(
-                {ok, #{[k] => #{has_data => true, is_sproc => true}}}, pando_adv:put(S, [k], fun lists:sum/1, Has)
+                {ok, #{[k] => #{has_data => true, is_sproc => true}}}, pando_adv:put(S, [k], 1, Has)
+            ),
+            ?assertEqual(
+                {ok, #{[k] => #{has_data => true, is_sproc => true}}},
+                pando_adv:put(S, [k], fun lists:sum/1, Has)
             ),
             ?assertEqual({ok, #{[k] => #{is_sproc => true}}}, pando_adv:clear_payload(S, [k], Has))
         end},
@@ -136,12 +144,15 @@ put_answers_test_() ->
         end},
         {"the simple form answers ok whatever is asked for", fun(S) ->
             ?assertEqual(ok, pando:put(S, [a], 1, #{props_to_return => [payload]})),
-            ?assertEqual(ok, pando:put(S, [a], 2, #{return_indirect_deletes => false, include_root_props => true})),
+            ?assertEqual(
+                ok, pando:put(S, [a], 2, #{return_indirect_deletes => false, include_root_props => true})
+            ),
             ?assertEqual(ok, pando:put(S, [a], 2, #{expect_specific_node => false}))
         end}
     ]).
 
-%% The VM crashes when a thread that is no scheduler makes a map of many keys: so no such thread may make an answer.
+%% The VM crashes when a thread that is no scheduler makes a map of many keys: so no such thread may make an
+%% answer.
 answers_of_any_size_test_() ->
     cases([
         {title({maps, 'of', Size, keys}), fun(S) ->
@@ -150,13 +161,20 @@ answers_of_any_size_test_() ->
             ok = pando:put(S, Path, Map),
             ?assertEqual({ok, #{Path => #{data => Map, payload_version => 2}}}, pando_adv:put(S, Path, 1)),
             ok = pando:put(S, Path, Map),
-            ?assertEqual({ok, #{Path => #{data => Map, payload_version => 4}}}, pando_adv:update(S, Path, {2, Map})),
-            ?assertMatch(
-                {error, {pando, mismatching_node, #{node_props := #{data := {2, Map}}}}}, pando:create(S, Path, 1)
+            ?assertEqual(
+                {ok, #{Path => #{data => Map, payload_version => 4}}}, pando_adv:update(S, Path, {2, Map})
             ),
-            ?assertEqual({ok, #{Path => #{data => {2, Map}, payload_version => 5}}}, pando_adv:clear_payload(S, Path)),
+            ?assertMatch(
+                {error, {pando, mismatching_node, #{node_props := #{data := {2, Map}}}}},
+                pando:create(S, Path, 1)
+            ),
+            ?assertEqual(
+                {ok, #{Path => #{data => {2, Map}, payload_version => 5}}}, pando_adv:clear_payload(S, Path)
+            ),
             ok = pando:put(S, Path, Map),
-            ?assertMatch({ok, #{Path := #{data := Map, delete_reason := explicit}}}, pando_adv:delete(S, Path))
+            ?assertMatch(
+                {ok, #{Path := #{data := Map, delete_reason := explicit}}}, pando_adv:delete(S, Path)
+            )
         end}
      || Size <- [32, 33, 128, 129, 1000, 20000]
     ] ++ [
@@ -165,8 +183,12 @@ answers_of_any_size_test_() ->
                 [ok = pando:put(S, [big, <<Part, N>>], {Part, N}) || N <- lists:seq(1, 100)]
             end),
             {ok, Gone} = pando_adv:delete(S, [big]),
-            Expected = [{[big], none} | [{[big, <<Part, N>>], {Part, N}} || Part <- lists:seq(1, 20), N <- lists:seq(1, 100)]],
-            ?assertEqual(lists:sort(Expected), lists:sort([{P, maps:get(data, Props, none)} || {P, Props} <- maps:to_list(Gone)]))
+            Written = [{Part, N} || Part <- lists:seq(1, 20), N <- lists:seq(1, 100)],
+            Expected = [{[big], none} | [{[big, <<Part, N>>], {Part, N}} || {Part, N} <- Written]],
+            ?assertEqual(
+                lists:sort(Expected),
+                lists:sort([{P, maps:get(data, Props, none)} || {P, Props} <- maps:to_list(Gone)])
+            )
         end}
     ]).
 
@@ -244,7 +266,9 @@ update_test_() ->
             ?assertEqual(ok, pando:update(S, [a, b], 2)),
             ?assertEqual(ok, pando:'update!'(S, [a], 3)),
             ?assertEqual(ok, pando:'update!'(S, [a], 3, #{})),
-            ?assertEqual({ok, #{[a, b] => #{data => 2, payload_version => 3}}}, pando_adv:update(S, [a, b], 4)),
+            ?assertEqual(
+                {ok, #{[a, b] => #{data => 2, payload_version => 3}}}, pando_adv:update(S, [a, b], 4)
+            ),
             ?assertEqual({ok, #{[a] => 3, [a, b] => 4}}, pando:get_many(S, "**"))
         end},
         {"the root", fun(S) ->
@@ -280,8 +304,9 @@ counters_test_() ->
             Steps = [
                 {1, 1}, {1, 1}, {1.0, 2}, {1, 3}, {"1", 4}, {"1", 4}, {[$1], 4}, {<<"1">>, 5},
                 {#{a => 1, b => 2}, 6}, {#{b => 2, a => 1}, 6}, {fun lists:sum/1, 7}, {fun lists:sum/1, 7},
-                {{p_data, fun lists:sum/1}, 8}, {undefined, 9}, {'$__NO_PAYLOAD__', 10}, {'$__NO_PAYLOAD__', 10},
-                {0.0, 11}, {1 bsl 64, 12}, {1 bsl 64, 12}, {lists:seq(1, 300), 13}, {lists:seq(1, 300), 13}
+                {{p_data, fun lists:sum/1}, 8}, {undefined, 9}, {'$__NO_PAYLOAD__', 10},
+                {'$__NO_PAYLOAD__', 10}, {0.0, 11}, {1 bsl 64, 12}, {1 bsl 64, 12},
+                {lists:seq(1, 300), 13}, {lists:seq(1, 300), 13}
             ],
             [
                 begin

@@ -1,5 +1,5 @@
-%% Reads take a quick way on a normal scheduler or a slow way on a dirty one, by size: both answer alike. And large
-%% binaries are shared, not copied.
+%% Reads take a quick way on a normal scheduler or a slow way on a dirty one, by size: both answer alike. And
+%% large binaries are shared, not copied.
 -module(pando_quick_read_tests).
 
 -include_lib("eunit/include/eunit.hrl").
@@ -27,7 +27,8 @@ paths() ->
 
 values() ->
     %% External format: a binary takes 6 bytes more than its own, a list of small integers 3 more as a string.
-    Bytes = lists:append([around(?QUICK_PAYLOAD_SIZE_BYTES_MAX - Header) || Header <- [0, 1, 3, 4, 5, 6, 7, 10]]),
+    Headers = [0, 1, 3, 4, 5, 6, 7, 10],
+    Bytes = lists:append([around(?QUICK_PAYLOAD_SIZE_BYTES_MAX - Header) || Header <- Headers]),
     [binary:copy(<<"v">>, Size) || Size <- lists:usort(Bytes)] ++
         [lists:duplicate(Size, 7) || Size <- lists:usort(Bytes)] ++
         [
@@ -74,7 +75,9 @@ payloads_test_() ->
 all_reads_find(S, Path, Value) ->
     %% The second time as a pattern, which has one way only.
     {ok, #{Path := Props}} = pando_adv:get_many(S, Path, ?ALL_PROPS),
-    ?assertMatch(#{data := Value, has_data := true, raw_payload := {p_data, Value}, child_names := []}, Props),
+    ?assertMatch(
+        #{data := Value, has_data := true, raw_payload := {p_data, Value}, child_names := []}, Props
+    ),
     ?assertEqual({ok, #{Path => Props}}, pando_adv:get(S, Path, ?ALL_PROPS)),
     ?assertEqual({ok, Value}, pando:get(S, Path)),
     ?assertEqual({ok, Value}, pando:get(S, Path, #{favor => consistency})),
@@ -140,7 +143,8 @@ binaries_test_() ->
             Name = rand_bytes(60000),
             ok = pando:put(S, [Name], 1),
             ?assertEqual({ok, #{[Name] => 1}}, pando:get_many(S, "*")),
-            {ok, #{[] := #{child_names := Names}}} = pando_adv:get(S, [], #{props_to_return => [child_names]}),
+            Options = #{props_to_return => [child_names]},
+            {ok, #{[] := #{child_names := Names}}} = pando_adv:get(S, [], Options),
             ?assertEqual([Name], Names)
         end}
     ]).

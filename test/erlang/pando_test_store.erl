@@ -63,8 +63,8 @@ new_name() ->
 unique() ->
     integer_to_list(erlang:unique_integer([positive])).
 
-%% Runs `Test' with the primary log level `Level': faults that a test provokes are logged, as they should be, but not
-%% onto the screen of who runs the tests.
+%% Runs `Test' with the primary log level `Level': faults that a test provokes are logged, as they should be,
+%% but not onto the screen of who runs the tests.
 -spec log_level(logger:level() | none, fun(() -> Result)) -> Result.
 log_level(Level, Test) ->
     #{level := Before} = logger:get_primary_config(),
@@ -118,8 +118,8 @@ drop_messages() ->
     after 0 -> ok
     end.
 
-%% Runs `Body(N)' for each `N' in 1..Count, each in a process of its own, and answers the results in order. A crash of
-%% one is a crash of the caller.
+%% Runs `Body(N)' for each `N' in 1..Count, each in a process of its own, and answers the results in order. A
+%% crash of one is a crash of the caller.
 -spec parallel(pos_integer(), fun((pos_integer()) -> Result)) -> [Result].
 parallel(Count, Body) ->
     Started = [spawn_monitor(fun() -> exit({result, Body(N)}) end) || N <- lists:seq(1, Count)],
@@ -133,7 +133,8 @@ parallel(Count, Body) ->
 
 %%% Other operating-system processes
 
-%% Starts another Erlang VM that calls `Module:Function(Arguments)' (strings), hands it to `Test', and ends it with it.
+%% Starts another Erlang VM that calls `Module:Function(Arguments)' (strings), hands it to `Test', and ends it
+%% with it.
 -spec start_erl(module(), atom(), [string()], fun((erl()) -> Result)) -> Result.
 start_erl(Module, Function, Arguments, Test) ->
     #{port := Port} = Erl = start_erl(Module, Function, Arguments),
