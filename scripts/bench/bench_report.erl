@@ -172,6 +172,7 @@ size_rows(#{loaded := Loaded, empty := Empty, node_count := NodeCount}) ->
         size_row(none, "  of it, by the VM's own count", bytes, vm_bytes_per_node, Loaded),
         size_row(none, "  at its peak while loading", bytes, peak_bytes_per_node, Loaded),
         size_row(none, "  after opening it again", bytes, resident_bytes_per_node_reopened, Loaded),
+        size_row(none, "resident memory of a VM's first store, empty", bytes, resident_bytes_first_store, Loaded),
         size_row(none, "disk per node, after a clean stop", bytes, disk_bytes_per_node, Loaded),
         size_row(none, With("load,") ++ ", 128 callers", ms, load_ms, Loaded),
         size_row(none, With("open,") ++ ", after a clean stop", ms, open_ms_stopped, Loaded),

@@ -5,7 +5,7 @@
 
 -export([loaded_store/2, empty_store/1]).
 %% Called in the child VM.
--export([ready/0, load/2, open/1, check/1, resident_bytes_settled/0, keep_writing/1]).
+-export([ready/0, load/2, open_beside/1, open/1, check/1, resident_bytes_settled/0, keep_writing/1]).
 
 -export_type([loaded/0, empty/0]).
 
@@ -14,6 +14,7 @@
     resident_bytes_per_node := float(),
     peak_bytes_per_node := float(),
     resident_bytes_per_node_reopened := float(),
+    resident_bytes_first_store := integer(),
     vm_bytes_per_node := float(),
     disk_bytes_per_node := float(),
     load_ms := float(),
@@ -47,6 +48,8 @@ loaded_store(Directory, NodeCount) ->
     DiskBytes = size_bytes(Directory),
 
     Second = start_child(),
+    WithoutStore = call(Second, resident_bytes_settled, []),
+    ok = call(Second, open_beside, [Directory]),
     Before = call(Second, resident_bytes_settled, []),
     {OpenMsStopped, StatusStopped} = call(Second, open, [Directory]),
     ok = call(Second, check, [NodeCount]),
@@ -62,6 +65,7 @@ loaded_store(Directory, NodeCount) ->
     ok = file:del_dir_r(Directory),
     Loaded#{
         resident_bytes_per_node_reopened => (After - Before) / NodeCount,
+        resident_bytes_first_store => Before - WithoutStore,
         disk_bytes_per_node => DiskBytes / NodeCount,
         open_ms_stopped => OpenMsStopped,
         open_ms_killed => OpenMsKilled,
@@ -127,6 +131,13 @@ timed_ms(Fun) ->
 ready() ->
     {ok, _} = application:ensure_all_started(pando),
     ok = pando_nif:noop().
+
+%% @private Opens a new store beside the one that is measured: what the first open store of a VM costs is no cost of
+%% that one's nodes.
+-spec open_beside(file:filename()) -> ok.
+open_beside(Directory) ->
+    {ok, bench_beside} = pando:start(filename:join(Directory, "beside"), bench_beside),
+    ok.
 
 %% @private Opens a new store and puts each node once; then how much more memory is resident than with the
 %% empty one.
