@@ -12,6 +12,9 @@
 %% How long the native side may take to close a store, in milliseconds.
 -define(CLOSE_TIMEOUT_MS, 15000).
 
+%% How long a store that could not be opened waits to be asked why, in milliseconds.
+-define(ASK_TIMEOUT_MS, 10000).
+
 -record(state, {
     store_id :: pando_backend:store_id(),
     directory :: binary(),
@@ -19,7 +22,7 @@
     opened :: atomics:atomics_ref(),
     %% Keeps the store open: when it is collected, the store closes.
     handle :: reference() | undefined,
-    phase = opening :: opening | open,
+    phase = opening :: opening | open | {failed, term()},
     waiting = [] :: [gen_server:from()]
 }).
 
@@ -93,9 +96,11 @@ unique() ->
     erlang:unique_integer([positive]).
 
 -spec handle_call(await_open | stop | data_dir, gen_server:from(), #state{}) ->
-    {reply, term(), #state{}} | {noreply, #state{}} | {stop, term(), ok, #state{}}.
+    {reply, term(), #state{}} | {noreply, #state{}} | {stop, term(), term(), #state{}}.
 handle_call(await_open, _From, #state{phase = open} = State) ->
     {reply, ok, State};
+handle_call(await_open, _From, #state{phase = {failed, Reason}} = State) ->
+    {stop, {shutdown, {open_failed, Reason}}, {error, Reason}, State};
 handle_call(await_open, From, #state{waiting = Waiting} = State) ->
     {noreply, State#state{waiting = [From | Waiting]}};
 handle_call(data_dir, _From, #state{data_dir = DataDir} = State) ->
@@ -115,14 +120,19 @@ handle_info({pando_opened, StoreId, ok}, #state{store_id = StoreId, opened = Ope
     {noreply, answer_waiting(ok, State#state{phase = open})};
 handle_info({pando_opened, StoreId, {error, Native}}, #state{store_id = StoreId, opened = Opened} = State) ->
     Reason = pando_directory:open_error(Native, State#state.directory),
-    Answered = answer_waiting({error, Reason}, State),
-    case atomics:get(Opened, 1) of
-        0 ->
-            {stop, {shutdown, {open_failed, Reason}}, Answered};
-        1 ->
+    case {atomics:get(Opened, 1), State#state.waiting} of
+        {0, []} ->
+            %% Whoever starts the store has not asked yet: the reason waits for the question.
+            erlang:send_after(?ASK_TIMEOUT_MS, self(), nobody_asked),
+            {noreply, State#state{phase = {failed, Reason}}};
+        {0, _} ->
+            {stop, {shutdown, {open_failed, Reason}}, answer_waiting({error, Reason}, State)};
+        {1, _} ->
             ?LOG_ERROR("Store ~ts could not be opened again: ~0tp", [StoreId, Reason], ?LOG_DOMAIN),
-            {stop, {open_failed, Reason}, Answered}
+            {stop, {open_failed, Reason}, answer_waiting({error, Reason}, State)}
     end;
+handle_info(nobody_asked, #state{phase = {failed, Reason}} = State) ->
+    {stop, {shutdown, {open_failed, Reason}}, State};
 handle_info({pando_halted, StoreId, Text}, #state{store_id = StoreId} = State) ->
     ?LOG_ERROR("Store ~ts has halted and will be opened again: ~ts", [StoreId, Text], ?LOG_DOMAIN),
     {stop, {store_halted, Text}, State};

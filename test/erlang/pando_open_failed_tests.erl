@@ -123,6 +123,26 @@ fails_with_any_kind(Dir, S) ->
     ?assert(is_atom(Kind) andalso is_binary(Reason)),
     ?assertEqual(undefined, whereis(S)).
 
+%% The reason waits for the one who starts the store: it used to be gone when opening failed before the question came.
+a_failure_that_nobody_has_asked_for_yet_test() ->
+    pando_test_store:with_dir(fun(Dir) ->
+        S = new_name(),
+        ok = filelib:ensure_path(Dir),
+        ok = file:write_file(filename:join(Dir, S), ""),
+        Config = #{store_id => S, data_dir => Dir, opened => atomics:new(1, [])},
+        {ok, Supervisor} = pando_sup:start_store(Config),
+        Monitor = monitor(process, Supervisor),
+        Server = whereis(S),
+        pando_test_store:await(fun() -> lists:keymember(failed, 1, phases(sys:get_state(Server))) end),
+        ?assertMatch({error, {pando, open_failed, #{kind := not_a_directory}}}, pando_server:await_open(Server, infinity)),
+        receive
+            {'DOWN', Monitor, process, Supervisor, Reason} -> ?assertEqual(shutdown, Reason)
+        end
+    end).
+
+phases(ServerState) ->
+    [Field || Field <- tuple_to_list(ServerState), is_tuple(Field)].
+
 the_identity_test_() ->
     Identity = fun(Directory) -> filename:join(Directory, "IDENTITY") end,
     [
