@@ -8,7 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::reaper::Reaper;
 
-/// Threads that run consensus tasks; none of them ever waits for a disk.
+/// Threads that run consensus tasks. One waits for a disk only where it reads entries that the log no longer has in memory:
+/// when a store opens.
 const CONSENSUS_THREADS: usize = 1;
 /// Memory of each thread's stack.
 const STACK_SIZE_BYTES: usize = 2 * 1024 * 1024;
