@@ -514,4 +514,4 @@ pattern_includes_root_node(Pattern) ->
 
 -spec raise_invalid_path(#{path := term(), component => term()}) -> no_return().
 raise_invalid_path(Props) ->
-    error({pando_ex, invalid_path, Props}).
+    pando_errors:raise_misuse(invalid_path, Props).

@@ -51,7 +51,7 @@ from_chars([Head | _] = Chars) when ?IS_UNICODE_CHAR(Head) ->
             parse(literal_segments(split_chars(Chars, [], [])), Chars)
     end;
 from_chars(Path) ->
-    error({pando_ex, invalid_path, #{path => Path}}).
+    pando_errors:raise_misuse(invalid_path, #{path => Path}).
 
 %% @doc The path that literals and values stand for together.
 -spec from_parts([pando_path:part()]) -> pando_path:pattern().
@@ -200,7 +200,7 @@ atom_chars({value, Value}) ->
 atom_of_chars(Chars, Segment, Input) ->
     case length(Chars) =< ?ATOM_LENGTH_MAX of
         true -> list_to_atom(Chars);
-        false -> error({pando_ex, invalid_path, #{path => text(Input), component => text(Segment)}})
+        false -> pando_errors:raise_misuse(invalid_path, #{path => text(Input), component => text(Segment)})
     end.
 
 %% What the caller wrote, for an error: a list of parts as one text.
