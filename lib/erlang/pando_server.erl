@@ -15,6 +15,10 @@
 %% How long a store that could not be opened waits to be asked why, in milliseconds.
 -define(ASK_TIMEOUT_MS, 10000).
 
+%% How long a store that cannot be opened again waits before its supervisor tries it again, in milliseconds: so long that
+%% `pando_store_sup' never counts too many restarts. A disk that fails for a while is waited for.
+-define(REOPEN_PAUSE_MS, 7000).
+
 -record(state, {
     store_id :: pando_backend:store_id(),
     directory :: binary(),
@@ -22,7 +26,8 @@
     opened :: atomics:atomics_ref(),
     %% Keeps the store open: when it is collected, the store closes.
     handle :: reference() | undefined,
-    phase = opening :: opening | open | {failed, term()},
+    %% `failed': never was open, and nobody has asked yet. `pausing': was open, could not be opened again.
+    phase = opening :: opening | open | {failed | pausing, term()},
     waiting = [] :: [gen_server:from()]
 }).
 
@@ -101,6 +106,8 @@ handle_call(await_open, _From, #state{phase = open} = State) ->
     {reply, ok, State};
 handle_call(await_open, _From, #state{phase = {failed, Reason}} = State) ->
     {stop, {shutdown, {open_failed, Reason}}, {error, Reason}, State};
+handle_call(await_open, _From, #state{phase = {pausing, Reason}} = State) ->
+    {reply, {error, Reason}, State};
 handle_call(await_open, From, #state{waiting = Waiting} = State) ->
     {noreply, State#state{waiting = [From | Waiting]}};
 handle_call(data_dir, _From, #state{data_dir = DataDir} = State) ->
@@ -128,9 +135,14 @@ handle_info({pando_opened, StoreId, {error, Native}}, #state{store_id = StoreId,
         {0, _} ->
             {stop, {shutdown, {open_failed, Reason}}, answer_waiting({error, Reason}, State)};
         {1, _} ->
-            ?LOG_ERROR("Store ~ts could not be opened again: ~0tp", [StoreId, Reason], ?LOG_DOMAIN),
-            {stop, {open_failed, Reason}, answer_waiting({error, Reason}, State)}
+            Pause = application:get_env(pando, reopen_pause_ms, ?REOPEN_PAUSE_MS),
+            Report = "Store ~ts could not be opened again, next attempt in ~b ms: ~ts",
+            ?LOG_ERROR(Report, [StoreId, Pause, pando_errors:format(Reason)], ?LOG_DOMAIN),
+            erlang:send_after(Pause, self(), {give_up, Reason}),
+            {noreply, answer_waiting({error, Reason}, State#state{phase = {pausing, Reason}})}
     end;
+handle_info({give_up, Reason}, State) ->
+    {stop, {open_failed, Reason}, State};
 handle_info(nobody_asked, #state{phase = {failed, Reason}} = State) ->
     {stop, {shutdown, {open_failed, Reason}}, State};
 handle_info({pando_halted, StoreId, Text}, #state{store_id = StoreId} = State) ->

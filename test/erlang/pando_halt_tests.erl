@@ -63,6 +63,41 @@ panic_under_load(Dir, Thread) ->
     ?assertEqual(Before, pando:get_many(S, "**")),
     ok = pando:stop(S).
 
+%% More failures than the supervisor would count if there were no pause between them.
+a_directory_that_is_away_for_a_while_is_waited_for_test_() ->
+    {timeout, 60, fun() ->
+        with_dir(fun(Dir) ->
+            quietly(fun() ->
+                application:set_env(pando, reopen_pause_ms, 500),
+                try away_for_a_while(Dir) after application:unset_env(pando, reopen_pause_ms) end
+            end)
+        end)
+    end}.
+
+away_for_a_while(Dir) ->
+    S = new_name(),
+    {ok, S} = pando:start(Dir, S),
+    ok = pando:put(S, [a], 1),
+    Directory = filename:join(Dir, S),
+    ok = file:rename(Directory, Directory ++ ".away"),
+    ok = file:write_file(Directory, ""),
+    ok = pando_nif:provoke_panic(S, apply),
+    await(fun() -> {error, noproc} =:= pando:get(S, [a]) end),
+    %% Two attempts have failed: the second server is pausing, or a third has begun.
+    Failing = fun() -> case whereis(S) of undefined -> await_server(S); Pid -> Pid end end,
+    First = Failing(),
+    await(fun() -> is_pid(whereis(S)) andalso whereis(S) =/= First end),
+    ?assertMatch({error, {pando, open_failed, #{kind := not_a_directory}}}, pando_server:await_open(Failing(), infinity)),
+    ok = file:delete(Directory),
+    ok = file:rename(Directory ++ ".away", Directory),
+    await(fun() -> {ok, 1} =:= pando:get(S, [a]) end),
+    ok = pando:put(S, [a], 2),
+    ok = pando:stop(S).
+
+await_server(S) ->
+    await(fun() -> is_pid(whereis(S)) end),
+    whereis(S).
+
 write_until_told(Main, S, N, M, Acknowledged, Errors) ->
     Now = pando:put(S, [w, <<N>>], M),
     [Main ! {working, N} || M =:= 1],

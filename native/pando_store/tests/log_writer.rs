@@ -4,7 +4,7 @@
 
 mod support;
 
-use pando_store::disk::{Failure, MemoryDisk, Operation};
+use pando_store::disk::{Disk, Failure, MemoryDisk, Operation};
 use pando_store::log::{Log, LogEntry, LogError, LogOptions, LogPosition};
 use std::io::ErrorKind;
 use std::sync::mpsc::channel;
@@ -250,4 +250,35 @@ fn a_disk_that_stays_full_stops_the_log_and_what_was_acknowledged_can_be_opened_
     image.set_capacity_bytes(Some(20 * 1024));
     let (log, _) = open(&image);
     assert_eq!(read_all(&log), entries(1, 0..count, 1000));
+}
+
+#[test]
+fn a_segment_that_cannot_be_unlinked_refuses_no_write_and_goes_when_it_can() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    for index in 0..50 {
+        append(&log, entries(1, index..index + 1, 1000)).unwrap();
+    }
+    disk.fail(Failure {
+        operation: Operation::Remove,
+        path_suffix: ".segment".to_owned(),
+        after: 0,
+        times: 2,
+        kind: std::io::ErrorKind::PermissionDenied,
+    });
+    purge(&log, at(1, 39)).unwrap();
+    let begin = std::time::Instant::now();
+    let waits_long = || begin.elapsed() > std::time::Duration::from_secs(60);
+    while log.state().unlink_error.is_none() {
+        assert!(!waits_long(), "the failure is not told");
+        std::thread::yield_now();
+    }
+    assert_eq!(log.state().reserve_error, None, "writes would be refused");
+    append(&log, entries(1, 50..51, 1000)).unwrap();
+    let is_there = || disk.list(log_path()).unwrap().contains(&"0000000000000001.segment".to_owned());
+    while is_there() || log.state().unlink_error.is_some() {
+        assert!(!waits_long(), "it is not tried again");
+        std::thread::yield_now();
+    }
+    assert_eq!(read_all(&log), entries(1, 40..51, 1000));
 }

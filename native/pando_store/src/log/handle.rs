@@ -206,13 +206,21 @@ impl<E: LogEntry> Log<E> {
     /// What there is.
     pub fn state(&self) -> LogState {
         let reserve_error = self.inner.preparer.last_error();
+        let unlink_error = self.inner.preparer.unlink_error();
         let state = self.inner.shared.lock();
         let poisoned = match &state.lifecycle {
             Lifecycle::Poisoned(reason) => Some(reason.clone()),
             Lifecycle::Open | Lifecycle::Closing => None,
         };
         let (purged, last) = (state.index.purged(), state.index.last());
-        LogState { purged, last, entry_count: state.index.entry_count(), poisoned, reserve_error }
+        LogState {
+            purged,
+            last,
+            entry_count: state.index.entry_count(),
+            poisoned,
+            reserve_error,
+            unlink_error,
+        }
     }
 
     /// Bytes written since the log was opened, and those it held then: grows, and never shrinks while it is open.

@@ -2,7 +2,8 @@
 //!
 //! 1. At most one segment is asked for at a time; the writer takes it before it asks for the next.
 //! 2. What could not be made is tried again, with a smaller size if space is short; nothing is given up for good.
-//! 3. Segments are unlinked oldest first, each made durable before the next: a crash never leaves a gap.
+//! 3. Segments are unlinked oldest first, each made durable before the next: a crash never leaves a gap. One that cannot
+//!    be unlinked is tried again, and those after it wait; no write is refused for it.
 
 use super::options::{PREPARE_RETRY_MS, PREPARE_WAIT_MS_MAX, SEGMENT_GROWTH};
 use super::segment::Segment;
@@ -36,6 +37,8 @@ struct State {
     last_error: Option<Arc<str>>,
     try_now: bool,
     unlink: VecDeque<PathBuf>,
+    unlink_now: bool,
+    unlink_error: Option<Arc<str>>,
     is_closing: bool,
     is_gone: bool,
 }
@@ -89,8 +92,14 @@ impl Preparer {
 
     /// Unlinks segments, in this order.
     pub(super) fn unlink(&self, paths: impl IntoIterator<Item = PathBuf>) {
-        self.lock().unlink.extend(paths);
+        let mut state = self.lock();
+        state.unlink.extend(paths);
+        state.unlink_now = true;
         self.wanted.notify_one();
+    }
+
+    pub(super) fn unlink_error(&self) -> Option<Arc<str>> {
+        self.lock().unlink_error.clone()
     }
 
     pub(super) fn last_error(&self) -> Option<Arc<str>> {
@@ -117,14 +126,19 @@ impl Preparer {
     fn work(&self) {
         let mut state = self.lock();
         while !state.is_closing {
-            if let Some(path) = state.unlink.pop_front() {
+            if let Some(path) = state.unlink.front().filter(|_| state.unlink_now).cloned() {
                 drop(state);
                 let removed = self.remove(&path);
                 state = self.lock();
-                if let Err(error) = removed {
-                    // The next open removes what is left over; removing the rest now could leave a gap.
-                    state.unlink.clear();
-                    state.last_error = Some(Arc::from(error.to_string()));
+                match removed {
+                    Ok(()) => {
+                        state.unlink.pop_front();
+                        state.unlink_error = None;
+                    }
+                    Err(error) => {
+                        state.unlink_now = false;
+                        state.unlink_error = Some(Arc::from(error.to_string()));
+                    }
                 }
             } else if let Some(request) = state.request.filter(|_| state.try_now) {
                 state.try_now = false;
@@ -132,12 +146,13 @@ impl Preparer {
                 let made = self.make(request);
                 state = self.lock();
                 self.note(&mut state, made);
-            } else if state.request.is_some() {
+            } else if state.request.is_some() || !state.unlink.is_empty() {
                 let retry = Duration::from_millis(PREPARE_RETRY_MS);
                 let (waited, timeout) =
                     self.wanted.wait_timeout(state, retry).unwrap_or_else(PoisonError::into_inner);
                 state = waited;
                 state.try_now |= timeout.timed_out();
+                state.unlink_now |= timeout.timed_out();
             } else {
                 state = self.wanted.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
@@ -175,7 +190,11 @@ impl Preparer {
     }
 
     fn remove(&self, path: &std::path::Path) -> Result<(), DiskError> {
-        self.disk.remove_file(path)?;
+        match self.disk.remove_file(path) {
+            // Gone already: it was the sync that failed the last time.
+            Err(error) if error.is_not_found() => {}
+            removed => removed?,
+        }
         self.disk.sync_dir(&self.directory)
     }
 }

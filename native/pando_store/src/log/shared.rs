@@ -24,6 +24,8 @@ pub struct LogState {
     /// Why the next segment could not be made in advance, if so. The current one still takes writes: stop taking
     /// proposals now, before the log has to stop. The log keeps trying.
     pub reserve_error: Option<Arc<str>>,
+    /// Why an old segment could not be unlinked, if so: it takes room, and nothing else. The log keeps trying.
+    pub unlink_error: Option<Arc<str>>,
 }
 
 /// An operation on its way to the disk.
