@@ -7,7 +7,9 @@ mod support;
 use pando_store::directory::StoreId;
 use pando_store::disk::{Access, Disk, Failure, MemoryDisk, Operation, RealDisk};
 use pando_store::log::LogPosition;
-use pando_store::snapshot::{SnapshotDirectory, SnapshotError, SnapshotReader};
+use pando_store::snapshot::{
+    METADATA_BYTES_MAX, RECORD_BYTES_MAX, SnapshotDirectory, SnapshotError, SnapshotReader,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use support::*;
@@ -187,4 +189,28 @@ fn a_snapshot_on_the_real_file_system_comes_back() {
     records().iter().for_each(|record| writer.append(record).unwrap());
     writer.finish().unwrap();
     assert_eq!(read(&mut open().newest_valid().unwrap().reader.unwrap()).unwrap(), records());
+}
+
+#[test]
+fn limits_of_the_metadata_are_kept_on_both_sides() {
+    let directory = open_on(&MemoryDisk::new());
+    let largest = vec![7; METADATA_BYTES_MAX];
+    let mut writer = directory.create(at(1, 1), &largest).unwrap();
+    writer.append(b"a record").unwrap();
+    let name = writer.finish().unwrap();
+    assert_eq!(directory.read(name).unwrap().metadata(), largest);
+    let too_large = directory.create(at(1, 2), &vec![7; METADATA_BYTES_MAX + 1]).map(|_| ());
+    assert!(matches!(too_large, Err(SnapshotError::TooLarge { .. })));
+    assert_eq!(directory.list().unwrap(), vec![name]);
+}
+
+#[test]
+fn a_record_over_the_limit_is_refused_and_leaves_no_file() {
+    let disk = MemoryDisk::new();
+    let directory = open_on(&disk);
+    let mut writer = directory.create(at(1, 1), b"").unwrap();
+    let refused = writer.append(&vec![0; RECORD_BYTES_MAX + 1]);
+    assert!(matches!(refused, Err(SnapshotError::TooLarge { .. })));
+    drop(writer);
+    assert_eq!(disk.list(path()).unwrap(), Vec::<String>::new());
 }
