@@ -24,7 +24,6 @@ pub const CHUNK_STEPS_MAX: u64 = 8_192;
 pub struct Cursor {
     scan: Option<Scan>,
     reaper: Reaper,
-    log_index: u64,
 }
 
 /// Some of a cursor's nodes.
@@ -46,13 +45,7 @@ impl Cursor {
         Ok(Cursor {
             scan: Some(Scan::new(&view.state, pattern, include_root)?),
             reaper: open.store().reaper().clone(),
-            log_index: view.applied_index(),
         })
-    }
-
-    /// The point of the log that all chunks show.
-    pub fn log_index(&self) -> u64 {
-        self.log_index
     }
 
     /// The next nodes; there may be none in a chunk with more to follow.

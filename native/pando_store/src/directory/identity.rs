@@ -3,7 +3,8 @@
 //! {magic 8, version u32, reserved u32, store id 16, member id u64, crc32 of all before u32}
 
 use super::{DirectoryError, StoreId};
-use crate::disk::{ByteReader, Disk, read_small_file, write_file_atomically};
+use crate::bytes::ByteReader;
+use crate::disk::{Disk, read_small_file, write_file_atomically};
 use std::path::Path;
 
 const MAGIC: [u8; 8] = *b"PANDOIDN";

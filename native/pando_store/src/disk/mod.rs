@@ -6,12 +6,10 @@
 //! 3. The unit that the hardware writes whole is a sector of [`SECTOR_BYTES`]; sectors of one unsynced write may reach
 //!    the disk in any order, or not at all.
 
-mod byte_reader;
 mod memory_disk;
 mod memory_file;
 mod real_disk;
 
-pub(crate) use byte_reader::ByteReader;
 pub use memory_disk::{Failure, MemoryDisk};
 pub use real_disk::RealDisk;
 

@@ -5,8 +5,8 @@
 //! and the header up to there, so the body is only looked at where a batch really begins: bytes that a user chose cannot
 //! make a search for batches slow.
 
+use crate::bytes::ByteReader;
 use crate::directory::StoreId;
-use crate::disk::ByteReader;
 use crc32fast::Hasher;
 
 pub(super) const BATCH_HEADER_BYTES: usize = 32;

@@ -1,7 +1,7 @@
 //! What the segments before a segment say, entries aside: the first record of every segment.
 
 use super::position::LogPosition;
-use crate::disk::ByteReader;
+use crate::bytes::ByteReader;
 
 const HAS_VOTE: u32 = 1;
 const HAS_COMMITTED: u32 = 2;

@@ -1,6 +1,6 @@
 //! Where an entry stands in the log, and what the log must know of an entry.
 
-use crate::disk::ByteReader;
+use crate::bytes::ByteReader;
 
 /// The bytes of an encoded position.
 pub(super) const POSITION_BYTES: usize = 24;

@@ -6,7 +6,7 @@
 use super::batch::ALIGNMENT_BYTES;
 use super::checkpoint::Checkpoint;
 use super::position::LogPosition;
-use crate::disk::ByteReader;
+use crate::bytes::ByteReader;
 
 pub(super) const RECORD_HEADER_BYTES: usize = 16;
 const KIND_PADDING: [u8; 7] = [0; 7];

@@ -2,8 +2,9 @@
 
 use super::names::{segment_path, temporary_path};
 use super::options::ZERO_FILL_BYTES;
+use crate::bytes::ByteReader;
 use crate::directory::StoreId;
-use crate::disk::{Access, ByteReader, Disk, DiskError, DiskFile};
+use crate::disk::{Access, Disk, DiskError, DiskFile};
 use std::path::{Path, PathBuf};
 
 /// The header takes a whole page, so that batches never share a sector with it.

@@ -4,8 +4,8 @@
 //! before and the metadata, metadata}; block {magic 4, body length u32, record count u32, crc32 u32, body}; footer {magic
 //! 4, reserved u32, record count u64, crc32 u32 of the checksums of header and blocks in order, crc32 u32 of the footer before it}.
 
+use crate::bytes::ByteReader;
 use crate::directory::StoreId;
-use crate::disk::ByteReader;
 use crate::log::LogPosition;
 use crc32fast::Hasher;
 

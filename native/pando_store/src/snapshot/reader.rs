@@ -5,8 +5,9 @@ use super::format::{
     BLOCK_HEADER_BYTES, FOOTER_BYTES, FORMAT_VERSION, HEADER_BYTES, HeaderError, Next, RECORD_LENGTH_BYTES,
     block_crc, decode_header, decode_next, encode_footer, metadata_length,
 };
+use crate::bytes::ByteReader;
 use crate::directory::StoreId;
-use crate::disk::{Access, ByteReader, Disk, DiskFile};
+use crate::disk::{Access, Disk, DiskFile};
 use crate::log::LogPosition;
 use crc32fast::Hasher;
 use std::path::{Path, PathBuf};
