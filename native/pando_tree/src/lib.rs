@@ -12,6 +12,7 @@ mod command;
 mod command_check;
 mod delete;
 pub mod limits;
+mod match_specification;
 #[cfg(test)]
 mod model;
 mod name;
@@ -26,6 +27,7 @@ mod put;
 mod scan;
 mod state;
 mod step;
+mod steps_left;
 pub mod term;
 #[cfg(test)]
 mod test_store;
@@ -36,6 +38,10 @@ pub use codec::{DecodeError, TreeBuilder, TreeRecords};
 pub use command::{Command, Expectation, Wanted};
 pub use command_check::check_path;
 pub use limits::Limit;
+pub use match_specification::{
+    BUILT_TERM_SIZE_BYTES_MAX, INTEGER_BITS_MAX, MATCH_SPECIFICATION_DEPTH_MAX, MatchSpecification,
+    MatchSpecificationError, VARIABLE_NUMBER_MAX,
+};
 pub use name::{Name, NameKind, Path};
 pub use name_map::{Cursor, Iter, NameMap};
 pub use node::{Children, Node};
@@ -44,3 +50,4 @@ pub use props::{DeleteReason, Props, PropsMask};
 pub use scan::{Progress, Pulled, Scan};
 pub use state::{Context, Found, State};
 pub use step::Step;
+pub use steps_left::OutOfSteps;
