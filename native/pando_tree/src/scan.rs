@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use crate::answer::Refusal;
 use crate::name::{Name, Path};
-use crate::name_map::Cursor;
 use crate::node::Node;
 use crate::pattern::{Candidates, Pattern, held_node};
 use crate::positions::Positions;
+use crate::sorted_map::Cursor;
 use crate::state::State;
 use crate::step::Step;
 use crate::walk::walk;
@@ -51,7 +51,7 @@ struct Open {
 
 #[derive(Debug)]
 enum Children {
-    All(Cursor<Arc<Node>>),
+    All(Cursor<Name, Arc<Node>>),
     Named { parent: Arc<Node>, names: std::vec::IntoIter<Name> },
 }
 
