@@ -12,6 +12,8 @@ mod command;
 mod command_check;
 mod condition;
 mod delete;
+mod edit;
+mod keep_while;
 pub mod limits;
 mod match_specification;
 #[cfg(test)]
