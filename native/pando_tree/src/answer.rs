@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::command::Wanted;
 use crate::limits::Limit;
 use crate::name::{Name, Path};
 use crate::props::Props;
@@ -20,13 +19,6 @@ pub enum Answer {
     Nodes(Vec<(Path, Props)>),
     /// Nothing was changed.
     Refused(Refusal),
-}
-
-impl Answer {
-    /// The answer of a success that concerned no node.
-    pub(crate) fn nothing(wanted: Option<&Wanted>) -> Answer {
-        if wanted.is_some() { Answer::Nodes(Vec::new()) } else { Answer::Done }
-    }
 }
 
 /// Why a command or a query was refused. Nothing was changed.

@@ -73,3 +73,15 @@ pub struct Wanted {
     /// Whether nodes that went because a condition of theirs ceased to hold are listed too.
     pub indirect_deletes: bool,
 }
+
+impl Command {
+    /// A put to one node, of which the caller wants to know only whether it worked.
+    pub fn put(path: Vec<Step>, payload: Payload) -> Command {
+        Command::Put { path, scope: Scope::One, payload, keep_while: None, wanted: None }
+    }
+
+    /// A removal of one node, of which the caller wants to know only whether it worked.
+    pub fn delete(path: Vec<Step>) -> Command {
+        Command::Delete { path, scope: Scope::One, wanted: None }
+    }
+}

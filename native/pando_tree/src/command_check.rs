@@ -55,7 +55,9 @@ impl Command {
 
     fn scope(&self) -> Scope {
         match self {
-            Command::Put { scope, .. } | Command::Delete { scope, .. } | Command::Clear { scope, .. } => *scope,
+            Command::Put { scope, .. } | Command::Delete { scope, .. } | Command::Clear { scope, .. } => {
+                *scope
+            }
         }
     }
 
@@ -77,9 +79,8 @@ impl Command {
 }
 
 fn path_size_bytes(steps: &[Step]) -> usize {
-    let size_bytes = |step: &Step| {
-        COMPONENT_SIZE_BYTES_FIXED + step.name_size_bytes() + step.condition_size_bytes()
-    };
+    let size_bytes =
+        |step: &Step| COMPONENT_SIZE_BYTES_FIXED + step.name_size_bytes() + step.condition_size_bytes();
     steps.iter().map(size_bytes).sum()
 }
 

@@ -22,7 +22,6 @@ use crate::preorder::Preorder;
 use crate::props::{DeleteReason, Props, PropsMask};
 use crate::scan::{Pulled, Scan};
 use crate::state::State;
-use crate::step::Step;
 use crate::steps_left::OutOfSteps;
 
 /// A command under way.
@@ -296,7 +295,9 @@ fn broken(
         });
     }
     // What cannot be scanned was refused when it was put.
-    let Ok(mut scan) = Scan::new(state, watched.path.clone(), false, None) else { return Ok(Some(no_node())) };
+    let Ok(mut scan) = Scan::new(state, watched.path.clone(), false, None) else {
+        return Ok(Some(no_node()));
+    };
     let mut has_match = false;
     loop {
         match scan.next_within(left) {
@@ -331,7 +332,11 @@ pub(crate) fn check_keep_while(
             continue;
         }
         if let Some(reason) = broken(state, &watched, &place, left)? {
-            return Err(Refusal::KeepWhileNotMet { name: names.last().cloned(), path: names.clone(), reason });
+            return Err(Refusal::KeepWhileNotMet {
+                name: names.last().cloned(),
+                path: names.clone(),
+                reason,
+            });
         }
     }
     Ok(())

@@ -38,11 +38,7 @@ impl<'tree> Walk<'tree> {
 }
 
 /// Follows the steps from the root.
-pub(crate) fn walk<'tree>(
-    root: &'tree Node,
-    steps: &[Step],
-    left: &mut u64,
-) -> Result<Walk<'tree>, Refusal> {
+pub(crate) fn walk<'tree>(root: &'tree Node, steps: &[Step], left: &mut u64) -> Result<Walk<'tree>, Refusal> {
     walk_from(root, &[], steps, left)
 }
 
