@@ -239,7 +239,8 @@ impl<'state> Edit<'state> {
         let changed = round.updated.iter().map(|(path, update)| (path, update.is_new));
         for (path, is_new) in changed.chain(round.removed.iter().map(|path| (path, false))) {
             for watcher in self.state.keep_while.pattern_watchers_around(path) {
-                if !(is_new && watcher == path)
+                let is_exempt = is_new && watcher == path;
+                if !is_exempt
                     && !doomed.contains(watcher)
                     && !all_hold(self.state, watcher, Asked::Patterns, &mut self.left)?
                 {
