@@ -13,7 +13,9 @@ use crate::match_specification::{MatchSpecification, MatchSpecificationError};
 use crate::name::Name;
 use crate::name_regex::NameRegex;
 use crate::term::TermError;
-use crate::term::parts::{ListParts, list_parts, tuple_parts, with_version, without_version};
+use crate::term::parts::{
+    ListParts, VERSION_SIZE_BYTES, list_parts, tuple_parts, with_version, without_version,
+};
 use crate::term::tokens::{Atom, Integer, Token, Tokens};
 
 const ROOT: i64 = b'/' as i64;
@@ -24,7 +26,8 @@ impl Condition {
     /// The condition that a term (with its version byte) is the record of, or that stands in one: a name, `$.`, `$/`.
     pub fn from_term(term: &[u8]) -> Result<Condition, BadCondition> {
         Limit::ConditionSizeBytes.check(term.len()).map_err(BadCondition::LimitExceeded)?;
-        Parser { parts: 0 }.condition(without_version(term)?, 0)
+        let whole: Arc<[u8]> = Arc::from(term);
+        Parser { whole: &whole, parts: 0 }.condition(without_version(&whole)?, 0)
     }
 
     /// The same of a term that was taken before. Should this version not know what an earlier one took, the condition
@@ -32,13 +35,15 @@ impl Condition {
     pub(crate) fn from_stored_term(term: &[u8]) -> Result<Condition, BadCondition> {
         match Condition::from_term(term) {
             Err(BadCondition::NotSupported { .. } | BadCondition::MatchSpecification) => {
-                Ok(Condition::new(Arc::from(term), Test::Exists(false)))
+                let whole: Arc<[u8]> = Arc::from(term);
+                Ok(Condition::new(&whole, without_version(&whole)?, Test::Exists(false)))
             }
             other => other,
         }
     }
 
-    fn new(term: Arc<[u8]>, test: Test) -> Condition {
+    /// `part` is a slice of `whole`, or a special component, which is not.
+    fn new(whole: &Arc<[u8]>, part: &[u8], test: Test) -> Condition {
         let siblings = Siblings::of(&test);
         let applies_to_grandchildren = match &test {
             Test::PathMatches(_) => true,
@@ -48,7 +53,17 @@ impl Condition {
             }
             _ => false,
         };
-        Condition { term, compiled: Arc::new(Compiled { test, siblings, applies_to_grandchildren }) }
+        let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
+        let range = start..start.wrapping_add(part.len());
+        let compiled = Arc::new(Compiled { test, siblings, applies_to_grandchildren });
+        match whole.get(range.clone()) {
+            Some(found) if found == part => Condition { whole: Arc::clone(whole), range, compiled },
+            _ => Condition {
+                whole: with_version(part).into(),
+                range: VERSION_SIZE_BYTES..VERSION_SIZE_BYTES + part.len(),
+                compiled,
+            },
+        }
     }
 }
 
@@ -58,12 +73,13 @@ impl From<TermError> for BadCondition {
     }
 }
 
-struct Parser {
+struct Parser<'a> {
+    whole: &'a Arc<[u8]>,
     /// How many conditions were read.
     parts: usize,
 }
 
-impl Parser {
+impl Parser<'_> {
     fn condition(&mut self, term: &[u8], depth: usize) -> Result<Condition, BadCondition> {
         self.parts += 1;
         Limit::ConditionParts.check(self.parts).map_err(BadCondition::LimitExceeded)?;
@@ -72,7 +88,7 @@ impl Parser {
             Some(fields) => self.record(term, &fields, depth)?,
             None => component(term)?,
         };
-        Ok(Condition::new(with_version(term).into(), test))
+        Ok(Condition::new(self.whole, term, test))
     }
 
     fn record(&mut self, term: &[u8], fields: &[&[u8]], depth: usize) -> Result<Test, BadCondition> {

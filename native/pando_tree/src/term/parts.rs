@@ -13,6 +13,9 @@ const NIL: u8 = 106;
 const STRING: u8 = 107;
 const LIST: u8 = 108;
 
+/// The version byte before a term.
+pub(crate) const VERSION_SIZE_BYTES: usize = 1;
+
 /// The bytes behind the version byte.
 pub(crate) fn without_version(bytes: &[u8]) -> Result<&[u8], TermError> {
     match bytes.split_first() {
