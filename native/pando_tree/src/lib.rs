@@ -35,9 +35,9 @@ pub mod term;
 mod test_store;
 mod walk;
 
-pub use answer::{Answer, KeepWhileReason, Refusal};
+pub use answer::{Answer, Refusal};
 pub use codec::{DecodeError, TreeBuilder, TreeRecords};
-pub use command::{Command, Scope, Wanted, Watched};
+pub use command::{Command, Expectation, Wanted};
 pub use command_check::check_path;
 pub use condition::{BadCondition, Condition, Subject, Target, Verdict};
 pub use limits::Limit;
