@@ -32,6 +32,8 @@ mod step;
 mod steps_left;
 pub mod term;
 #[cfg(test)]
+mod test_condition;
+#[cfg(test)]
 mod test_store;
 mod walk;
 

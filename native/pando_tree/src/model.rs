@@ -112,7 +112,7 @@ impl Model {
                     target.push(name.clone());
                     entered.push(target.clone());
                 }
-                Step::AnyChild | Step::AnyDescendant => {
+                Step::AnyChild | Step::AnyDescendant | Step::Condition(_) => {
                     return Answer::Refused(Refusal::WildcardInPath { position });
                 }
             }

@@ -65,7 +65,9 @@ pub(crate) fn walk<'tree, 'path>(
                 walk.names.clear();
                 walk.nodes.truncate(1);
             }
-            Step::AnyChild | Step::AnyDescendant => return Err(Refusal::WildcardInPath { position }),
+            Step::AnyChild | Step::AnyDescendant | Step::Condition(_) => {
+                return Err(Refusal::WildcardInPath { position });
+            }
         }
     }
     Ok(walk)
@@ -89,7 +91,7 @@ pub(crate) fn not_found(steps: &[Step], position: usize) -> Refusal {
             Step::Child(name) => path.push(name.clone()),
             Step::Parent => drop(path.pop()),
             Step::Root => path.clear(),
-            Step::This | Step::AnyChild | Step::AnyDescendant => {}
+            Step::This | Step::AnyChild | Step::AnyDescendant | Step::Condition(_) => {}
         }
     }
     match path.last().cloned() {

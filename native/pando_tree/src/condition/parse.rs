@@ -169,8 +169,7 @@ fn name_test(term: &[u8], regex: &[u8], compiled: &[u8]) -> Result<NameTest, Bad
     {
         return Ok(NameTest::Never);
     }
-    let not_supported =
-        |text| BadCondition::NotSupported { condition: with_version(term).into(), text };
+    let not_supported = |text| BadCondition::NotSupported { condition: with_version(term).into(), text };
     NameRegex::compile(&characters(regex)?).map(NameTest::Regex).map_err(not_supported)
 }
 
