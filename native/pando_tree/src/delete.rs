@@ -18,11 +18,11 @@ impl State {
     ) -> Result<Answer, Refusal> {
         let mut left = COMMAND_STEPS_MAX as u64;
         let targets = match scope {
-            Scope::One => self.delete_target(steps, &mut left)?.into_iter().collect(),
+            Scope::One => Vec::from_iter(self.delete_target(steps, &mut left)?),
             Scope::Many => self.matches(steps, false, &mut left)?,
             Scope::ManyAndRoot => self.matches(steps, true, &mut left)?,
         };
-        self.edit(wanted, left, |edit| {
+        self.edit(wanted, targets.len() > 1, left, |edit| {
             for target in &targets {
                 edit.remove(target, DeleteReason::Explicit);
             }

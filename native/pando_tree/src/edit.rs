@@ -29,10 +29,20 @@ pub(crate) struct Edit<'state> {
     state: &'state mut State,
     wanted: Option<Wanted>,
     entries: BTreeMap<Path, Props>,
-    /// Nodes that were created, or whose list of children has counted its change.
+    /// Whether the command may change the children of one node twice: it has several targets, or nodes depend on others.
+    is_manifold: bool,
+    /// If it is: nodes that were created, or whose list of children has counted its change.
     counted: BTreeSet<Path>,
     round: Round,
     left: u64,
+}
+
+/// How much of a path has nodes.
+pub(crate) struct Present {
+    /// The number of names, from the root on.
+    pub(crate) present: usize,
+    /// What the last node carries, if all have one.
+    pub(crate) payload: Option<Payload>,
 }
 
 /// What has changed since the conditions were looked at.
@@ -52,8 +62,15 @@ struct Update {
 }
 
 impl<'state> Edit<'state> {
-    pub(crate) fn new(state: &'state mut State, wanted: Option<Wanted>, left: u64) -> Edit<'state> {
+    /// `is_manifold`: it will be more than one change of one place.
+    pub(crate) fn new(
+        state: &'state mut State,
+        wanted: Option<Wanted>,
+        is_manifold: bool,
+        left: u64,
+    ) -> Edit<'state> {
         Edit {
+            is_manifold: is_manifold || !state.keep_while.is_empty(),
             state,
             wanted,
             entries: BTreeMap::new(),
@@ -73,11 +90,22 @@ impl<'state> Edit<'state> {
 
     /// Creates the node or replaces its payload.
     pub(crate) fn put(&mut self, names: &Path, payload: &Payload, keep_while: Option<&[Watched]>) {
-        let previous = self.state.lookup(names).map(|node| node.payload.clone());
+        let found = self.state.found(names);
+        self.put_found(names, found, payload, keep_while);
+    }
+
+    /// The same of a node that was looked for already, and nothing has changed since.
+    pub(crate) fn put_found(
+        &mut self,
+        names: &Path,
+        Present { present, payload: previous }: Present,
+        payload: &Payload,
+        keep_while: Option<&[Watched]>,
+    ) {
         match &previous {
             Some(previous) if previous.is_same_term(payload) => {}
             Some(_) => self.replace_payload(names, payload),
-            None => self.create(names, Node::new(payload.clone(), false, self.state.revision)),
+            None => self.create(names, present, Node::new(payload.clone(), false, self.state.revision)),
         }
         if let Some(conditions) = keep_while {
             self.set_keep_while(names, conditions);
@@ -89,8 +117,9 @@ impl<'state> Edit<'state> {
 
     /// Creates the node as one that is needed on the way, unless it is there.
     pub(crate) fn create_parent(&mut self, names: &Path) {
-        if self.state.lookup(names).is_none() {
-            self.create(names, Node::new(Payload::None, true, self.state.revision));
+        let present = self.state.found(names).present;
+        if present < names.len() {
+            self.create(names, present, Node::new(Payload::None, true, self.state.revision));
         }
     }
 
@@ -99,30 +128,37 @@ impl<'state> Edit<'state> {
             node.payload = payload.clone();
             node.payload_version = node.payload_version.saturating_add(1);
         });
-        self.note_update(names, Update { is_new: false, has_lost: payload.is_none() });
+        if payload.is_none() || !self.state.keep_while.is_empty() {
+            self.note_update(names, Update { is_new: false, has_lost: payload.is_none() });
+        }
     }
 
-    fn create(&mut self, names: &[Name], node: Node) {
-        let present = self.state.present(names);
+    /// Whether the change of this node's list of children is the first one of the command, and it is not new itself.
+    fn counts(&mut self, names: &[Name]) -> bool {
+        // Looked for before it is copied: many children of one parent may come or go with one command.
+        !self.is_manifold || (!self.counted.contains(names) && self.counted.insert(names.to_vec()))
+    }
+
+    /// Creates the node below the first `present` names, which have nodes, and what is missing between.
+    fn create(&mut self, names: &[Name], present: usize, node: Node) {
         let (above, below) = names.split_at(present.min(names.len()));
         let Some((top, below)) = below.split_first() else { return };
         let branch = branch(below, node);
         let growth = i64::try_from(branch.subtree_nodes).unwrap_or(i64::MAX);
-        let counts = self.counted.insert(above.to_vec());
+        let counts = self.counts(above);
         self.state.change(above, growth, |parent| {
             parent.child_list_version = parent.child_list_version.saturating_add(u64::from(counts));
             parent.children.insert(top.clone(), Arc::new(branch));
         });
+        if !self.is_manifold {
+            return;
+        }
         for length in present + 1..=names.len() {
             let created = names.get(..length).unwrap_or(names).to_vec();
-            if !self.state.keep_while.is_empty() {
-                self.note_update(&created, Update { is_new: true, has_lost: false });
-            }
+            self.note_update(&created, Update { is_new: true, has_lost: false });
             self.counted.insert(created);
         }
-        if !self.state.keep_while.is_empty() {
-            self.note_update(above, Update::default());
-        }
+        self.note_update(above, Update::default());
     }
 
     fn set_keep_while(&mut self, names: &Path, conditions: &[Watched]) {
@@ -157,8 +193,7 @@ impl<'state> Edit<'state> {
             return self.empty_root();
         };
         let growth = i64::try_from(subtree_nodes).map_or(i64::MIN, |nodes| -nodes);
-        // Looked for before it is copied: many children of one parent may go with one command.
-        let counts = !self.counted.contains(above) && self.counted.insert(above.to_vec());
+        let counts = self.counts(above);
         let subtree = self.state.change(above, growth, |parent| {
             parent.child_list_version = parent.child_list_version.saturating_add(u64::from(counts));
             parent.children.remove(name)
@@ -180,7 +215,7 @@ impl<'state> Edit<'state> {
         }
         let mut rest = Node::new(Payload::None, false, self.state.revision);
         rest.subtree_nodes = root.subtree_nodes;
-        let counts = has_children && self.counted.insert(Path::new());
+        let counts = has_children && self.counts(&[]);
         self.state.change(&[], 0, |root| {
             root.payload = Payload::None;
             rest.children = std::mem::take(&mut root.children);

@@ -7,7 +7,7 @@
 
 use crate::answer::{Answer, Refusal};
 use crate::command::{Scope, Wanted, Watched};
-use crate::edit::{Edit, check_keep_while};
+use crate::edit::{Edit, Present, check_keep_while};
 use crate::limits::{COMMAND_STEPS_MAX, Limit};
 use crate::name::Path;
 use crate::payload::Payload;
@@ -38,6 +38,7 @@ pub(crate) struct Put<'a> {
 /// A node to be put, and places that its path enters and leaves again.
 struct PutTarget {
     names: Path,
+    found: Present,
     aside: Vec<Path>,
 }
 
@@ -52,10 +53,18 @@ impl State {
                 check_keep_while(self, &target.names, conditions, &mut left)?;
             }
         }
-        self.edit(put.wanted, left, |edit| {
-            for target in &targets {
-                edit.put(&target.names, payload, put.keep_while);
-                target.aside.iter().for_each(|place| edit.create_parent(place));
+        let is_manifold = targets.len() > 1
+            || put.keep_while.is_some()
+            || targets.iter().any(|target| !target.aside.is_empty());
+        self.edit(put.wanted, is_manifold, left, |edit| {
+            let mut is_first = true;
+            for PutTarget { names, found, aside } in targets {
+                if std::mem::take(&mut is_first) {
+                    edit.put_found(&names, found, payload, put.keep_while);
+                } else {
+                    edit.put(&names, payload, put.keep_while);
+                }
+                aside.iter().for_each(|place| edit.create_parent(place));
             }
         })
     }
@@ -74,7 +83,8 @@ impl State {
         let (pattern, plain) = put.steps.split_at(last + 1);
         let mut targets = Vec::new();
         if put.scope == Scope::ManyAndRoot && put.steps.first().is_some_and(is_conditional) {
-            targets.push(PutTarget { names: Path::new(), aside: Vec::new() });
+            let found = self.found(&[]);
+            targets.push(PutTarget { names: Path::new(), found, aside: Vec::new() });
         }
         for base in self.matches(pattern, false, left)? {
             let walk = walk_from(&self.root, &base, plain, left)?;
@@ -109,13 +119,14 @@ impl State {
     pub(crate) fn edit(
         &mut self,
         wanted: Option<&Wanted>,
+        is_manifold: bool,
         left: u64,
         change: impl FnOnce(&mut Edit<'_>),
     ) -> Result<Answer, Refusal> {
         // Only conditions of nodes can run out of steps now. Holding the tree before has a price: every page that
         // changes is copied.
         let before = (!self.keep_while.is_empty()).then(|| self.clone());
-        let mut edit = Edit::new(self, wanted.copied(), left);
+        let mut edit = Edit::new(self, wanted.copied(), is_manifold, left);
         change(&mut edit);
         match edit.settle() {
             Ok(()) => Ok(edit.into_answer()),
@@ -131,7 +142,9 @@ impl State {
 
 impl PutTarget {
     fn of(walk: Walk<'_>) -> PutTarget {
-        PutTarget { names: walk.names, aside: walk.missing_aside }
+        let payload = walk.target().map(|node| node.payload.clone());
+        let found = Present { present: walk.nodes.len() - 1, payload };
+        PutTarget { names: walk.names, found, aside: walk.missing_aside }
     }
 }
 
