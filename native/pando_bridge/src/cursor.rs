@@ -43,7 +43,7 @@ impl Cursor {
     ) -> Result<Cursor, Refusal> {
         let view = open.store().view_guard();
         Ok(Cursor {
-            scan: Some(Scan::new(&view.state, pattern, include_root)?),
+            scan: Some(Scan::new(&view.state, pattern, include_root, None)?),
             reaper: open.store().reaper().clone(),
         })
     }

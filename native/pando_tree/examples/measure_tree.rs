@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pando_tree::{
-    Answer, Command, Context, Expectation, Name, Payload, Progress, Scan, State, Step, TreeBuilder,
-    TreeRecords,
+    Answer, Command, Context, Name, Payload, Progress, Scan, State, Step, TreeBuilder, TreeRecords,
 };
 
 const PAYLOAD_SIZE_BYTES: usize = 160;
@@ -77,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     per_item("load record", started, loaded.node_count() as usize);
 
     let started = Instant::now();
-    let answer = loaded.apply(&Command::Delete { path: vec![], wanted: None }, &context(&state));
+    let answer = loaded.apply(&Command::delete(vec![]), &context(&state));
     println!("delete of everything: {:?}, {:?}", started.elapsed(), answer);
     let detached = loaded.take_detached();
     let started = Instant::now();
@@ -93,12 +92,7 @@ fn command(index: usize, version: u8) -> Command {
     let mut payload = vec![version; PAYLOAD_SIZE_BYTES];
     // A binary in external term format.
     payload.splice(..6, [131, 109, 0, 0, 0, (PAYLOAD_SIZE_BYTES - 6) as u8]);
-    Command::Put {
-        path: names.into_iter().map(Step::Child).collect(),
-        payload: Payload::Data(Arc::from(payload)),
-        expectation: Expectation::Anything,
-        wanted: None,
-    }
+    Command::put(names.into_iter().map(Step::Child).collect(), Payload::Data(Arc::from(payload)))
 }
 
 fn commands(count: usize, version: u8) -> Vec<Command> {

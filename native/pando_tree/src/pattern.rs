@@ -69,7 +69,7 @@ pub(crate) enum Candidates {
 
 impl Pattern {
     /// The pattern of the steps from `first` on, which lie below a start with these names.
-    pub(crate) fn new(steps: &[Step], first: usize, start: &[&Name]) -> Result<Pattern, Refusal> {
+    pub(crate) fn new(steps: &[Step], first: usize, start: &[Name]) -> Result<Pattern, Refusal> {
         let mut pattern = Pattern::default();
         for (position, step) in steps.iter().enumerate().skip(first) {
             let to = match step {
@@ -81,7 +81,7 @@ impl Pattern {
                     pattern.step_up(start, position)?;
                     continue;
                 }
-                Step::Root => return Err(Refusal::UnsupportedPattern { position }),
+                Step::Root | Step::Condition(_) => return Err(Refusal::UnsupportedPattern { position }),
             };
             pattern.levels.push(Level { to, demands: Vec::new() });
         }
@@ -93,7 +93,7 @@ impl Pattern {
         Ok(pattern)
     }
 
-    fn step_up(&mut self, start: &[&Name], position: usize) -> Result<(), Refusal> {
+    fn step_up(&mut self, start: &[Name], position: usize) -> Result<(), Refusal> {
         let Some(level) = self.levels.pop() else {
             // At the start already; the root is its own parent.
             if let Some(name) = start.len().checked_sub(self.start_up + 1).and_then(|index| start.get(index))
@@ -216,6 +216,6 @@ fn below(name: &Name, demands: Vec<Demand>) -> Vec<Demand> {
 }
 
 /// The node at the names below the root, to be held.
-pub(crate) fn held_node(root: &Arc<Node>, names: &[&Name]) -> Option<Arc<Node>> {
+pub(crate) fn held_node(root: &Arc<Node>, names: &[Name]) -> Option<Arc<Node>> {
     names.iter().try_fold(root, |node, name| node.children().get(name)).cloned()
 }

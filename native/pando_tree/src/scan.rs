@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use crate::answer::Refusal;
 use crate::name::{Name, Path};
-use crate::name_map::Cursor;
 use crate::node::Node;
 use crate::pattern::{Candidates, Pattern, held_node};
 use crate::positions::Positions;
+use crate::sorted_map::Cursor;
 use crate::state::State;
 use crate::step::Step;
 use crate::walk::walk;
@@ -51,7 +51,7 @@ struct Open {
 
 #[derive(Debug)]
 enum Children {
-    All(Cursor<Arc<Node>>),
+    All(Cursor<Name, Arc<Node>>),
     Named { parent: Arc<Node>, names: std::vec::IntoIter<Name> },
 }
 
@@ -83,10 +83,15 @@ enum Visit {
 
 impl Scan {
     /// A scan of the state as it is now. With `include_root`, a pattern that begins with a wildcard yields the root too.
-    pub fn new(state: &State, pattern: Vec<Step>, include_root: bool) -> Result<Scan, Refusal> {
+    pub fn new(
+        state: &State,
+        pattern: Vec<Step>,
+        include_root: bool,
+        _from: Option<Path>,
+    ) -> Result<Scan, Refusal> {
         let first_wildcard = pattern.iter().position(Step::is_wildcard).unwrap_or(pattern.len());
         let (plain, _) = pattern.split_at(first_wildcard);
-        let start = walk(state.root(), plain)?;
+        let start = walk(state.root(), plain, &mut 1_000_000)?;
         crate::walk::check_limits(&pattern)?;
         let compiled = Pattern::new(&pattern, first_wildcard, &start.names)?;
         let depth = start.names.len().saturating_sub(compiled.start_up);
@@ -102,7 +107,7 @@ impl Scan {
             pattern: compiled,
             reached,
             open: Vec::new(),
-            path: names.iter().map(|name| (*name).clone()).collect(),
+            path: names.to_vec(),
             start_depth: depth,
             counted: 0,
         })

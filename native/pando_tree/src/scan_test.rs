@@ -3,19 +3,15 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::command::{Command, Expectation};
+use crate::command::Command;
 use crate::model::{Model, arbitrary};
 use crate::payload::Payload;
 use crate::state::Context;
 use crate::test_store::{path, steps};
 
 fn put(state: &mut State, path: Vec<Step>) {
-    let (payload, expectation) = (Payload::None, Expectation::Anything);
     let revision = state.revision() + 1;
-    state.apply(
-        &Command::Put { path, payload, expectation, wanted: None },
-        &Context { revision, clock_ms: 0 },
-    );
+    state.apply(&Command::put(path, Payload::None), &Context { revision, clock_ms: 0 });
 }
 
 fn tree(paths: &[&str]) -> State {
@@ -199,7 +195,7 @@ fn a_scan_shows_the_tree_as_it_was() {
     let mut state = tree(&["a", "b"]);
     let mut scan = Scan::new(&state, steps("*"), false).unwrap();
     assert_eq!(scan.next().map(|found| found.0), Some(path("a")));
-    state.apply(&Command::Delete { path: vec![], wanted: None }, &Context { revision: 9, clock_ms: 0 });
+    state.apply(&Command::delete(vec![]), &Context { revision: 9, clock_ms: 0 });
     put(&mut state, steps("c"));
     assert_eq!(scan.next().map(|found| found.0), Some(path("b")));
     assert!(scan.next().is_none());

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pando_store::disk::{Disk, MemoryDisk};
 use pando_store::{Clock, OpenError, Outcome, Replies, Store, StoreError, StoreEvents, StoreOptions, Ticket};
-use pando_tree::{Command, Expectation, Name, Payload, Step};
+use pando_tree::{Command, Name, Payload, Step};
 
 /// Longer than any honest wait; a test that reaches it has failed.
 pub const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -117,7 +117,7 @@ pub fn data(text: &str) -> Payload {
 }
 
 pub fn put(names: &[&str], text: &str) -> Command {
-    Command::Put { path: steps(names), payload: data(text), expectation: Expectation::Anything, wanted: None }
+    Command::put(steps(names), data(text))
 }
 
 /// Submits without waiting.
