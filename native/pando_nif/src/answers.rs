@@ -4,9 +4,7 @@
 //! specification.
 
 use pando_store::{OutcomeKnown, StoreError, StoreStatus};
-use pando_tree::{
-    Answer, DeleteReason, KeepWhileReason, Name, Node, Path, Props, PropsMask, Refusal, Watched,
-};
+use pando_tree::{Answer, DeleteReason, KeepWhileReason, Name, Path, Props, Refusal, Watched};
 use rustler::{Encoder, Env, Term};
 
 use crate::atoms;
@@ -54,11 +52,6 @@ pub fn props_term<'a>(env: Env<'a>, props: &Props) -> Term<'a> {
     }
     // The keys are distinct, so this cannot fail.
     Term::map_from_term_arrays(env, &keys, &values).unwrap_or_else(|_| Term::map_new(env))
-}
-
-/// `{Path, Props}` of a node that a read found.
-pub fn found_term<'a>(env: Env<'a>, path: &[Name], node: &Node, mask: PropsMask) -> Term<'a> {
-    (path_term(env, path), props_term(env, &node.props(mask))).encode(env)
 }
 
 /// Whether [`answer_term`] makes terms of payloads, or many of them: not on a thread that is no scheduler

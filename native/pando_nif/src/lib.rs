@@ -9,23 +9,25 @@
 mod answers;
 mod atoms;
 mod erlang;
+mod listing;
 mod names;
 mod payloads;
 mod raw;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use pando_bridge::{Cursor, OpenRequest, PanickingThread, Token};
+use pando_bridge::{Cursor, OpenRequest, OpenStore, PanickingThread, Token};
 use pando_store::options::{QUEUED_COMMANDS_MAX, SNAPSHOT_LOG_BYTES_MIN};
-use pando_store::{ProvokedThread, StoreOptions, SystemClock};
+use pando_store::{ProvokedThread, StoreError, StoreOptions, SystemClock};
 use pando_tree::limits::COMMAND_STEPS_MAX;
 use pando_tree::{BadCondition, Command, Payload, PropsMask, Scope, Subject, Verdict, Wanted, Watched};
 use rustler::types::atom::Atom;
 use rustler::{Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
 
-use answers::{answer_term, found_term, refusal_term, status_term, store_error_term};
-use erlang::{Address, AnswerHandle, BRIDGE, OpenHandle, Owner};
+use answers::{answer_term, refusal_term, status_term, store_error_term};
+use erlang::{Address, AnswerHandle, BRIDGE, Erlang, OpenHandle, Owner};
+use listing::{Listing, Shown};
 use names::{BadPath, is_quick_path, plain_names, steps};
 use raw::{AtomKey, atom_key, pin_library};
 
@@ -53,15 +55,6 @@ impl Drop for TokenHandle {
     }
 }
 
-/// A cursor in Erlang's hands.
-struct CursorHandle {
-    cursor: Mutex<Cursor>,
-    mask: PropsMask,
-}
-
-#[rustler::resource_impl]
-impl Resource for CursorHandle {}
-
 fn key_of(store: Term<'_>) -> NifResult<AtomKey> {
     atom_key(store).ok_or(rustler::Error::BadArg)
 }
@@ -84,9 +77,8 @@ fn bad_path<'a>(env: Env<'a>, bad: BadPath<'a>) -> Term<'a> {
 
 fn bad_condition_term<'a>(env: Env<'a>, term: Term<'a>, bad: &BadCondition) -> Term<'a> {
     match bad {
-        BadCondition::Malformed | BadCondition::LimitExceeded(_) => {
-            (atoms::bad_component(), term).encode(env)
-        }
+        BadCondition::Malformed => (atoms::bad_component(), term).encode(env),
+        BadCondition::LimitExceeded(limit) => refusal_term(env, &(*limit).into()),
         BadCondition::TargetsParent => (atoms::targets_parent(), term).encode(env),
         BadCondition::MatchSpecification => atoms::bad_match_specification().to_term(env),
         BadCondition::NotSupported { condition, text } => {
@@ -99,7 +91,7 @@ fn mask_of(bits: u16) -> NifResult<PropsMask> {
     PropsMask::from_bits(bits).ok_or(rustler::Error::BadArg)
 }
 
-/// `open(Store, Directory, NodeName, Holder, StoreId, Incarnation, Options) -> Handle`; then a message
+/// `open(Store, Name, Directory, NodeName, Holder, NewStoreId, Incarnation) -> Handle`; then a message
 /// `{pando_opened, Store, ok | {error, Reason}}`.
 #[rustler::nif]
 #[allow(clippy::too_many_arguments, reason = "one flat call into the library")]
@@ -252,52 +244,57 @@ fn read_one<'a>(
     Ok(read.unwrap_or_else(|| not_running(env)))
 }
 
-/// `scan(Store, Pattern, PropsBits, IncludeRoot) -> {ok, Cursor} | {error, Reason}`.
+/// `scan(Store, Pattern, PropsBits | {values, Default}, IncludeRoot, none | From) -> {ok, Cursor} | {error, Reason}`; of a
+/// path `From`, only nodes behind it.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn scan<'a>(
     env: Env<'a>,
     store: Term<'a>,
     pattern: Term<'a>,
-    bits: u16,
+    what: Term<'a>,
     include_root: bool,
+    from: Term<'a>,
 ) -> NifResult<Term<'a>> {
-    let (key, mask) = (key_of(store)?, mask_of(bits)?);
-    let pattern = match steps(pattern) {
-        Ok(pattern) => pattern,
+    let (key, shown) = (key_of(store)?, Shown::from_term(what)?);
+    let is_none = from.decode::<Atom>().is_ok_and(|atom| atom == atoms::none());
+    let from = if is_none { Ok(None) } else { names::names(from).map(Some) };
+    let (pattern, from) = match steps(pattern).and_then(|pattern| Ok((pattern, from?))) {
+        Ok(decoded) => decoded,
         Err(bad) => return Ok(bad_path(env, bad)),
     };
     if let Err(limit) = pando_tree::check_path(&pattern) {
         return Ok(error(env, refusal_term(env, &limit.into())));
     }
-    let opened = BRIDGE.get().with(key, |open| match Cursor::new(open, pattern, include_root) {
-        Ok(cursor) => {
-            let handle = ResourceArc::new(CursorHandle { cursor: Mutex::new(cursor), mask });
-            (atoms::ok(), handle).encode(env)
-        }
+    let opened = BRIDGE.get().with(key, |open| match Cursor::new(open, pattern, include_root, from) {
+        Ok(cursor) => (atoms::ok(), ResourceArc::new(Listing::new(cursor, shown))).encode(env),
         Err(refusal) => error(env, refusal_term(env, &refusal)),
     });
     Ok(opened.unwrap_or_else(|| not_running(env)))
 }
 
-/// `scan_next(Cursor) -> {more | done, [{Path, Props}]}`.
+/// `scan_next(Cursor, NodesMax) -> {more | done, [{Path, PropsOrValue}]}`.
 #[rustler::nif(schedule = "DirtyCpu")]
-fn scan_next<'a>(env: Env<'a>, handle: ResourceArc<CursorHandle>) -> Term<'a> {
-    let chunk = handle.cursor.lock().unwrap_or_else(PoisonError::into_inner).next_chunk();
-    let nodes: Vec<Term<'a>> =
-        chunk.nodes.iter().map(|(path, node)| found_term(env, path, node, handle.mask)).collect();
-    (if chunk.more { atoms::more() } else { atoms::done() }, nodes).encode(env)
+fn scan_next<'a>(env: Env<'a>, listing: ResourceArc<Listing>, nodes_max: usize) -> NifResult<Term<'a>> {
+    if nodes_max == 0 {
+        return Err(rustler::Error::BadArg);
+    }
+    let (more, elements) = listing.next(env, nodes_max);
+    Ok((more_or_done(more), elements).encode(env))
 }
 
 /// `count_next(Cursor) -> {more | done, Found}`: counts instead of showing.
 #[rustler::nif(schedule = "DirtyCpu")]
-fn count_next<'a>(env: Env<'a>, handle: ResourceArc<CursorHandle>) -> Term<'a> {
-    let (found, more) = handle.cursor.lock().unwrap_or_else(PoisonError::into_inner).count_chunk();
-    (if more { atoms::more() } else { atoms::done() }, found).encode(env)
+fn count_next<'a>(env: Env<'a>, listing: ResourceArc<Listing>) -> Term<'a> {
+    let (found, more) = listing.count();
+    (more_or_done(more), found).encode(env)
 }
 
-/// `submit(Store, Reference, Request, Cancellable) -> ok | {ok, Token} | {error, Reason}`; then, unless refused or
-/// cancelled, a message `{pando_reply, Reference, Result}` to the caller. Result: `ok`, `{error, Reason}`, or
-/// `{answer, Answer}` for [`answer`].
+fn more_or_done(more: bool) -> Atom {
+    if more { atoms::more() } else { atoms::done() }
+}
+
+/// `submit(Store, ReplyTo, Request, Cancellable) -> ok | {ok, Token} | {error, Reason}`; then, unless refused or cancelled,
+/// a message to the caller, as [`Address`] shows: with `ok`, `{error, Reason}`, or `{answer, Answer}` for [`answer`].
 ///
 /// Request: `{put, Path, none | data | sproc, Value, Scope, KeepWhile, Wanted}`, `{clear, Path, Scope, KeepWhile, Wanted}` or
 /// `{delete, Path, Scope, Wanted}`; Scope: `one`, `many` or `many_and_root`; KeepWhile: `keep` or a list of
@@ -306,11 +303,11 @@ fn count_next<'a>(env: Env<'a>, handle: ResourceArc<CursorHandle>) -> Term<'a> {
 fn submit<'a>(
     env: Env<'a>,
     store: Term<'a>,
-    reference: Term<'a>,
+    reply_to: Term<'a>,
     request: Term<'a>,
     cancellable: bool,
 ) -> NifResult<Term<'a>> {
-    let key = key_of(store)?;
+    let address = Address::new(env, reply_to)?;
     let command = match command(request)? {
         Ok(command) => command,
         Err(bad) => return Ok(bad_path(env, bad)),
@@ -318,16 +315,44 @@ fn submit<'a>(
     if let Err(refusal) = command.check() {
         return Ok(error(env, refusal_term(env, &refusal)));
     }
-    let submitted = BRIDGE.get().with(key, |open| {
-        let address = Address::new(env, reference);
-        let token = cancellable.then(|| Arc::new(Token::default()));
-        match (open.submit(command, address, token.clone()), token) {
-            (Ok(()), None) => atoms::ok().to_term(env),
-            (Ok(()), Some(token)) => (atoms::ok(), ResourceArc::new(TokenHandle(token))).encode(env),
-            (Err(refused), _) => error(env, store_error_term(env, &refused)),
-        }
+    ask(env, store, cancellable, |open, token| open.submit(command, address, token))
+}
+
+/// `barrier(Store, Reference, Cancellable) -> ok | {ok, Token} | {error, Reason}`; then, unless refused or cancelled,
+/// `{pando_reply, Reference, ok | {error, Reason}}`, when all that was accepted or committed before is applied here.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn barrier<'a>(env: Env<'a>, store: Term<'a>, reference: Term<'a>, cancellable: bool) -> NifResult<Term<'a>> {
+    let address = Address::new(env, reference)?;
+    ask(env, store, cancellable, |open, token| open.barrier(address, token))
+}
+
+/// `await_applied(Store, Reference, Index, Cancellable)`: the same, when the log index is applied here.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn await_applied<'a>(
+    env: Env<'a>,
+    store: Term<'a>,
+    reference: Term<'a>,
+    index: u64,
+    cancellable: bool,
+) -> NifResult<Term<'a>> {
+    let address = Address::new(env, reference)?;
+    ask(env, store, cancellable, |open, token| open.await_applied(index, address, token))
+}
+
+/// Asks an open store for something that is answered later.
+fn ask<'a>(
+    env: Env<'a>,
+    store: Term<'a>,
+    cancellable: bool,
+    request: impl FnOnce(&OpenStore<Erlang>, Option<Arc<Token>>) -> Result<(), StoreError>,
+) -> NifResult<Term<'a>> {
+    let token = cancellable.then(Arc::<Token>::default);
+    let asked = BRIDGE.get().with(key_of(store)?, |open| match (request(open, token.clone()), token) {
+        (Ok(()), None) => atoms::ok().to_term(env),
+        (Ok(()), Some(token)) => (atoms::ok(), ResourceArc::new(TokenHandle(token))).encode(env),
+        (Err(refused), _) => error(env, store_error_term(env, &refused)),
     });
-    Ok(submitted.unwrap_or_else(|| not_running(env)))
+    Ok(asked.unwrap_or_else(|| not_running(env)))
 }
 
 /// The command of a request, or what is wrong with its path or conditions.

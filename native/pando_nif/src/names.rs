@@ -30,13 +30,12 @@ fn name(term: Term<'_>) -> Option<Name> {
     term.is_atom().then(|| wide_atom_name(term)).flatten()
 }
 
-/// The name of a node in a list of one, or `[]` for the root.
-pub fn node_name(path: Term<'_>) -> NifResult<Option<Name>> {
-    if path.is_empty_list() {
+/// The name of a node; `root` stands for the root, which has none.
+pub fn node_name(term: Term<'_>) -> NifResult<Option<Name>> {
+    if term.decode::<Atom>().is_ok_and(|atom| atom == atoms::root()) {
         return Ok(None);
     }
-    let (component, _) = path.list_get_cell()?;
-    name(component).map(Some).ok_or(rustler::Error::BadArg)
+    name(term).map(Some).ok_or(rustler::Error::BadArg)
 }
 
 fn latin1_atom_name(text: &[u8]) -> Name {
@@ -66,31 +65,47 @@ pub enum BadPath<'a> {
     Condition(Term<'a>, BadCondition),
 }
 
-/// A path or pattern. Looks at no more than a path may have, whatever it is given.
+/// A path or pattern.
 pub fn steps(path: Term<'_>) -> Result<Vec<Step>, BadPath<'_>> {
-    let mut steps = Vec::with_capacity(PATH_ROOM);
+    components(path, step)
+}
+
+/// A path that consists of names.
+pub fn names(path: Term<'_>) -> Result<Vec<Name>, BadPath<'_>> {
+    components(path, |component| name(component).ok_or(BadPath::Component(component)))
+}
+
+/// Decodes each component. Looks at no more than a path may have, whatever it is given.
+fn components<'a, C>(
+    path: Term<'a>,
+    decode: impl Fn(Term<'a>) -> Result<C, BadPath<'a>>,
+) -> Result<Vec<C>, BadPath<'a>> {
+    let mut components = Vec::with_capacity(PATH_ROOM);
     let mut rest = path;
     while let Ok((component, tail)) = rest.list_get_cell() {
-        Limit::PathComponents.check(steps.len() + 1).map_err(BadPath::Limit)?;
+        Limit::PathComponents.check(components.len() + 1).map_err(BadPath::Limit)?;
         if let Some(size_bytes) = binary_size_bytes(component) {
             Limit::NameSizeBytes.check(size_bytes).map_err(BadPath::Limit)?;
         }
-        steps.push(step(component)?);
+        components.push(decode(component)?);
         rest = tail;
     }
-    if rest.is_empty_list() { Ok(steps) } else { Err(BadPath::Component(rest)) }
+    if rest.is_empty_list() { Ok(components) } else { Err(BadPath::Component(rest)) }
 }
 
 fn binary_size_bytes(term: Term<'_>) -> Option<usize> {
     Binary::from_term(term).ok().map(|binary| binary.len())
 }
 
-/// Whether a path is short enough to be followed on a normal scheduler. Says nothing about whether it is one.
+/// Whether a path is short and simple enough to be followed on a normal scheduler: no conditions, which may be large.
+/// Says nothing about whether it is one.
 pub fn is_quick_path(path: Term<'_>, components_max: usize, name_size_bytes_max: usize) -> bool {
     let mut rest = path;
     for _ in 0..=components_max {
         let Ok((component, tail)) = rest.list_get_cell() else { return true };
-        if binary_size_bytes(component).is_some_and(|size_bytes| size_bytes > name_size_bytes_max) {
+        if component.is_tuple()
+            || binary_size_bytes(component).is_some_and(|size_bytes| size_bytes > name_size_bytes_max)
+        {
             return false;
         }
         rest = tail;
@@ -127,12 +142,7 @@ fn step(component: Term<'_>) -> Result<Step, BadPath<'_>> {
 
 /// The condition that a term stands for: a record, or a component in the place of one.
 pub fn condition(term: Term<'_>) -> Result<Condition, BadPath<'_>> {
-    match Condition::from_term(term.to_binary().as_slice()) {
-        Ok(condition) => Ok(condition),
-        Err(BadCondition::Malformed) => Err(BadPath::Component(term)),
-        Err(BadCondition::LimitExceeded(limit)) => Err(BadPath::Limit(limit)),
-        Err(bad) => Err(BadPath::Condition(term, bad)),
-    }
+    Condition::from_term(term.to_binary().as_slice()).map_err(|bad| BadPath::Condition(term, bad))
 }
 
 /// What nodes are to depend on: a list of `{Path, Condition}`.
