@@ -42,7 +42,8 @@ there_is_none_for_the_rest_test_() ->
     IsBang = fun({F, _}) -> lists:suffix("!", atom_to_list(F)) end,
     [
         {"pando", ?_assertEqual(
-            lists:usort([bang(F) || F <- ?BANGS]), lists:usort([F || {F, _} = Export <- exported(pando), IsBang(Export)])
+            lists:usort([bang(F) || F <- ?BANGS]),
+            lists:usort([F || {F, _} = Export <- exported(pando), IsBang(Export)])
         )},
         {"pando_adv", ?_assertEqual([], lists:filter(IsBang, exported(pando_adv)))}
     ].

@@ -540,7 +540,8 @@ watched_patterns_test_() ->
             {{put, [[k], 1, while(AnyS, ?EXISTS)]}, refused([k], {pattern_matches_no_nodes, AnyS})},
             {put, [[s, a], on]},
             {put, [[s, b], off]},
-            {{put, [[k], 1, while(AnyS, #if_data_matches{pattern = on})]}, refused([k], #if_data_matches{pattern = on})},
+            {{put, [[k], 1, while(AnyS, #if_data_matches{pattern = on})]},
+                refused([k], #if_data_matches{pattern = on})},
             {put, [[s, b], on]},
             {put, [[k], 1, while(AnyS, #if_data_matches{pattern = on})]},
             are([[k], [s], [s, a], [s, b]])
@@ -683,8 +684,8 @@ every_kind_of_condition_test_() ->
                 are([[w]])
             ]}
          || Condition <- [
-                #if_has_payload{has_payload = false}, #if_name_matches{regex = "^k"}, #if_payload_version{version = odd},
-                #if_data_matches{pattern = 2}, ?ANY([]), ?NOT(?EXISTS), ?MISSING
+                #if_has_payload{has_payload = false}, #if_name_matches{regex = "^k"},
+                #if_payload_version{version = odd}, #if_data_matches{pattern = 2}, ?ANY([]), ?NOT(?EXISTS), ?MISSING
             ]
         ]).
 

@@ -66,8 +66,10 @@ forms_of_reads_test_() ->
             with_default_store(S, fun() -> ?assertEqual(Answer, apply(pando, Function, With)) end)
         end}
      || {Function, Answer, Forms} <- [
-            {get_many_or, {ok, #{[a] => 1, [n] => d}}, [["*", d], [store, "*", d], ["*", d, #{}], [store, "*", d, #{}]]},
-            {'get_many_or!', #{[a] => 1, [n] => d}, [["*", d], [store, "*", d], ["*", d, #{}], [store, "*", d, #{}]]},
+            {get_many_or, {ok, #{[a] => 1, [n] => d}},
+                [["*", d], [store, "*", d], ["*", d, #{}], [store, "*", d, #{}]]},
+            {'get_many_or!', #{[a] => 1, [n] => d},
+                [["*", d], [store, "*", d], ["*", d, #{}], [store, "*", d, #{}]]},
             {is_sproc, true, [[[n, m]], [store, [n, m]], [[n, m], #{}], [store, [n, m], #{}]]},
             {'is_sproc!', false, [[[a]], [store, [a]], [[a], #{}], [store, [a], #{}]]},
             {foreach, ok, [["*", True], [store, "*", True], ["*", True, #{}], [store, "*", True, #{}]]},
@@ -94,7 +96,8 @@ forms_of_writes_test_() ->
             ?assertEqual({ok, After}, pando:get_many(S, "**"))
         end}
      || {Function, Forms, Props, After} <- [
-            {put_many, [["*", 2], [store, "*", 2], [store, "*", 2, #{}]], #{data => 1, payload_version => 2}, #{[a] => 2}},
+            {put_many, [["*", 2], [store, "*", 2], [store, "*", 2, #{}]],
+                #{data => 1, payload_version => 2}, #{[a] => 2}},
             {compare_and_swap, [[[a], 1, 2], [store, [a], 1, 2], [store, [a], 1, 2, #{}]],
                 #{data => 1, payload_version => 2}, #{[a] => 2}},
             {clear_many_payloads, [["*"], [store, "*"], [store, "*", #{}]],
@@ -221,10 +224,12 @@ filter_test_() ->
             {put, [[a, b], 1]},
             {put, [[f], fun lists:sum/1]},
             {{filter, ["**", HasData]}, {ok, #{[a, b] => 1}}},
-            {{filter, ["**", fun(_, _) -> true end]}, {ok, #{[a] => undefined, [a, b] => 1, [f] => fun lists:sum/1}}},
+            {{filter, ["**", fun(_, _) -> true end]},
+                {ok, #{[a] => undefined, [a, b] => 1, [f] => fun lists:sum/1}}},
             {{filter, ["**", fun(_, _) -> false end]}, {ok, #{}}},
             {{filter, [[nope], HasData]}, {ok, #{}}},
-            {{filter, ["*", fun(Path, _) -> Path =:= [a] end, #{expect_specific_node => true}]}, {ok, #{[a] => undefined}}}
+            {{filter, ["*", fun(Path, _) -> Path =:= [a] end, #{expect_specific_node => true}]},
+                {ok, #{[a] => undefined}}}
         ]},
         {"the predicate sees what is asked for, the answer is the payload all the same", [
             {put, [[a], 1]},
@@ -341,7 +346,8 @@ result_maps_test_() ->
                     [w] => #{data => 1, payload_version => 2},
                     [k] => #{data => kept, payload_version => 1, delete_reason => keep_while}
                 }}},
-            {{adv, put_many, [[#if_name_matches{regex = "w"}, x, y], 3]}, {ok, #{[w, x, y] => #{payload_version => 1}}}}
+            {{adv, put_many, [[#if_name_matches{regex = "w"}, x, y], 3]},
+                {ok, #{[w, x, y] => #{payload_version => 1}}}}
         ]},
         {"delete_many: every node below, every property just before", [
             {put, [[t, a], 1]},
@@ -359,7 +365,9 @@ result_maps_test_() ->
         {"delete_many: a reclaimed parent is shown as it is after losing its children", [
             {put, [[t, a], 1]},
             {put, [[t, b], 1]},
-            {{adv, delete_many, [[t, ?STAR], #{props_to_return => [child_list_version, child_list_length, child_names]}]},
+            {{adv, delete_many, [
+                [t, ?STAR], #{props_to_return => [child_list_version, child_list_length, child_names]}
+            ]},
                 {ok, #{
                     [t] => #{child_list_version => 3, child_list_length => 0, child_names => []},
                     [t, a] => #{child_list_version => 1, child_list_length => 0, child_names => []},

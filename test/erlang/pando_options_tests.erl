@@ -178,7 +178,8 @@ meanings_test_() ->
         {"props_to_return: payload, payload_version and delete_reason by default", [
             {put, [[a], 1]},
             {{adv, get, [[a]]}, {ok, #{[a] => Default}}},
-            {{adv, get, [[a], #{props_to_return => [payload, payload_version, delete_reason]}]}, {ok, #{[a] => Default}}},
+            {{adv, get, [[a], #{props_to_return => [payload, payload_version, delete_reason]}]},
+                {ok, #{[a] => Default}}},
             {{adv, get_many, ["*"]}, {ok, #{[a] => Default}}},
             {{adv, put, [[a], 1]}, {ok, #{[a] => Default}}},
             {{adv, delete, [[a]]}, {ok, #{[a] => Default#{delete_reason => explicit}}}}

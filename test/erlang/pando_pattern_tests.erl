@@ -218,7 +218,8 @@ conditions_on_the_current_node_test_() ->
         {"the root, as the node the walk stands on", [
             {put, [[], 1]},
             {{get, [[This]]}, {ok, 1}},
-            {{put, [[?ALL([$., #if_has_sproc{}])], 2]}, Unmet($/, [], #{data => 1, payload_version => 2}, #if_has_sproc{})}
+            {{put, [[?ALL([$., #if_has_sproc{}])], 2]},
+                Unmet($/, [], #{data => 1, payload_version => 2}, #if_has_sproc{})}
         ]}
     ]).
 
