@@ -47,6 +47,9 @@ conditions() ->
         {#if_name_matches{}, names()},
         {#if_name_matches{regex = "a"}, [ash, oak]},
         {#if_name_matches{regex = "i"}, [<<"fir">>]},
+        %% What callers leave in `compiled' is not believed.
+        {#if_name_matches{regex = "i", compiled = x}, [<<"fir">>]},
+        {#if_data_matches{pattern = 1, compiled = ets:match_spec_compile([{2, [], [true]}])}, [elm]},
         {#if_name_matches{regex = "z"}, []},
         {#if_has_payload{}, [elm, oak, <<"fir">>]},
         {#if_has_payload{has_payload = false}, [ash]},
