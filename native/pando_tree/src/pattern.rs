@@ -19,7 +19,7 @@ use crate::name::Name;
 use crate::node::Node;
 use crate::positions::Positions;
 use crate::step::Step;
-use crate::steps_left::{OutOfSteps, take};
+use crate::steps_left::{OutOfSteps, take_steps};
 
 /// The chains that one pattern may become.
 const CHAINS_MAX: usize = 32;
@@ -342,7 +342,7 @@ impl Demand {
     fn holds(&self, at: Named<'_>, steps: &mut u64) -> Result<bool, OutOfSteps> {
         let (mut name, mut node) = at;
         for wanted in self.names.iter().rev() {
-            take(steps, 1)?;
+            take_steps(steps, 1)?;
             let Some(child) = node.child(wanted) else { return Ok(false) };
             (name, node) = (Some(wanted), child);
         }
@@ -387,7 +387,7 @@ fn any_holds<'a>(
 ) -> Result<bool, OutOfSteps> {
     loop {
         let Some((name, child)) = children.next() else { return Ok(false) };
-        take(steps, 1)?;
+        take_steps(steps, 1)?;
         if all_hold(demands, (Some(name), child), steps)? {
             return Ok(true);
         }

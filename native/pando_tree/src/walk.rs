@@ -13,7 +13,7 @@ use crate::name::{Name, Path};
 use crate::node::Node;
 use crate::props::PropsMask;
 use crate::step::Step;
-use crate::steps_left::take;
+use crate::steps_left::take_steps;
 
 /// What a walk does at a component that may lead to many nodes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub(crate) fn walk_from<'tree>(
     walk.nodes.push(root);
     base.iter().for_each(|name| walk.enter(name, 0));
     for (position, step) in steps.iter().enumerate() {
-        take(left, 1)?;
+        take_steps(left, 1)?;
         if step.is_wildcard() {
             if ambiguous == Ambiguous::RefusedAtNodes && walk.first_missing.is_some() {
                 return Ok(walk);
