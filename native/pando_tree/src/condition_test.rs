@@ -44,7 +44,7 @@ fn parse(part: &[u8]) -> Result<Condition, BadCondition> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(5000))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
     fn a_condition_is_met_when_the_specification_says_so(

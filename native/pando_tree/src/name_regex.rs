@@ -1,15 +1,17 @@
 //! Regular expressions on the names of nodes (specification section 3.2).
 //!
-//! They are those of module `re`: PCRE with its default options. What crate `regex` cannot do is refused by name.
+//! They are those of module `re`: PCRE with its default options. What crate `regex` cannot do is refused by
+//! name.
 //!
 //! Invariants:
 //! 1. Matching takes time linear in the length of the name: there is no backtracking.
-//! 2. Bytes are matched, not characters: of a binary its bytes, of an atom its text in Latin-1 when it fits, else in UTF-8.
-//! 3. An expression means what it means in `re`, letters of Latin-1 included, or it is refused. (But where `re` gives up
-//!    after too many attempts and reports no match, this finds the match.)
+//! 2. Bytes are matched, not characters: of a binary its bytes, of an atom its text in Latin-1 when it fits,
+//!    else in UTF-8.
+//! 3. An expression means what it means in `re`, letters of Latin-1 included, or it is refused. (But where
+//!    `re` gives up after too many attempts and reports no match, this finds the match.)
 //!
-//! The crate sees each byte as the character with its number. So its word boundaries are those of Latin-1, and a name
-//! in ASCII is looked at as it is.
+//! The crate sees each byte as the character with its number. So its word boundaries are those of Latin-1,
+//! and a name in ASCII is looked at as it is.
 
 mod byte_set;
 mod translator;

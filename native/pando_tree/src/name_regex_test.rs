@@ -1,4 +1,5 @@
-//! What the expressions mean was read off `re:run/3`: Erlang/OTP 25, which has PCRE 8.44. So were the sets below.
+//! What the expressions mean was read off `re:run/3`: Erlang/OTP 25, which has PCRE 8.44. So were the sets
+//! below.
 
 use super::*;
 

@@ -1,16 +1,17 @@
 //! Patterns: which nodes a path with wildcards and conditions leads to.
 //!
-//! A pattern becomes chains of levels below the root. A node at the position before a level passes on to each child
-//! what the level makes of it. A condition is a demand on the node that a level leads to. A step up goes back to a
-//! node that is above, so it becomes a demand on that node: `[*, a, ^]` are the children that have a child `a`. Of
-//! `[**, ^, ^]` there are two chains: the second step up leaves the node that `**` began at, or it does not.
+//! A pattern becomes chains of levels below the root. A node at the position before a level passes on to each
+//! child what the level makes of it. A condition is a demand on the node that a level leads to. A step up
+//! goes back to a node that is above, so it becomes a demand on that node: `[*, a, ^]` are the children that
+//! have a child `a`. Of `[**, ^, ^]` there are two chains: the second step up leaves the node that `**` began
+//! at, or it does not.
 //!
 //! Invariants:
 //! 1. A node matches when a walk along the steps can end at it, and a step that leads nowhere ends the walk.
-//! 2. A demand searches no deeper than the pattern stepped back up, and its steps are counted. One that takes more than
-//!    `EVALUATION_STEPS_MAX` counts as not met, for every replica alike.
-//! 3. What would need a search of a whole subtree (back to the root behind a wildcard) is refused, and so is what would
-//!    take more than `CHAINS_MAX` chains or searches nested deeper than `SEARCH_DEPTH_MAX`.
+//! 2. A demand searches no deeper than the pattern stepped back up, and its steps are counted. One that takes
+//!    more than `EVALUATION_STEPS_MAX` counts as not met, for every replica alike.
+//! 3. What would need a search of a whole subtree (back to the root behind a wildcard) is refused, and so is
+//!    what would take more than `CHAINS_MAX` chains or searches nested deeper than `SEARCH_DEPTH_MAX`.
 
 use crate::answer::Refusal;
 use crate::condition::{Condition, Target};
@@ -31,7 +32,8 @@ const EVALUATION_STEPS_MAX: u64 = COMMAND_STEPS_MAX as u64;
 /// A compiled pattern.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
-    /// The levels of all chains; a node that has reached a number is before that level. `None` is the end of a chain.
+    /// The levels of all chains; a node that has reached a number is before that level. `None` is the end of
+    /// a chain.
     levels: Vec<Option<Level>>,
     /// What each chain demands of the root, and the position where the chain begins.
     starts: Vec<(Vec<Demand>, usize)>,
@@ -70,7 +72,8 @@ enum To {
 /// What is demanded of a node.
 #[derive(Clone, Debug)]
 struct Demand {
-    /// The names from the node to the descendant that it is about, the last one first. That there is one is part of it.
+    /// The names from the node to the descendant that it is about, the last one first. That there is one is
+    /// part of it.
     names: Vec<Name>,
     that: That,
 }
@@ -143,7 +146,8 @@ impl Pattern {
         positions
     }
 
-    /// What a child has reached below a node that has reached `positions`. The steps that it took are added to `spent`.
+    /// What a child has reached below a node that has reached `positions`. The steps that it took are added
+    /// to `spent`.
     pub(crate) fn at_child(
         &self,
         positions: &Positions,
@@ -325,7 +329,8 @@ impl Demand {
         (demand.search_depth() <= SEARCH_DEPTH_MAX).then_some(demand)
     }
 
-    /// How deep searches are nested. It is asked before a demand is nested deeper, so its own recursion is bounded.
+    /// How deep searches are nested. It is asked before a demand is nested deeper, so its own recursion is
+    /// bounded.
     fn search_depth(&self) -> usize {
         match &self.that {
             That::Exists | That::Meets(_) => 0,

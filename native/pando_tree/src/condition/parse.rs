@@ -2,8 +2,9 @@
 //!
 //! Invariants:
 //! 1. What is read is exactly what specification section 3.1 lists; nothing is guessed.
-//! 2. Conditions are normal (specification section 3.7), and so are their terms: plain names come first in an `if_all`,
-//!    otherwise the order is that of the caller; an `if_all` or `if_any` of one condition is this condition.
+//! 2. Conditions are normal (specification section 3.7), and so are their terms: plain names come first in an
+//!    `if_all`, otherwise the order is that of the caller; an `if_all` or `if_any` of one condition is this
+//!    condition.
 //! 3. Each part has a copy of its term; together they are no larger than `PARTS_SIZE_BYTES_MAX`.
 
 use std::borrow::Cow;
@@ -24,15 +25,17 @@ const THIS: i64 = b'.' as i64;
 const PARENT: i64 = b'^' as i64;
 
 impl Condition {
-    /// The condition that a term (with its version byte) is the record of, or that stands in one: a name, `$.`, `$/`.
+    /// The condition that a term (with its version byte) is the record of, or that stands in one: a name,
+    /// `$.`, `$/`.
     pub fn from_term(term: &[u8]) -> Result<Condition, BadCondition> {
         Limit::ConditionSizeBytes.check(term.len()).map_err(BadCondition::LimitExceeded)?;
         validate(term)?;
         Parser { parts: 0, size_bytes: 0 }.condition(without_version(term)?, 0)
     }
 
-    /// The same of a term that was taken before. Should this version not know what an earlier one took, the condition
-    /// is there, never met and no reason to create a node: a log that was written can always be read.
+    /// The same of a term that was taken before. Should this version not know what an earlier one took, the
+    /// condition is there, never met and no reason to create a node: a log that was written can always be
+    /// read.
     pub(crate) fn from_stored_term(term: &[u8]) -> Result<Condition, BadCondition> {
         match Condition::from_term(term) {
             Err(BadCondition::NotSupported { .. } | BadCondition::MatchSpecification) => {
@@ -62,7 +65,8 @@ impl From<TermError> for BadCondition {
     }
 }
 
-/// The terms of all parts of one condition together, in bytes: in a few conditions within each other the largest fits.
+/// The terms of all parts of one condition together, in bytes: in a few conditions within each other the
+/// largest fits.
 const PARTS_SIZE_BYTES_MAX: usize = 4 * CONDITION_SIZE_BYTES_MAX;
 
 struct Parser {
@@ -236,7 +240,8 @@ fn name_test(term: &[u8], regex: &[u8], compiled: &[u8]) -> Result<NameTest, Bad
 /// The bytes of iodata.
 fn characters(term: &[u8]) -> Result<Vec<u8>, BadCondition> {
     let mut bytes = Vec::with_capacity(term.len());
-    // What is still to be read, the next last. Each entry is a slice of what was taken off, so its length bounds it.
+    // What is still to be read, the next last. Each entry is a slice of what was taken off, so its length
+    // bounds it.
     let mut open = vec![term];
     while let Some(term) = open.pop() {
         match list_parts(term)? {
@@ -273,7 +278,8 @@ fn match_specification(
 }
 
 impl Siblings {
-    /// Those that a condition names: of several that must hold, any names; of several of which one must hold, all must.
+    /// Those that a condition names: of several that must hold, any names; of several of which one must hold,
+    /// all must.
     fn of(test: &Test) -> Siblings {
         let named = |condition: &Condition| {
             let siblings = &condition.compiled.siblings;

@@ -1,6 +1,7 @@
 //! Sets of bytes: the classes of regular expressions.
 //!
-//! Invariant: the classes that have names are those of the tables for Latin-1 which the runtime compiles PCRE with.
+//! Invariant: the classes that have names are those of the tables for Latin-1 which the runtime compiles PCRE
+//! with.
 
 use std::fmt::Write;
 
@@ -39,7 +40,8 @@ impl ByteSet {
             b"lower" => ByteSet::of(&[LOWER]),
             b"alpha" => ByteSet::of(&[UPPER, LOWER]),
             b"alnum" => ByteSet::of(&[UPPER, LOWER, DIGIT]),
-            b"ascii" => ByteSet::default().complement(), // As the runtime has it: all that is printed or controls.
+            // As the runtime has it: all that is printed or controls.
+            b"ascii" => ByteSet::default().complement(),
             b"blank" => ByteSet::of(&[&[(9, 9), (b' ', b' ')]]),
             b"cntrl" => ByteSet::of(&[&[(0, 31), (127, 159)]]),
             b"digit" => ByteSet::of(&[DIGIT]),

@@ -1,17 +1,19 @@
 //! Regular expressions of module `re` as those of crate `regex`.
 //!
 //! Invariants:
-//! 1. Only what is known to mean the same is written; everything else is refused by name. What later versions of PCRE
-//!    read otherwise than earlier ones is refused too, for members may differ.
+//! 1. Only what is known to mean the same is written; everything else is refused by name. What later versions
+//!    of PCRE read otherwise than earlier ones is refused too, for members may differ.
 //! 2. `re` has found the expression well-formed before. What is not, is refused too, with a vaguer text.
-//! 3. What is written is ASCII, without a space: groups, alternatives, quantifiers, `\A`, `\z`, `\b`, `\B`, and for bytes
-//!    `\x{..}` and classes of those. There are as many groups within groups as in the expression, and one more at most.
+//! 3. What is written is ASCII, without a space: groups, alternatives, quantifiers, `\A`, `\z`, `\b`, `\B`,
+//!    and for bytes `\x{..}` and classes of those. There are as many groups within groups as in the
+//!    expression, and one more at most.
 
 use std::fmt::Write;
 
 use super::byte_set::ByteSet;
 
-/// Groups within groups. The crate descends into groups with some 3 KiB of stack for each, and schedulers have little.
+/// Groups within groups. The crate descends into groups with some 3 KiB of stack for each, and schedulers
+/// have little.
 pub(super) const GROUP_DEPTH_MAX: usize = 16;
 
 /// A translation under way.
@@ -126,7 +128,8 @@ impl<'a> Translator<'a> {
         Ok(())
     }
 
-    /// The end, or before a newline that is the last byte. As nothing follows, the newline may as well be taken.
+    /// The end, or before a newline that is the last byte. As nothing follows, the newline may as well be
+    /// taken.
     fn end(&mut self) -> Result<(), String> {
         self.assertion(r"(?:\x{A}?\z)")?;
         (self.group.is_ended, self.group.has_end) = (true, true);
