@@ -4,7 +4,18 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
--define(MODULES, [bench_data, bench_histogram, bench_load, bench_machine, bench_report]).
+-define(MODULES, [
+    bench_data,
+    bench_histogram,
+    bench_load,
+    bench_machine,
+    bench_number,
+    bench_report,
+    bench_store,
+    bench_tree,
+    bench_tree_rows,
+    bench_vm
+]).
 
 instruments_test_() ->
     {setup, fun compile_instruments/0, fun purge_instruments/1, [
@@ -16,8 +27,17 @@ instruments_test_() ->
         fun a_closed_loop_counts_every_call/0,
         fun a_wrong_answer_ends_the_round/0,
         fun a_block_is_the_mean_time_of_a_call/0,
+        fun each_calls_with_every_number_once/0,
+        fun each_timed_times_the_call_of_every_item_and_nothing_else/0,
+        fun a_wrong_answer_to_a_single_call_ends_it/0,
+        fun calls_beside_are_counted_only_while_the_function_runs_and_end_with_it/0,
         fun the_median_of_an_even_count_is_between_the_two_in_the_middle/0,
-        fun a_target_is_met_at_its_limit_unless_it_is_to_be_below/0
+        fun a_target_is_met_at_its_limit_unless_it_is_to_be_below/0,
+        fun numbers_are_printed_with_their_unit/0,
+        fun a_ratio_of_the_tree_is_the_median_of_the_ratios_of_its_rounds/0,
+        fun a_figure_of_the_peer_stands_only_where_sizes_are_the_same/0,
+        fun each_target_of_the_tree_is_measured_by_the_row_of_its_name/0,
+        {timeout, 120, fun every_section_of_the_tree_runs_with_tiny_sizes_and_gives_its_rows/0}
     ]}.
 
 compile_instruments() ->
@@ -128,8 +148,8 @@ a_block_is_the_mean_time_of_a_call() ->
     ?assert(Ns * Counted >= 10.0e6 * 0.9999).
 
 the_median_of_an_even_count_is_between_the_two_in_the_middle() ->
-    ?assertEqual(2.5, bench_report:median([4, 1, 3, 2])),
-    ?assertEqual(2.0, bench_report:median([3, 1, 2])).
+    ?assertEqual(2.5, bench_number:median([4, 1, 3, 2])),
+    ?assertEqual(2.0, bench_number:median([3, 1, 2])).
 
 a_target_is_met_at_its_limit_unless_it_is_to_be_below() ->
     Verdict = fun(Sense, Measured) -> bench_report:verdict(#{wanted => {Sense, 3}, measured => Measured}) end,
@@ -137,3 +157,81 @@ a_target_is_met_at_its_limit_unless_it_is_to_be_below() ->
     ?assertEqual([met, met, missed], Verdicts(at_most)),
     ?assertEqual([met, missed, missed], Verdicts(below)),
     ?assertEqual([missed, met, met], Verdicts(at_least)).
+
+each_calls_with_every_number_once() ->
+    Calls = counters:new(10, []),
+    ok = bench_load:each(4, 10, fun(Number) -> counters:add(Calls, Number + 1, 1) end),
+    ?assertEqual(lists:duplicate(10, 1), [counters:get(Calls, Index) || Index <- lists:seq(1, 10)]),
+    %% More callers than items, and no items at all.
+    ok = bench_load:each(4, 2, fun(Number) -> counters:add(Calls, Number + 1, 1) end),
+    ok = bench_load:each(4, 0, fun(_) -> exit(called) end),
+    ?assertEqual([2, 2, 1], [counters:get(Calls, Index) || Index <- [1, 2, 3]]).
+
+each_timed_times_the_call_of_every_item_and_nothing_else() ->
+    Begin = erlang:monotonic_time(),
+    #{elapsed_ms := ElapsedMs, p50_us := P50Us, p99_us := P99Us, max_us := MaxUs} = bench_load:each_timed(2, 20, #{
+        prepare => fun(Number) -> timer:sleep(Number div 19 * 50), Number end,
+        call => fun
+            (7) -> timer:sleep(10);
+            (_) -> ok
+        end,
+        is_right => fun(_, Answer) -> Answer =:= ok end
+    }),
+    Ms = erlang:convert_time_unit(erlang:monotonic_time() - Begin, native, microsecond) / 1000,
+    ?assert(ElapsedMs >= 50 andalso ElapsedMs =< Ms, {ElapsedMs, Ms}),
+    ?assert(P50Us =< P99Us andalso P99Us =< MaxUs, {P50Us, P99Us, MaxUs}),
+    %% The one that sleeps for 10 ms, not the one whose arguments take 50 ms; off by a bucket at most.
+    ?assert(MaxUs >= 10000 * 0.996 andalso MaxUs < 1000 * ElapsedMs, {MaxUs, ElapsedMs}).
+
+a_wrong_answer_to_a_single_call_ends_it() ->
+    ?assert(bench_load:once(fun() -> 7 end, fun(Answer) -> Answer =:= 7 end) >= 0),
+    {Pid, Monitor} = spawn_monitor(fun() -> bench_load:once(fun() -> 8 end, fun(Answer) -> Answer =:= 7 end) end),
+    Reason =
+        receive
+            {'DOWN', Monitor, process, Pid, Down} -> Down
+        end,
+    ?assertEqual({wrong_answer, 8}, Reason).
+
+calls_beside_are_counted_only_while_the_function_runs_and_end_with_it() ->
+    Self = self(),
+    %% Each call waits to be let go.
+    Call = fun() ->
+        Self ! {called, self()},
+        receive
+            go -> ok
+        end
+    end,
+    Next = fun() ->
+        receive
+            {called, Caller} -> Caller ! go
+        end,
+        Caller
+    end,
+    Measure = fun() -> bench_load:beside(Call, fun() -> Self ! {running, self()}, receive return -> done end end) end,
+    {Pid, Monitor} = spawn_monitor(fun() -> exit({measured, Measure()}) end),
+    Caller = Next(),
+    CallerMonitor = monitor(process, Caller),
+    receive
+        {running, Pid} -> ok
+    end,
+    %% Of three calls that begin meanwhile, two have ended for certain when the third has begun.
+    [Caller, Caller] = [Next(), Next()],
+    receive
+        {called, Caller} -> ok
+    end,
+    Pid ! return,
+    Caller ! go,
+    %% It may have begun another one before it was told to stop.
+    receive
+        {called, Caller} -> Caller ! go
+    after 0 -> ok
+    end,
+    Down = fun(Ref) ->
+        receive
+            {'DOWN', Ref, process, _, Reason} -> Reason;
+            {called, Caller} -> Caller ! go
+        end
+    end,
+    {measured, {done, CallsPerS}} = until_down(Down, Monitor),
+    ?assert(CallsPerS > 0),
+    until_down(Down, CallerMonitor).
