@@ -270,7 +270,8 @@ row(Id, Name, Unit, Values, Peer) ->
 
 beside(Ratios, What, Row) ->
     {Ratio, Least, Most} = spread(Ratios),
-    Row#{beside := format("~.2f × ~ts (~.2f–~.2f)", [Ratio, What, float(Least), float(Most)]), ratio => Ratio}.
+    Range = [format(" (~.2f–~.2f)", [float(Least), float(Most)]) || Least < Most],
+    Row#{beside := format("~.2f × ~ts~ts", [Ratio, What, Range]), ratio => Ratio}.
 
 id(Format, Arguments) ->
     list_to_atom(format(Format, Arguments)).

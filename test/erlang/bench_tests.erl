@@ -304,7 +304,7 @@ a_ratio_of_the_tree_is_the_median_of_the_ratios_of_its_rounds() ->
         tree_row(beside_list, Rows)
     ),
     ?assertMatch(#{ratio := 80.0, values := {20.0, 20.0, 20.0}, unit := ms}, tree_row(delete_watched, Rows)),
-    ?assertMatch(#{ratio := 1.5, beside := "1.50 × of 1,000 children" ++ _}, tree_row(count, Rows)),
+    ?assertMatch(#{ratio := 1.5, beside := "1.50 × of 1,000 children"}, tree_row(count, Rows)),
     ?assertMatch(#{ratio := 1.1}, tree_row(compare_and_swap, Rows)).
 
 a_figure_of_the_peer_stands_only_where_sizes_are_the_same() ->
