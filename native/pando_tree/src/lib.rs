@@ -10,13 +10,16 @@ mod answer;
 mod codec;
 mod command;
 mod command_check;
+mod condition;
 mod delete;
+mod edit;
+mod keep_while;
 pub mod limits;
 mod match_specification;
 #[cfg(test)]
 mod model;
 mod name;
-mod name_map;
+mod name_regex;
 mod node;
 mod pattern;
 mod payload;
@@ -25,29 +28,33 @@ mod preorder;
 mod props;
 mod put;
 mod scan;
+mod sorted_map;
 mod state;
 mod step;
 mod steps_left;
 pub mod term;
 #[cfg(test)]
+mod test_condition;
+#[cfg(test)]
 mod test_store;
 mod walk;
 
-pub use answer::{Answer, Refusal};
+pub use answer::{Answer, KeepWhileReason, Refusal};
 pub use codec::{DecodeError, TreeBuilder, TreeRecords};
-pub use command::{Command, Expectation, Wanted};
+pub use command::{Command, Scope, Wanted, Watched};
 pub use command_check::check_path;
+pub use condition::{BadCondition, Condition, Subject, Target, Verdict};
 pub use limits::Limit;
 pub use match_specification::{
     BUILT_TERM_SIZE_BYTES_MAX, INTEGER_BITS_MAX, MATCH_SPECIFICATION_DEPTH_MAX, MatchSpecification,
     MatchSpecificationError, VARIABLE_NUMBER_MAX,
 };
 pub use name::{Name, NameKind, Path};
-pub use name_map::{Cursor, Iter, NameMap};
 pub use node::{Children, Node};
 pub use payload::Payload;
 pub use props::{DeleteReason, Props, PropsMask};
 pub use scan::{Progress, Pulled, Scan};
+pub use sorted_map::{Cursor, Iter, SortedMap};
 pub use state::{Context, Found, State};
 pub use step::Step;
 pub use steps_left::OutOfSteps;

@@ -11,6 +11,7 @@ mod equal;
 pub(crate) mod head;
 mod numbers;
 pub(crate) mod order;
+pub(crate) mod parts;
 pub(crate) mod skip;
 #[cfg(test)]
 pub(crate) mod test_terms;
