@@ -142,7 +142,7 @@ impl Parser {
             match list_opening(&mut reader)? {
                 ListOpening::Elements(count) => {
                     for _ in 0..count {
-                        guards.push(self.expression(&mut reader, 0)?);
+                        guards.push(self.expression(&mut reader, 1)?);
                     }
                 }
                 // Guards that are never true, but guards.
@@ -371,7 +371,6 @@ impl Parser {
         Ok(arguments)
     }
 
-    /// In Erlang the keys are expressions too, and are evaluated in the order of the terms that they are written as.
     #[inline(never)]
     fn map_expression(
         &mut self,
@@ -379,15 +378,16 @@ impl Parser {
         reader: &mut HeadReader<'_>,
         depth: usize,
     ) -> Result<Expression, Error> {
-        let mut by_key = BTreeMap::new();
+        let mut keys = Vec::new();
+        let mut expressions = Vec::new();
         for _ in 0..pairs {
             let start = reader.rest;
             let key = self.expression(reader, depth + 1)?;
-            let canonical = canonical_part(read_since(start, reader))?;
-            by_key.insert(canonical, (key, self.expression(reader, depth + 1)?));
+            keys.push(read_since(start, reader));
+            expressions.push((key, self.expression(reader, depth + 1)?));
         }
-        let is_constant = by_key.values().all(|(key, value)| key.is_constant() && value.is_constant());
-        folded(Expression::Map(by_key.into_values().collect()), is_constant)
+        let is_constant = expressions.iter().all(|(key, value)| key.is_constant() && value.is_constant());
+        folded(Expression::Map(in_order(&keys, expressions)?), is_constant)
     }
 
     /// The first that is not supported is told.
@@ -417,6 +417,19 @@ impl Parser {
             }
         }
     }
+}
+
+/// The pairs of a map expression in the order of their keys as they are written: so Erlang evaluates them.
+#[inline(never)]
+fn in_order(
+    keys: &[&[u8]],
+    pairs: Vec<(Expression, Expression)>,
+) -> Result<Box<[(Expression, Expression)]>, Error> {
+    let mut by_key = BTreeMap::new();
+    for (key, pair) in keys.iter().zip(pairs) {
+        by_key.insert(canonical_part(key)?, pair);
+    }
+    Ok(by_key.into_values().collect())
 }
 
 fn check_depth(depth: usize) -> Result<(), Error> {
