@@ -18,7 +18,7 @@ defmodule Pando.Test do
 
     @tag store: false
     test "document and specify every public function" do
-      for module <- [Pando, Pando.Adv, Pando.Error, Pando.Path] do
+      for module <- [Pando, Pando.Adv, Pando.Condition, Pando.Error, Pando.Path] do
         {:docs_v1, _, :elixir, _, %{"en" => _}, _, docs} = Code.fetch_docs(module)
         public = module.__info__(:functions) -- [__struct__: 0, __struct__: 1]
         assert public -- for({{:function, name, arity}, _, _, %{}, _} <- docs, do: {name, arity}) == []
@@ -56,8 +56,13 @@ defmodule Pando.Test do
             &Pando.get!/2,
             &Pando.count/2,
             &Pando.exists?/2,
+            &Pando.is_sproc/2,
+            &Pando.sproc?/2,
             &Pando.delete/2,
-            &Pando.Adv.get/2
+            &Pando.delete_many/2,
+            &Pando.stream/2,
+            &Pando.Adv.get/2,
+            &Pando.Adv.stream/2
           ] do
         assert_raise ArgumentError, message, fn -> call.("stock", "/stock/oak") end
       end
@@ -70,13 +75,25 @@ defmodule Pando.Test do
     end
 
     test "makes put(path, value, options) a mistake, which is explained", %{store: store} do
-      for {name, put} <- [put: &Pando.put/3, create: &Pando.create/3, update: &Pando.update/3] do
+      for {name, put} <- [
+            put: &Pando.put/3,
+            put_many: &Pando.put_many/3,
+            create: &Pando.create/3,
+            update: &Pando.update/3
+          ] do
         error = assert_raise ArgumentError, fn -> put.("stock", "/stock/oak", []) end
         assert Exception.message(error) =~ "Pando.#{name}/3 takes a store, a path and a value"
         assert Exception.message(error) =~ "Pando.#{name}(:pando, path, value, options)"
       end
 
       assert_raise ArgumentError, fn -> Pando.put!("/stock/oak", 1, timeout: 5_000) end
+
+      error = assert_raise ArgumentError, fn -> Pando.compare_and_swap("/stock/oak", 1, 2, timeout: 5_000) end
+
+      assert Exception.message(error) =~
+               "Pando.compare_and_swap/4 takes a store, a path, a pattern and a value"
+
+      assert Exception.message(error) =~ "Pando.compare_and_swap(:pando, path, pattern, value, options)"
       assert Pando.is_empty(store) == true
     end
   end
