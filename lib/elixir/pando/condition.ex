@@ -288,14 +288,25 @@ defmodule Pando.Condition do
   defp boolean!(_name, boolean) when is_boolean(boolean), do: boolean
   defp boolean!(name, other), do: invalid(name, "true or false", other)
 
-  defp comparison!(_name, number) when is_integer(number), do: number
-  defp comparison!(name, [comparison]), do: comparison!(name, comparison)
+  defp comparison!(name, comparison) do
+    case comparison do
+      number when is_integer(number) ->
+        number
 
-  defp comparison!(_name, {operator, number}) when operator in @operators and is_integer(number),
-    do: {operator, number}
+      {operator, number} when operator in @operators and is_integer(number) ->
+        comparison
 
-  defp comparison!(name, other),
-    do: invalid(name, "an integer, or one of eq, ne, lt, le, gt, ge with an integer, such as [ge: 2],", other)
+      [{operator, number}] when operator in @operators and is_integer(number) ->
+        {operator, number}
+
+      _other ->
+        invalid(
+          name,
+          "an integer, or one of eq, ne, lt, le, gt, ge with an integer, such as [ge: 2],",
+          comparison
+        )
+    end
+  end
 
   defp operand!(name, condition), do: hd(operands!(name, [condition]))
 
