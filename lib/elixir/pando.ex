@@ -1168,7 +1168,7 @@ defmodule Pando do
   @spec stream(store, pattern) :: Enumerable.t()
   @spec stream(pattern, options) :: Enumerable.t()
   def stream(store, pattern) when is_atom(store), do: stream(store, pattern, [])
-  def stream(pattern, options), do: Scan.stream(pattern, options, &Scan.values/1)
+  def stream(pattern, options), do: Scan.stream(pattern, options, :values)
 
   @doc """
   The values of all nodes that a pattern matches, as a stream of `{path, value}`, with `:undefined` for nodes without a
@@ -1185,12 +1185,12 @@ defmodule Pando do
   is first asked for one; each enumeration has its own moment. Who stops early has read only a little more than what it
   took. As long as an enumeration goes on, what the store removes or replaces is kept in memory for it.
 
-  Errors raise `Pando.Error` when the stream is run. The option `:timeout` is for each step of it, so that a slow consumer
-  comes to the end, too.
+  Wrong arguments raise at once, errors raise `Pando.Error` when the stream is run. The option `:timeout` is for its begin
+  alone: how long it takes is up to the reader.
   """
   @spec stream(store, pattern, options) :: Enumerable.t()
   def stream(store, pattern, options) when is_atom(store),
-    do: Scan.stream(store, pattern, options, &Scan.values/1)
+    do: Scan.stream(store, pattern, options, :values)
 
   # Writes
 

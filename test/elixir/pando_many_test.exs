@@ -182,7 +182,7 @@ defmodule Pando.ManyTest do
     end
 
     test "of no or a wrong size are refused", %{store: store} do
-      for options <- [[limit: -1], [limit: 1.0], [limit: "2"], [limit: nil]] do
+      for options <- [[limit: 0], [limit: -1], [limit: 1.0], [limit: "2"], [limit: nil]] do
         assert_raise FunctionClauseError, fn -> Pando.get_many(store, "/queue/*", options) end
       end
     end

@@ -60,7 +60,7 @@ defmodule Pando.StreamTest do
       assert Enum.map(taken, fn {["queue", name], n} -> {name, "#{n}"} end) ==
                names |> Enum.take(3) |> Enum.map(&{&1, &1})
 
-      assert chunk >= 3 and chunk <= div(@nodes, 10)
+      assert chunk >= 3 and chunk <= div(@nodes, 2)
     end
 
     test "reads as many chunks as it needs", %{store: store} do
@@ -69,7 +69,7 @@ defmodule Pando.StreamTest do
       assert length(taken) == half
       {but_last, [_last]} = Enum.split(chunks, -1)
       assert Enum.sum(but_last) < half
-      assert Enum.sum(chunks) <= half + div(@nodes, 10)
+      assert Enum.sum(chunks) < @nodes
     end
 
     test "has them all once, in term order", %{store: store, names: names} do
@@ -85,7 +85,6 @@ defmodule Pando.StreamTest do
       expected = names |> Enum.drop_while(&(&1 <= "5")) |> Enum.take(25)
       assert Enum.map(read, fn {["queue", name], _} -> name end) == expected
       assert Enum.sum(chunks) == 25
-      assert store |> Pando.stream("/queue/*", %{limit: 0}) |> Enum.to_list() == []
     end
 
     test "shows one moment, whatever is written while it is read", %{store: store, names: names} do
@@ -191,6 +190,12 @@ defmodule Pando.StreamTest do
       assert error.kind == :node_not_found
 
       assert_raise ArgumentError, ~r/expected options/, fn -> Pando.stream(store, "/*", :all) end
+
+      for options <- [[limit: 0], %{props_to_return: :all}, [form: "/a"]],
+          stream <- [&Pando.stream/3, &Pando.Adv.stream/3] do
+        assert_raise FunctionClauseError, fn -> stream.(store, "/*", options) end
+      end
+
       error = assert_raise ErlangError, fn -> Pando.stream(store, {:no, :path}) end
       assert {:pando_ex, :invalid_path, %{path: {:no, :path}}} = error.original
     end

@@ -125,7 +125,7 @@ defmodule Pando.Adv do
   @spec stream(Pando.store(), Pando.pattern()) :: Enumerable.t()
   @spec stream(Pando.pattern(), Pando.options()) :: Enumerable.t()
   def stream(store, pattern) when is_atom(store), do: stream(store, pattern, [])
-  def stream(pattern, options), do: Scan.stream(pattern, options, &Scan.props/1)
+  def stream(pattern, options), do: Scan.stream(pattern, options, :props)
 
   @doc """
   All nodes that a pattern matches, as a stream of `{path, props}`: as `Pando.stream/3`, with properties.
@@ -136,7 +136,7 @@ defmodule Pando.Adv do
   """
   @spec stream(Pando.store(), Pando.pattern(), Pando.options()) :: Enumerable.t()
   def stream(store, pattern, options) when is_atom(store),
-    do: Scan.stream(store, pattern, options, &Scan.props/1)
+    do: Scan.stream(store, pattern, options, :props)
 
   @doc """
   As `put/4`, of the default store, without options.

@@ -9,19 +9,34 @@ defmodule Pando.Scan do
 
   alias Pando.{Error, Options}
 
-  @type element :: {Pando.Path.native(), term}
+  @type content :: :values | :props
 
-  @spec stream(Pando.pattern(), Pando.options(), (element -> element)) :: Enumerable.t()
-  def stream(pattern, options, element),
-    do: stream(:pando_cluster.get_default_store_id(), pattern, options, element)
+  @spec stream(Pando.pattern(), Pando.options(), content) :: Enumerable.t()
+  def stream(pattern, options, content),
+    do: stream(:pando_cluster.get_default_store_id(), pattern, options, content)
 
-  @spec stream(Pando.store(), Pando.pattern(), Pando.options(), (element -> element)) :: Enumerable.t()
-  def stream(store, pattern, options, element) do
+  @spec stream(Pando.store(), Pando.pattern(), Pando.options(), content) :: Enumerable.t()
+  def stream(store, pattern, options, content) do
     # What is wrong with the arguments is said here, not where the stream is run.
     options = Options.to_map(options)
+    _ = :pando_options.many(options)
     pattern = Pando.Path.from_string(pattern)
-    Stream.resource(fn -> open(store, pattern, options) end, &next(&1, element), fn _cursor -> :ok end)
+    :ok = :pando_path.ensure_is_valid(pattern)
+    {options, element} = wanted(content, options)
+
+    Stream.resource(
+      fn -> open(store, pattern, options) end,
+      fn
+        :done -> {:halt, :done}
+        cursor -> next(cursor, element)
+      end,
+      fn _cursor -> :ok end
+    )
   end
+
+  # Nothing but payloads makes values, whatever the caller says.
+  defp wanted(:values, options), do: {Map.put(options, :props_to_return, [:payload]), &value/1}
+  defp wanted(:props, options), do: {options, & &1}
 
   defp open(store, pattern, options) do
     case :pando_read.open(store, pattern, options) do
@@ -30,18 +45,10 @@ defmodule Pando.Scan do
     end
   end
 
-  defp next(:done, _element), do: {:halt, :done}
-
   defp next(cursor, element) do
     {nodes, cursor} = :pando_read.next(cursor)
     {Enum.map(nodes, element), cursor}
   end
 
-  @spec props(element) :: element
-  def props(node), do: node
-
-  @spec values({Pando.Path.native(), Pando.props()}) :: element
-  def values({path, %{data: data}}), do: {path, data}
-  def values({path, %{sproc: procedure}}), do: {path, procedure}
-  def values({path, %{}}), do: {path, :undefined}
+  defp value({path, props}), do: {path, :pando_read.value(props, :undefined)}
 end
