@@ -118,7 +118,7 @@ defmodule Pando do
   without a value reads as `:undefined`.
   """
 
-  alias Pando.{Error, Options, Scan}
+  alias Pando.{Error, Options, Scan, Tree}
 
   @typedoc "The name of a store; on its node the registered name of a process, too."
   @type store :: atom
@@ -316,6 +316,43 @@ defmodule Pando do
   """
   @spec stop(store) :: :ok | {:error, term}
   def stop(store), do: :pando.stop(store)
+
+  @doc """
+  Stops the default store and deletes its data: as `reset/2`, with the default timeout.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.reset()
+      :ok
+      iex> Pando.start()
+      {:ok, :pando}
+      iex> Pando.is_empty()
+      true
+  """
+  @spec reset() :: :ok | {:error, term}
+  def reset, do: :pando.reset()
+
+  @doc """
+  As `reset/2`: `reset(store)`, or `reset(timeout)` of the default store.
+
+      iex> Pando.reset(:no_such_store)
+      {:error, {:pando, :not_a_pando_store, %{store_id: :no_such_store}}}
+  """
+  @spec reset(store | timeout) :: :ok | {:error, term}
+  def reset(store_or_timeout), do: :pando.reset(store_or_timeout)
+
+  @doc """
+  Stops a store and deletes its data. It has to run. A supervisor does not start it again.
+
+      iex> Pando.reset(:pando, 5_000)
+      :ok
+      iex> :pando in Pando.store_ids()
+      false
+
+  Errors: `{:pando, :not_a_pando_store, %{store_id: store}}` if it does not run, and those of `stop/1`.
+  """
+  @spec reset(store, timeout) :: :ok | {:error, term}
+  def reset(store, timeout) when is_atom(store), do: :pando.reset(store, timeout)
 
   @doc """
   The stores that run on this node, sorted.
@@ -1185,7 +1222,7 @@ defmodule Pando do
   is first asked for one; each enumeration has its own moment. Who stops early has read only a little more than what it
   took. As long as an enumeration goes on, what the store removes or replaces is kept in memory for it.
 
-  Wrong arguments raise at once, errors raise `Pando.Error` when the stream is run. The option `:timeout` is for its begin
+  Wrong arguments raise at once, errors raise `Pando.Error` when the stream is run. The option `:timeout` is for its beginning
   alone: how long it takes is up to the reader.
   """
   @spec stream(store, pattern, options) :: Enumerable.t()
@@ -1773,6 +1810,87 @@ defmodule Pando do
   """
   @spec fence(store, timeout) :: :ok | {:error, reason}
   def fence(store, timeout) when is_atom(store), do: :pando.fence(store, timeout)
+
+  # For people
+
+  @doc """
+  As `tree/3`, of all of the default store.
+
+      Pando.tree()
+  """
+  @spec tree() :: :ok | {:error, reason}
+  def tree, do: tree([])
+
+  @doc """
+  As `tree/3`: `tree(store)`, all of a store, or `tree(path)`, a part of the default store.
+
+      Pando.tree(:my_store)
+      Pando.tree("/stock/wood")
+  """
+  @spec tree(store | path) :: :ok | {:error, reason}
+  def tree(store) when is_atom(store), do: tree(store, [], [])
+  def tree(path), do: tree(path, [])
+
+  @doc """
+  As `tree/3`, without options: `tree(store, path)`; or without a store: `tree(path, options)`.
+
+      Pando.tree(:my_store, "/stock/wood")
+      Pando.tree("/stock/wood", limit: 5)
+  """
+  @spec tree(store, path) :: :ok | {:error, reason}
+  @spec tree(path, options) :: :ok | {:error, reason}
+  def tree(store, path) when is_atom(store), do: tree(store, path, [])
+  def tree(path, options), do: Tree.print(:pando_cluster.get_default_store_id(), path, options)
+
+  @doc """
+  Prints a node and what is below it, for people in iex:
+
+      > Pando.tree(:my_store, "/stock")
+      /stock
+      ├── "iron" => %{pieces: 12, place: "A"}
+      └── "wood"
+          ├── "elm" => 80
+          ├── "oak" => 150
+          └── … 248 more
+      :ok
+
+  Names and values are as `inspect/2` shows them, values only as far as the line goes. Little is read of a large tree:
+
+    * `:limit` - how many children of each node are shown, the first ones in term order; 20 by default;
+    * `:depth` - how many levels; 8 by default.
+
+  In all, no more than 1,000 nodes are shown. `… 248 more` is how many children there are beside, each maybe with others
+  below it. Nodes that are written meanwhile may be missing. There are colours where `IO.ANSI.enabled?/0` is true.
+
+  Raises `ArgumentError` for other options.
+  """
+  @spec tree(store, path, options) :: :ok | {:error, reason}
+  def tree(store, path, options) when is_atom(store), do: Tree.print(store, path, options)
+
+  @doc """
+  Prints which stores run on this node.
+
+      Pando.info()
+  """
+  @spec info() :: :ok
+  def info, do: :pando.info()
+
+  @doc """
+  As `info/2`, without options.
+
+      Pando.info(:my_store)
+  """
+  @spec info(store) :: :ok
+  def info(store) when is_atom(store), do: :pando.info(store)
+
+  @doc """
+  Prints a store as Erlang shows it: its members, which nodes stay only as long as a condition on others holds
+  (`:keep_while`), and the beginning of its tree. `tree/3` prints a tree as Elixir shows it.
+
+      Pando.info(:my_store, timeout: 5_000)
+  """
+  @spec info(store, options) :: :ok
+  def info(store, options) when is_atom(store), do: :pando.info(store, Options.to_map(options))
 
   defp read!({:ok, value}), do: value
   defp read!(boolean) when is_boolean(boolean), do: boolean
