@@ -342,14 +342,19 @@ defmodule Pando do
   def reset(store_or_timeout), do: :pando.reset(store_or_timeout)
 
   @doc """
-  Stops a store and deletes its data. It has to run. A supervisor does not start it again.
+  Stops a store, which has to run, and deletes its data. A supervisor does not start it again.
 
       iex> Pando.reset(:pando, 5_000)
       :ok
       iex> :pando in Pando.store_ids()
       false
 
-  Errors: `{:pando, :not_a_pando_store, %{store_id: store}}` if it does not run, and those of `stop/1`.
+  Errors:
+
+    * `{:pando, :not_a_pando_store, %{store_id: store}}`: it does not run;
+    * `{:pando, :reset_failed, %{reason: text, directory: directory}}`: its files could not be removed. It is stopped, with
+      its data;
+    * `:timeout`: it is stopped, and its data deleted, all the same, but later.
   """
   @spec reset(store, timeout) :: :ok | {:error, term}
   def reset(store, timeout) when is_atom(store), do: :pando.reset(store, timeout)
