@@ -84,7 +84,7 @@
 -export(['clear_payload!'/1, 'clear_payload!'/2, 'clear_payload!'/3]).
 -export(['clear_many_payloads!'/1, 'clear_many_payloads!'/2, 'clear_many_payloads!'/3]).
 
--export_type([result/1, written/0, correlation/0, async_ret/0]).
+-export_type([result/1, written/0, correlation/0, async_ret/0, async_result/0]).
 
 -include("pando.hrl").
 
@@ -106,6 +106,10 @@
     {ra_event, From :: {store(), node()}, {applied, [{correlation(), Reply :: term()}]}}
     | {ra_event, From :: {store(), node()}, {rejected, {not_leader, undefined | {store(), node()}, correlation()}}}.
 %% The message about an asynchronous write: for `handle_async_ret/1'.
+
+-type async_result() ::
+    result(pando_adv:node_props_map()) | {error, {not_leader, undefined | {store(), node()}}} | term().
+%% What became of an asynchronous write.
 
 -define(DEFAULT_STORE, pando_cluster:get_default_store_id()).
 
@@ -662,7 +666,7 @@ written({error, _} = Error) -> Error.
 %%% Asynchronous writes, fences
 
 %% @doc The results in a message about asynchronous writes. See `handle_async_ret/2'.
--spec handle_async_ret(async_ret()) -> [{correlation(), result(pando_adv:node_props_map()) | {error, term()}}].
+-spec handle_async_ret(async_ret()) -> [{correlation(), async_result()}].
 handle_async_ret(Message) ->
     pando_write:async_results(Message).
 
@@ -688,8 +692,7 @@ handle_async_ret(Message) ->
 %% > receive {ra_event, _, _} = Message -> pando:handle_async_ret(stock, Message) end.
 %% [{7,{ok,#{[wood,<<"oak">>] => #{}}}}]
 %% '''
--spec handle_async_ret(store(), async_ret()) ->
-    [{correlation(), result(pando_adv:node_props_map()) | {error, term()}}].
+-spec handle_async_ret(store(), async_ret()) -> [{correlation(), async_result()}].
 handle_async_ret(Store, Message) when is_atom(Store) ->
     pando_write:async_results(Message).
 

@@ -116,12 +116,13 @@ is_met(Condition, PathOrName, Props) when is_map(Props) ->
         {error, Reason} -> erlang:error(pando_errors:reason(Reason, Pattern))
     end.
 
+%% The name of a node as the border takes it: in a list, which is empty for the root.
 name(Name) when ?IS_PANDO_NODE_ID(Name) ->
-    Name;
+    [Name];
 name(Path) when is_list(Path) ->
     case pando_path:realpath(Path) of
-        [] -> root;
-        Resolved -> lists:last(Resolved)
+        [] -> [];
+        Resolved -> [lists:last(Resolved)]
     end.
 
 %% @doc Tells whether a term may stand in a pattern: a condition or a plain component, everything inside looked at too.

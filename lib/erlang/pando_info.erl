@@ -44,9 +44,10 @@
 
 -spec stores() -> ok.
 stores() ->
+    Style = style(),
     case pando_cluster:get_store_ids() of
         [] -> put_text("No stores running\n");
-        Stores -> put_text(["\nRunning stores:\n" | [["  ", term(Store, ?TERM_CHARACTERS_MAX), $\n] || Store <- Stores]])
+        Stores -> put_text(["\nRunning stores:\n" | [["  ", name(Store, Style), $\n] || Store <- Stores]])
     end.
 
 -spec store(pando_cluster:store_id(), pando_options:query()) -> ok.
@@ -68,7 +69,7 @@ members(Store, #{deadline := Deadline}, Style) ->
     Options = #{favor => low_latency, timeout => pando_client:remaining_ms(Deadline)},
     Text =
         case pando_cluster:nodes(Store, Options) of
-            {ok, Nodes} -> [[term(Node, ?TERM_CHARACTERS_MAX), $\n] || Node <- Nodes];
+            {ok, Nodes} -> [[name(Node, Style), $\n] || Node <- Nodes];
             {error, Reason} -> ["Failed to query cluster members: ", pando_errors:format(Reason), $\n]
         end,
     [title("CLUSTER MEMBERS", Style), Text].
@@ -88,8 +89,8 @@ lifetimes(Store, Style) ->
 watcher({Path, Watched}, Style) ->
     {Shown, Hidden} = split(Watched, ?CONDITIONS_SHOWN_MAX),
     [
-        [path(Path), " depends on:\n"],
-        [["    ", path(WatchedPath), ": ", value(Condition, 6, Style), $\n] || {WatchedPath, Condition} <- Shown],
+        [name(Path, Style), " depends on:\n"],
+        [["    ", name(WatchedPath, Style), ": ", value(Condition, 6, Style), $\n] || {WatchedPath, Condition} <- Shown],
         more(Hidden, "condition", "    ", Style)
     ].
 
@@ -102,7 +103,7 @@ tree_text(Store, {ok, #seen{root = Root, nodes = Nodes, shown_count = Shown, rea
             true -> Read - Shown;
             false -> hidden_count(Store, Shown)
         end,
-    [root_mark(Style), $\n, data_line("", Root, Style), branches(Nodes, Style), more(Hidden, "node", "", Style)];
+    [root_mark(Style), $\n, data_line(data_margin(Nodes =/= [], Style), Root, Style), branches(Nodes, Style), more(Hidden, "node", "", Style)];
 tree_text(_Store, {error, Reason}, _Style) ->
     ["Failed to read the tree: ", pando_errors:format(Reason), $\n].
 
@@ -159,18 +160,17 @@ data(#{data := Data}, Depth, Style) -> {data, value(Data, 4 * Depth + 8, Style)}
 data(#{sproc := Procedure}, Depth, Style) -> {procedure, value(Procedure, 4 * Depth + 8, Style)};
 data(#{}, _Depth, _Style) -> none.
 
-%% From the last node to the first: `Open' are the depths, greatest first, at which another node follows below the same
-%% parent.
+%% From the last node to the first: `Open' are the depths at which another node follows below the same parent.
 branches(Reversed, Style) ->
     branches(Reversed, [], [], Style).
 
 branches([{Depth, Name, Data} | Before], Open, Text, Style) ->
-    Around = [Level || Level <- Open, Level =< Depth],
+    {Around, Below} = lists:partition(fun(Level) -> Level =< Depth end, Open),
     Indent = [column(Level, Around, Style) || Level <- lists:seq(1, Depth - 1)],
     Follows = lists:member(Depth, Around),
     Lines = [
-        [Indent, branch(Follows, Style), name(Name), $\n],
-        data_line([Indent, beside(Follows, Style)], Data, Style)
+        [Indent, branch(Follows, Style), name(Name, Style), $\n],
+        data_line([Indent, beside(Follows, Style), data_margin(Below =/= [], Style)], Data, Style)
     ],
     branches(Before, lists:usort([Depth | Around]), [Lines | Text], Style);
 branches([], _Open, Text, _Style) ->
@@ -182,6 +182,11 @@ beside(true, #style{unicode = true}) -> "│   ";
 beside(true, _Style) -> "|   ";
 beside(false, _Style) -> "    ".
 
+%% Between a node and its children.
+data_margin(true, #style{unicode = true}) -> "│ ";
+data_margin(true, _Style) -> "| ";
+data_margin(false, _Style) -> "  ".
+
 branch(true, #style{unicode = true}) -> "├── ";
 branch(false, #style{unicode = true}) -> "╰── ";
 branch(true, _Style) -> "|-- ";
@@ -191,21 +196,20 @@ root_mark(#style{unicode = true}) -> "●";
 root_mark(_Style) -> "*".
 
 data_line(_Indent, none, _Style) -> [];
-data_line(Indent, {data, Text}, Style) -> [Indent, grey(["  Data: ", Text], Style), $\n];
-data_line(Indent, {procedure, Text}, Style) -> [Indent, grey(["  Procedure: ", Text], Style), $\n].
+data_line(Indent, {data, Text}, Style) -> [Indent, grey(["Data: ", Text], Style), $\n];
+data_line(Indent, {procedure, Text}, Style) -> [Indent, grey(["Procedure: ", Text], Style), $\n].
 
 %%% Terms
 
-path(Path) -> term(Path, ?TERM_CHARACTERS_MAX).
-
-name(Name) -> term(Name, ?TERM_CHARACTERS_MAX).
+%% The name of a node, or a path.
+name(Name, Style) -> term(Name, ?TERM_CHARACTERS_MAX, Style).
 
 %% A term in what is left of a line after `Before' columns.
-value(Term, Before, #style{columns = Columns}) ->
-    term(Term, min(max(Columns - Before, ?TERM_CHARACTERS_MIN), ?TERM_CHARACTERS_MAX)).
+value(Term, Before, #style{columns = Columns} = Style) ->
+    term(Term, min(max(Columns - Before, ?TERM_CHARACTERS_MIN), ?TERM_CHARACTERS_MAX), Style).
 
-term(Term, CharactersMax) ->
-    io_lib:format("~0tp", [Term], [{chars_limit, CharactersMax}]).
+term(Term, CharactersMax, #style{unicode = true}) -> io_lib:format("~0tp", [Term], [{chars_limit, CharactersMax}]);
+term(Term, CharactersMax, _Style) -> io_lib:format("~0p", [Term], [{chars_limit, CharactersMax}]).
 
 grey(Text, #style{colours = true}) -> ["\e[90m", Text, "\e[0m"];
 grey(Text, _Style) -> Text.

@@ -96,13 +96,15 @@ existing(Path) ->
         _Invalid -> Path
     end.
 
-%% The results in a message of `pando_client:cast/3'.
--spec async_results(term()) -> [{integer() | reference(), {ok, pando_adv:node_props_map()} | {error, term()}}].
+%% The results in a message of `pando_client:cast/3'. A value that is none of a write is delivered as it is.
+-spec async_results(term()) -> [{pando:correlation(), Result :: term()}].
 async_results({ra_event, _From, {applied, Replies}}) when is_list(Replies) ->
-    [{Correlation, async_result(pando_client:result(Reply))} || {Correlation, Reply} <- Replies];
+    [{Correlation, async_result(Reply)} || {Correlation, Reply} <- Replies];
 async_results({ra_event, _From, {rejected, {not_leader, Leader, Correlation}}}) ->
     [{Correlation, {error, {not_leader, Leader}}}].
 
+async_result({answer, _} = Reply) -> async_result(pando_client:result(Reply));
 async_result(ok) -> {ok, #{}};
 async_result({ok, _} = Answer) -> Answer;
-async_result({error, Reason}) -> {error, pando_errors:reason(Reason)}.
+async_result({error, Reason}) -> {error, pando_errors:reason(Reason)};
+async_result(Value) -> Value.

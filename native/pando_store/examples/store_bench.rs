@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pando_store::disk::RealDisk;
 use pando_store::options::{QUEUED_COMMANDS_MAX, SNAPSHOT_LOG_BYTES_MIN};
 use pando_store::{Outcome, Replies, Store, StoreEvents, StoreOptions, SystemClock, Ticket};
-use pando_tree::{Command, Expectation, Name, Payload, Step};
+use pando_tree::{Command, Name, Payload, Step};
 
 /// A caller that waits on a channel.
 struct Caller(Sender<bool>);
@@ -44,17 +44,15 @@ impl StoreEvents for Events {
 }
 
 fn put(number: u64) -> Command {
-    Command::Put {
-        path: vec![
+    Command::put(
+        vec![
             Step::Child(Name::atom("vhosts")),
             Step::Child(Name::binary(format!("vh{}", number % 10).as_bytes())),
             Step::Child(Name::atom("queues")),
             Step::Child(Name::binary(format!("q{}", number / 10).as_bytes())),
         ],
-        payload: Payload::Data(vec![131; 160].into()),
-        expectation: Expectation::Anything,
-        wanted: None,
-    }
+        Payload::Data(vec![131; 160].into()),
+    )
 }
 
 fn main() {

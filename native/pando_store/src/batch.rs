@@ -17,7 +17,7 @@ use pando_tree::Command;
 use crate::bytes::{ByteReader, put_u32, put_u64};
 
 /// Version of the encoding that this code writes.
-const BATCH_VERSION: u8 = 1;
+const BATCH_VERSION: u8 = 2;
 /// version, member id, incarnation, first sequence, clock, number of commands
 const BATCH_HEADER_SIZE_BYTES: usize = 1 + 8 * 4 + 4;
 
@@ -99,16 +99,16 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pando_tree::{Expectation, Name, Payload, Step};
+    use pando_tree::{Name, Payload, Step};
 
     fn batch(count: u8) -> Batch {
         let origin = Origin { member_id: 1, incarnation: 99, first_sequence: 7 };
         let commands = (0..count)
-            .map(|number| Command::Put {
-                path: vec![Step::Child(Name::atom("stock")), Step::Child(Name::binary(&[number]))],
-                payload: Payload::Data(Arc::from(vec![131, 97, number])),
-                expectation: Expectation::Anything,
-                wanted: None,
+            .map(|number| {
+                Command::put(
+                    vec![Step::Child(Name::atom("stock")), Step::Child(Name::binary(&[number]))],
+                    Payload::Data(Arc::from(vec![131, 97, number])),
+                )
             })
             .collect();
         Batch::new(origin, 1_234, commands)

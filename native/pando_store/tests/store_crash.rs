@@ -194,9 +194,7 @@ fn a_full_disk_refuses_writes_serves_reads_and_recovers_by_itself() {
     assert_eq!(get(&store, &["kept"]), Some("x".to_owned()));
     assert!(store.halt_reason().is_none());
     disk.set_capacity_bytes(None);
-    wait_until("writes are taken again", || {
-        run(&store, Command::Delete { path: steps(&["big"]), wanted: None }).is_ok()
-    });
+    wait_until("writes are taken again", || run(&store, Command::delete(steps(&["big"]))).is_ok());
     assert_eq!(get(&store, &["kept"]), Some("x".to_owned()));
     store.close();
 }

@@ -19,7 +19,7 @@ fn what_was_written_is_there_after_closing_and_opening_again() {
     for number in 0..200 {
         run(&store, put(&["wood", &number.to_string()], &format!("{number} planks"))).unwrap();
     }
-    run(&store, Command::Delete { path: steps(&["wood", "7"]), wanted: None }).unwrap();
+    run(&store, Command::delete(steps(&["wood", "7"]))).unwrap();
     store.close();
     drop(store);
     let store = open(&disk);
@@ -69,12 +69,7 @@ fn answers_come_in_the_order_of_the_commands_of_one_caller() {
 #[test]
 fn a_refusal_of_the_tree_is_an_answer_and_changes_nothing() {
     let store = open(&MemoryDisk::new());
-    let update = Command::Put {
-        path: steps(&["missing"]),
-        payload: data("x"),
-        expectation: pando_tree::Expectation::Present,
-        wanted: None,
-    };
+    let update = Command::put(vec![pando_tree::Step::AnyChild], data("x"));
     let outcome = submit(&store, update).unwrap().recv_timeout(WAIT_MAX).unwrap().unwrap();
     assert!(matches!(outcome.answer, Answer::Refused(_)));
     assert_eq!(store.view().state.node_count(), 1);

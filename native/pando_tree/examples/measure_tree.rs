@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pando_tree::{
-    Answer, Command, Context, Expectation, Name, Payload, Progress, Scan, State, Step, TreeBuilder,
-    TreeRecords,
+    Answer, Command, Context, Name, Payload, Progress, Scan, State, Step, TreeBuilder, TreeRecords,
 };
 
 const PAYLOAD_SIZE_BYTES: usize = 160;
@@ -45,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     per_item("resolve", started, found);
 
     let started = Instant::now();
-    let mut scan = Scan::new(&state, vec![Step::AnyDescendant], false)?;
+    let mut scan = Scan::new(&state, vec![Step::AnyDescendant], false, None)?;
     let mut seen = 0;
     while let Some(found) = scan.next() {
         black_box(found);
@@ -54,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     per_item("scan **", started, seen);
     let started = Instant::now();
     let pattern = vec![Step::AnyDescendant, Step::Child(Name::atom("queues")), Step::AnyChild];
-    let counted = match Scan::new(&state, pattern, false)?.count(u64::MAX) {
+    let counted = match Scan::new(&state, pattern, false, None)?.count(u64::MAX) {
         Progress::Done(count) => count,
         Progress::More => 0,
     };
@@ -77,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     per_item("load record", started, loaded.node_count() as usize);
 
     let started = Instant::now();
-    let answer = loaded.apply(&Command::Delete { path: vec![], wanted: None }, &context(&state));
+    let answer = loaded.apply(&Command::delete(vec![]), &context(&state));
     println!("delete of everything: {:?}, {:?}", started.elapsed(), answer);
     let detached = loaded.take_detached();
     let started = Instant::now();
@@ -93,12 +92,7 @@ fn command(index: usize, version: u8) -> Command {
     let mut payload = vec![version; PAYLOAD_SIZE_BYTES];
     // A binary in external term format.
     payload.splice(..6, [131, 109, 0, 0, 0, (PAYLOAD_SIZE_BYTES - 6) as u8]);
-    Command::Put {
-        path: names.into_iter().map(Step::Child).collect(),
-        payload: Payload::Data(Arc::from(payload)),
-        expectation: Expectation::Anything,
-        wanted: None,
-    }
+    Command::put(names.into_iter().map(Step::Child).collect(), Payload::Data(Arc::from(payload)))
 }
 
 fn commands(count: usize, version: u8) -> Vec<Command> {

@@ -1,11 +1,13 @@
 //! What a command answers.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::command::Wanted;
 use crate::limits::Limit;
 use crate::name::{Name, Path};
 use crate::props::Props;
+use crate::step::Step;
+use crate::steps_left::OutOfSteps;
 
 /// The answer of a command. Unless it is `Refused`, the command took effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,13 +21,6 @@ pub enum Answer {
     Refused(Refusal),
 }
 
-impl Answer {
-    /// The answer of a success that concerned no node.
-    pub(crate) fn nothing(wanted: Option<&Wanted>) -> Answer {
-        if wanted.is_some() { Answer::Nodes(Vec::new()) } else { Answer::Done }
-    }
-}
-
 /// Why a command or a query was refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -37,6 +32,8 @@ pub enum Refusal {
         path: Path,
         /// Whether it was the last component.
         is_target: bool,
+        /// The term of the component, when it was a condition.
+        condition: Option<Arc<[u8]>>,
     },
     /// The node is there but not as the command demands.
     Mismatching {
@@ -48,6 +45,17 @@ pub enum Refusal {
         is_target: bool,
         /// Its default properties.
         props: Box<Props>,
+        /// The term of the condition that it does not meet.
+        condition: Arc<[u8]>,
+    },
+    /// The conditions on which the node is to depend do not hold.
+    KeepWhileNotMet {
+        /// Its name; `None` for the root.
+        name: Option<Name>,
+        /// Its path.
+        path: Path,
+        /// Which does not.
+        reason: KeepWhileReason,
     },
     /// The path has a wildcard where one node must be named.
     WildcardInPath {
@@ -63,6 +71,21 @@ pub enum Refusal {
     LimitExceeded(Limit),
 }
 
+/// Which condition does not hold that a node was to depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeepWhileReason {
+    /// The term of a condition that a watched node does not meet.
+    Condition(Arc<[u8]>),
+    /// There is no node where this leads.
+    NoNode(Vec<Step>),
+}
+
+impl From<OutOfSteps> for Refusal {
+    fn from(_: OutOfSteps) -> Refusal {
+        Refusal::LimitExceeded(Limit::CommandSteps)
+    }
+}
+
 impl From<Limit> for Refusal {
     fn from(limit: Limit) -> Refusal {
         Refusal::LimitExceeded(limit)
@@ -74,6 +97,9 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::NodeNotFound { path, .. } => write!(f, "no node at {path:?}"),
             Refusal::Mismatching { path, .. } => write!(f, "the node at {path:?} is not as demanded"),
+            Refusal::KeepWhileNotMet { path, .. } => {
+                write!(f, "what the node at {path:?} is to depend on does not hold")
+            }
             Refusal::WildcardInPath { position } => write!(f, "step {position} may match many nodes"),
             Refusal::UnsupportedPattern { position } => {
                 write!(f, "step {position} cannot follow these wildcards")

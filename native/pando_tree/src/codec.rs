@@ -33,6 +33,8 @@ pub enum DecodeError {
     MalformedNumber,
     /// The text of an atom is not UTF-8.
     MalformedAtom,
+    /// A condition is none.
+    MalformedCondition,
     /// Something is too large.
     LimitExceeded(Limit),
     /// A node is deeper than one below the node before it, or is a second root.
@@ -41,6 +43,8 @@ pub enum DecodeError {
     WrongOrder,
     /// A counter or a revision of a node contradicts those around it.
     WrongCounters,
+    /// Conditions of a node that cannot have any.
+    WrongConditions,
     /// There is no root.
     NoRoot,
 }
@@ -53,10 +57,12 @@ impl fmt::Display for DecodeError {
             DecodeError::UnknownTag { of, tag } => write!(f, "unknown tag {tag} of a {of}"),
             DecodeError::MalformedNumber => f.write_str("a number is malformed"),
             DecodeError::MalformedAtom => f.write_str("the text of an atom is not UTF-8"),
+            DecodeError::MalformedCondition => f.write_str("a condition is malformed"),
             DecodeError::LimitExceeded(limit) => write!(f, "limit exceeded: {limit}"),
             DecodeError::WrongDepth => f.write_str("a node has no parent"),
             DecodeError::WrongOrder => f.write_str("the nodes are not sorted"),
             DecodeError::WrongCounters => f.write_str("the counters of a node are impossible"),
+            DecodeError::WrongConditions => f.write_str("conditions belong to no node"),
             DecodeError::NoRoot => f.write_str("there is no root"),
         }
     }

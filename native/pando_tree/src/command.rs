@@ -1,45 +1,64 @@
 //! The commands that change the tree.
 
+use crate::condition::Condition;
 use crate::payload::Payload;
 use crate::props::PropsMask;
 use crate::step::Step;
 
-/// What a put demands of its target.
+/// Which nodes a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expectation {
-    /// Nothing: create or replace.
-    Anything,
-    /// The target must not exist.
-    Absent,
-    /// The target must exist.
-    Present,
+pub enum Scope {
+    /// Exactly one: a path that may lead to many is refused.
+    One,
+    /// All that match; none is no error.
+    Many,
+    /// The same, and the root besides, when the path begins with a condition.
+    ManyAndRoot,
 }
 
-/// A change of the tree. The path must name one node: wildcards are refused.
+/// A condition on which the existence of a node depends: it must hold of the nodes that the path leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// Absolute, or relative to the node that is kept.
+    pub path: Vec<Step>,
+    /// What must hold there.
+    pub condition: Condition,
+}
+
+/// A change of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Create the node or replace its payload, creating missing parents.
+    /// Create nodes or replace their payload, creating missing parents.
     Put {
-        /// The target.
+        /// The targets.
         path: Vec<Step>,
-        /// Its new payload.
+        /// Which of them.
+        scope: Scope,
+        /// Their new payload.
         payload: Payload,
-        /// What must hold of the target.
-        expectation: Expectation,
+        /// What each depends on from now on; `None` leaves that as it is.
+        keep_while: Option<Vec<Watched>>,
         /// What the caller wants to know.
         wanted: Option<Wanted>,
     },
-    /// Remove the node and everything below it; at the root, the payload and everything below.
-    Delete {
-        /// The target.
-        path: Vec<Step>,
-        /// What the caller wants to know.
-        wanted: Option<Wanted>,
-    },
-    /// Take the payload off an existing node.
+    /// Take the payload off nodes that exist. One that is missing is no error.
     Clear {
-        /// The target.
+        /// The targets.
         path: Vec<Step>,
+        /// Which of them.
+        scope: Scope,
+        /// What each depends on from now on; `None` leaves that as it is.
+        keep_while: Option<Vec<Watched>>,
+        /// What the caller wants to know.
+        wanted: Option<Wanted>,
+    },
+    /// Remove nodes and everything below them; at the root, the payload and everything below. One that is missing, or
+    /// does not meet a condition, is no error.
+    Delete {
+        /// The targets.
+        path: Vec<Step>,
+        /// Which of them.
+        scope: Scope,
         /// What the caller wants to know.
         wanted: Option<Wanted>,
     },
@@ -53,4 +72,16 @@ pub struct Wanted {
     pub props: PropsMask,
     /// Whether nodes that went because a condition of theirs ceased to hold are listed too.
     pub indirect_deletes: bool,
+}
+
+impl Command {
+    /// A put to one node, of which the caller wants to know only whether it worked.
+    pub fn put(path: Vec<Step>, payload: Payload) -> Command {
+        Command::Put { path, scope: Scope::One, payload, keep_while: None, wanted: None }
+    }
+
+    /// A removal of one node, of which the caller wants to know only whether it worked.
+    pub fn delete(path: Vec<Step>) -> Command {
+        Command::Delete { path, scope: Scope::One, wanted: None }
+    }
 }

@@ -3,7 +3,7 @@
 //! The border refuses here, so that no command enters the log that every member would only refuse.
 
 use crate::answer::Refusal;
-use crate::command::Command;
+use crate::command::{Command, Scope, Watched};
 use crate::limits::Limit;
 use crate::step::Step;
 use crate::walk;
@@ -19,7 +19,7 @@ pub fn check_path(steps: &[Step]) -> Result<(), Limit> {
 }
 
 impl Command {
-    /// The target.
+    /// The targets.
     pub fn path(&self) -> &[Step] {
         match self {
             Command::Put { path, .. } | Command::Delete { path, .. } | Command::Clear { path, .. } => path,
@@ -28,18 +28,45 @@ impl Command {
 
     /// About how many bytes the command takes, in memory as in the log.
     pub fn size_bytes(&self) -> usize {
-        let path: usize =
-            self.path().iter().map(|step| COMPONENT_SIZE_BYTES_FIXED + step.name_size_bytes()).sum();
-        COMMAND_SIZE_BYTES_FIXED + path + self.payload_size_bytes()
+        let watched = self.watched().iter().map(|watched| {
+            COMPONENT_SIZE_BYTES_FIXED + path_size_bytes(&watched.path) + watched.condition.size_bytes()
+        });
+        COMMAND_SIZE_BYTES_FIXED
+            + path_size_bytes(self.path())
+            + self.payload_size_bytes()
+            + watched.sum::<usize>()
     }
 
-    /// Whether the command may be proposed: within the limits, and without a wildcard in its path.
+    /// Whether the command may be proposed: within the limits, and without a wildcard where one node must be named.
     pub fn check(&self) -> Result<(), Refusal> {
         check_path(self.path())?;
         Limit::PayloadSizeBytes.check(self.payload_size_bytes())?;
-        match self.path().iter().position(Step::is_wildcard) {
-            Some(position) => Err(Refusal::WildcardInPath { position }),
-            None => Ok(()),
+        Limit::KeepWhile.check(self.watched().len())?;
+        self.watched().iter().try_for_each(|watched| check_path(&watched.path))?;
+        let paths = self.watched().iter().map(|watched| &watched.path[..]).chain([self.path()]);
+        let in_paths: usize = paths.flatten().map(Step::condition_size_bytes).sum();
+        let watched = self.watched().iter().map(|watched| watched.condition.size_bytes());
+        Limit::ConditionSizeBytes.check(in_paths + watched.sum::<usize>())?;
+        match (self.scope(), self.path().iter().position(Step::is_wildcard)) {
+            (Scope::One, Some(position)) => Err(Refusal::WildcardInPath { position }),
+            _ => Ok(()),
+        }
+    }
+
+    fn scope(&self) -> Scope {
+        match self {
+            Command::Put { scope, .. } | Command::Delete { scope, .. } | Command::Clear { scope, .. } => {
+                *scope
+            }
+        }
+    }
+
+    fn watched(&self) -> &[Watched] {
+        match self {
+            Command::Put { keep_while, .. } | Command::Clear { keep_while, .. } => {
+                keep_while.as_deref().unwrap_or_default()
+            }
+            Command::Delete { .. } => &[],
         }
     }
 
@@ -51,11 +78,29 @@ impl Command {
     }
 }
 
+fn path_size_bytes(steps: &[Step]) -> usize {
+    let size_bytes =
+        |step: &Step| COMPONENT_SIZE_BYTES_FIXED + step.name_size_bytes() + step.condition_size_bytes();
+    steps.iter().map(size_bytes).sum()
+}
+
 impl Step {
     fn name_size_bytes(&self) -> usize {
         match self {
             Step::Child(name) => name.bytes().len(),
-            Step::This | Step::Parent | Step::Root | Step::AnyChild | Step::AnyDescendant => 0,
+            Step::This
+            | Step::Parent
+            | Step::Root
+            | Step::AnyChild
+            | Step::AnyDescendant
+            | Step::Condition(_) => 0,
+        }
+    }
+
+    fn condition_size_bytes(&self) -> usize {
+        match self {
+            Step::Condition(condition) => condition.size_bytes(),
+            _ => 0,
         }
     }
 }
@@ -63,14 +108,13 @@ impl Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Expectation;
     use crate::limits;
     use crate::name::Name;
     use crate::payload::Payload;
 
     fn put(path: Vec<Step>, payload_size_bytes: usize) -> Command {
         let payload = Payload::Data(vec![131; payload_size_bytes].into());
-        Command::Put { path, payload, expectation: Expectation::Anything, wanted: None }
+        Command::Put { path, scope: Scope::One, payload, keep_while: None, wanted: None }
     }
 
     #[test]

@@ -16,6 +16,16 @@ pub const NAME_SIZE_BYTES_MAX: usize = 64 * 1024;
 pub const ATOM_CHARACTERS_MAX: usize = 255;
 /// One payload, in bytes of external term format: a binary of 64 MiB and its headers fit.
 pub const PAYLOAD_SIZE_BYTES_MAX: usize = 64 * 1024 * 1024 + 256;
+/// Conditions within conditions.
+pub const CONDITION_DEPTH_MAX: usize = 64;
+/// Conditions in one component, itself included.
+pub const CONDITION_PARTS_MAX: usize = 1024;
+/// One condition as a term, in bytes: a whole payload fits as the pattern of a data condition.
+pub const CONDITION_SIZE_BYTES_MAX: usize = PAYLOAD_SIZE_BYTES_MAX + 64 * 1024;
+/// What one command may cost, in steps: about one a node visited and one a token of a term looked at.
+pub const COMMAND_STEPS_MAX: usize = 250_000_000;
+/// Nodes on which one node may depend.
+pub const KEEP_WHILE_MAX: usize = 1024;
 /// Detached subtrees that wait for `State::take_detached`; beyond it they are freed by the command that detaches.
 pub const DETACHED_SUBTREES_MAX: usize = 1024;
 /// A detached subtree smaller than this is freed on the spot: handing it over would cost more.
@@ -34,6 +44,16 @@ pub enum Limit {
     AtomCharacters,
     /// [`PAYLOAD_SIZE_BYTES_MAX`].
     PayloadSizeBytes,
+    /// [`CONDITION_DEPTH_MAX`].
+    ConditionDepth,
+    /// [`CONDITION_PARTS_MAX`].
+    ConditionParts,
+    /// [`CONDITION_SIZE_BYTES_MAX`].
+    ConditionSizeBytes,
+    /// [`COMMAND_STEPS_MAX`].
+    CommandSteps,
+    /// [`KEEP_WHILE_MAX`].
+    KeepWhile,
 }
 
 impl Limit {
@@ -45,6 +65,11 @@ impl Limit {
             Limit::NameSizeBytes => NAME_SIZE_BYTES_MAX,
             Limit::AtomCharacters => ATOM_CHARACTERS_MAX,
             Limit::PayloadSizeBytes => PAYLOAD_SIZE_BYTES_MAX,
+            Limit::ConditionDepth => CONDITION_DEPTH_MAX,
+            Limit::ConditionParts => CONDITION_PARTS_MAX,
+            Limit::ConditionSizeBytes => CONDITION_SIZE_BYTES_MAX,
+            Limit::CommandSteps => COMMAND_STEPS_MAX,
+            Limit::KeepWhile => KEEP_WHILE_MAX,
         }
     }
 
@@ -56,6 +81,11 @@ impl Limit {
             Limit::NameSizeBytes => "name_size_bytes_max",
             Limit::AtomCharacters => "atom_characters_max",
             Limit::PayloadSizeBytes => "payload_size_bytes_max",
+            Limit::ConditionDepth => "condition_depth_max",
+            Limit::ConditionParts => "condition_parts_max",
+            Limit::ConditionSizeBytes => "condition_size_bytes_max",
+            Limit::CommandSteps => "command_steps_max",
+            Limit::KeepWhile => "keep_while_max",
         }
     }
 
@@ -83,6 +113,11 @@ mod tests {
             Limit::NameSizeBytes,
             Limit::AtomCharacters,
             Limit::PayloadSizeBytes,
+            Limit::ConditionDepth,
+            Limit::ConditionParts,
+            Limit::ConditionSizeBytes,
+            Limit::CommandSteps,
+            Limit::KeepWhile,
         ] {
             assert_eq!(limit.check(limit.max()), Ok(()));
             assert_eq!(limit.check(limit.max() + 1), Err(limit));

@@ -12,12 +12,12 @@
 use std::sync::Arc;
 
 use crate::name::Name;
-use crate::name_map::NameMap;
 use crate::payload::Payload;
 use crate::props::{Props, PropsMask};
+use crate::sorted_map::SortedMap;
 
 /// The children of a node. The type is replaceable: the crate uses only its few public methods.
-pub type Children = NameMap<Arc<Node>>;
+pub type Children = SortedMap<Name, Arc<Node>>;
 
 /// The counters of a node start here.
 pub(crate) const FIRST_VERSION: u64 = 1;

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use crate::name::Name;
-use crate::name_map::Cursor;
 use crate::node::Node;
+use crate::sorted_map::Cursor;
 
 /// The walk.
 #[derive(Debug)]
 pub(crate) struct Preorder {
-    open: Vec<Cursor<Arc<Node>>>,
+    open: Vec<Cursor<Name, Arc<Node>>>,
 }
 
 impl Preorder {

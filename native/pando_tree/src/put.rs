@@ -1,177 +1,151 @@
-//! What `Put` and `Clear` do.
+//! What `Put` and `Clear` do: find their targets, then edit.
 //!
 //! Invariants:
-//! 1. The list of children of a node that existed before counts one change per command, however many it gains.
-//! 2. A node created by the command has both counters at their first value whatever is created below it.
-//! 3. An equal payload changes nothing at all: neither counter nor revision.
-
-use std::sync::Arc;
+//! 1. Targets are found in the tree as it is before the command, each once.
+//! 2. A pattern creates nothing where a condition stands; plain steps behind the last condition are created below each
+//!    match. A path without conditions names one node, which is created.
 
 use crate::answer::{Answer, Refusal};
-use crate::command::{Expectation, Wanted};
-use crate::delete::{cleared_and_reclaimed, topmost_removed};
-use crate::limits::Limit;
-use crate::name::Name;
-use crate::node::{FIRST_VERSION, Node};
+use crate::command::{Scope, Wanted, Watched};
+use crate::edit::{Edit, Present, check_keep_while};
+use crate::limits::{COMMAND_STEPS_MAX, Limit};
+use crate::name::Path;
 use crate::payload::Payload;
-use crate::props::{Props, PropsMask};
+use crate::scan::{Pulled, Scan};
 use crate::state::State;
 use crate::step::Step;
-use crate::walk::{to_path, walk};
+use crate::steps_left::OutOfSteps;
+use crate::walk::{Walk, not_found, walk, walk_from};
+
+/// What a put does about a target that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Creates it, where conditions allow that.
+    Create,
+    /// Leaves it alone.
+    Skip,
+}
+
+/// A put, but for its payload.
+pub(crate) struct Put<'a> {
+    pub(crate) steps: &'a [Step],
+    pub(crate) scope: Scope,
+    pub(crate) missing: Missing,
+    pub(crate) keep_while: Option<&'a [Watched]>,
+    pub(crate) wanted: Option<&'a Wanted>,
+}
+
+/// A node to be put, and places that its path enters and leaves again.
+struct PutTarget {
+    names: Path,
+    found: Present,
+    aside: Vec<Path>,
+}
 
 impl State {
-    pub(crate) fn put(
-        &mut self,
-        steps: &[Step],
-        payload: &Payload,
-        expectation: Expectation,
-        wanted: Option<&Wanted>,
-    ) -> Result<Answer, Refusal> {
+    pub(crate) fn put(&mut self, put: &Put<'_>, payload: &Payload) -> Result<Answer, Refusal> {
         Limit::PayloadSizeBytes.check(payload.bytes().map_or(0, |bytes| bytes.len()))?;
-        let walk = walk(&self.root, steps)?;
-        let before = walk.target();
-        check_expectation(expectation, &walk.names, before)?;
-        let previous = before.map(|node| node.payload.clone());
-        let (names, present, aside) = (walk.names, walk.nodes.len() - 1, walk.missing_aside);
-        // Copying the whole path once more is the price of a path that strays; the usual one has nothing aside.
-        let tree_before = (!aside.is_empty()).then(|| Arc::clone(&self.root));
-        match &previous {
-            Some(previous) if previous.is_same_term(payload) => {}
-            Some(_) => self.replace_payload(&names, payload.clone()),
-            None => {
-                let node = Node::new(payload.clone(), false, self.revision);
-                self.create(&names, present, node, tree_before.as_deref());
+        Limit::KeepWhile.check(put.keep_while.map_or(0, <[Watched]>::len))?;
+        let mut left = COMMAND_STEPS_MAX as u64;
+        let targets = self.put_targets(put, &mut left)?;
+        for target in &targets {
+            if let Some(conditions) = put.keep_while {
+                check_keep_while(self, &target.names, conditions, &mut left)?;
             }
         }
-        for place in aside {
-            let present = self.present(&place);
-            if present < place.len() {
-                self.create(
-                    &place,
-                    present,
-                    Node::new(Payload::None, true, self.revision),
-                    tree_before.as_deref(),
-                );
-            }
-        }
-        Ok(self.put_answer(&names, previous.as_ref(), wanted))
-    }
-
-    pub(crate) fn clear(&mut self, steps: &[Step], wanted: Option<&Wanted>) -> Result<Answer, Refusal> {
-        let walk = walk(&self.root, steps)?;
-        let (None, Some(node)) = (walk.first_missing, walk.target()) else {
-            return Ok(Answer::nothing(wanted));
-        };
-        let previous = node.payload.clone();
-        let loses_its_reason = !previous.is_none() && node.implicit && node.children.is_empty();
-        if loses_its_reason {
-            let mut cleared = node.clone();
-            cleared.payload = Payload::None;
-            cleared.payload_version = cleared.payload_version.saturating_add(1);
-            let top = topmost_removed(&walk.nodes);
-            let answer = cleared_and_reclaimed(&walk, top, &previous, &cleared, wanted);
-            let names = walk.names;
-            self.remove(&names, top);
-            return Ok(answer);
-        }
-        let names = walk.names;
-        if !previous.is_none() {
-            self.replace_payload(&names, Payload::None);
-        }
-        Ok(self.put_answer(&names, Some(&previous), wanted))
-    }
-
-    fn replace_payload(&mut self, names: &[&Name], payload: Payload) {
-        self.change(names, 0, |node| {
-            node.payload = payload;
-            node.payload_version = node.payload_version.saturating_add(1);
-        });
-    }
-
-    /// Creates the node at `names` and its missing parents. The nodes of the first `present` names exist.
-    /// `before` is the tree before the command when the command creates in several places.
-    fn create(&mut self, names: &[&Name], present: usize, node: Node, before: Option<&Node>) {
-        let (above, below) = names.split_at(present.min(names.len()));
-        let Some((top, below)) = below.split_first() else { return };
-        let branch = branch(below, node);
-        let growth = i64::try_from(branch.subtree_nodes).unwrap_or(i64::MAX);
-        let version_before = before.map(|root| {
-            above.iter().try_fold(root, |node, name| node.child(name)).map(|n| n.child_list_version)
-        });
-        self.change(above, growth, |parent| {
-            parent.child_list_version = match version_before {
-                None => parent.child_list_version.saturating_add(1),
-                Some(Some(version)) => version.saturating_add(1),
-                Some(None) => FIRST_VERSION,
-            };
-            parent.children.insert((*top).clone(), Arc::new(branch));
-        });
-    }
-
-    /// How many of the names have a node.
-    fn present(&self, names: &[&Name]) -> usize {
-        let mut node = &*self.root;
-        names
-            .iter()
-            .take_while(|name| match node.child(name) {
-                Some(child) => {
-                    node = child;
-                    true
+        let is_manifold = targets.len() > 1
+            || put.keep_while.is_some()
+            || targets.iter().any(|target| !target.aside.is_empty());
+        self.edit(put.wanted, is_manifold, left, |edit| {
+            let mut is_first = true;
+            for PutTarget { names, found, aside } in targets {
+                if std::mem::take(&mut is_first) {
+                    edit.put_found(&names, found, payload, put.keep_while);
+                } else {
+                    edit.put(&names, payload, put.keep_while);
                 }
-                None => false,
-            })
-            .count()
+                aside.iter().for_each(|place| edit.create_parent(place));
+            }
+        })
     }
 
-    fn put_answer(&self, names: &[&Name], previous: Option<&Payload>, wanted: Option<&Wanted>) -> Answer {
-        let Some(wanted) = wanted else { return Answer::Done };
-        let after = names.iter().try_fold(&*self.root, |node, name| node.child(name));
-        let props = after.map(|node| put_props(node, previous, wanted.props));
-        Answer::Nodes(props.map(|props| (to_path(names), props)).into_iter().collect())
-    }
-}
-
-/// What the put family shows of its target: the node as it is now, but with the payload it had before;
-/// `has_data` and `is_procedure` tell of both.
-pub(crate) fn put_props(node: &Node, previous: Option<&Payload>, mask: PropsMask) -> Props {
-    let mut props = node.props(mask);
-    props.payload =
-        previous.filter(|previous| mask.contains(PropsMask::PAYLOAD) && !previous.is_none()).cloned();
-    if mask.contains(PropsMask::HAS_PAYLOAD) {
-        props.has_data |= matches!(previous, Some(Payload::Data(_)));
-        props.is_procedure |= matches!(previous, Some(Payload::Procedure(_)));
-    }
-    props
-}
-
-fn check_expectation(
-    expectation: Expectation,
-    names: &[&Name],
-    target: Option<&Node>,
-) -> Result<(), Refusal> {
-    match (expectation, target, names.last()) {
-        (Expectation::Absent, Some(node), name) => Err(Refusal::Mismatching {
-            name: name.map(|name| (*name).clone()),
-            path: to_path(names),
-            is_target: true,
-            props: Box::new(node.props(PropsMask::DEFAULT)),
-        }),
-        (Expectation::Present, None, Some(name)) => {
-            Err(Refusal::NodeNotFound { name: (*name).clone(), path: to_path(names), is_target: true })
+    fn put_targets(&self, put: &Put<'_>, left: &mut u64) -> Result<Vec<PutTarget>, Refusal> {
+        let is_conditional = |step: &Step| step.is_wildcard() || matches!(step, Step::Condition(_));
+        let last_condition = put.steps.iter().rposition(is_conditional);
+        let (Scope::Many | Scope::ManyAndRoot, Some(last)) = (put.scope, last_condition) else {
+            let walk = walk(&self.root, put.steps, left)?;
+            return Ok(match (put.missing, walk.first_missing, walk.first_denied) {
+                (Missing::Create, _, Some(position)) => return Err(not_found(put.steps, position)),
+                (Missing::Create, _, None) | (Missing::Skip, None, _) => vec![PutTarget::of(walk)],
+                (Missing::Skip, Some(_), _) => Vec::new(),
+            });
+        };
+        let (pattern, plain) = put.steps.split_at(last + 1);
+        let mut targets = Vec::new();
+        if put.scope == Scope::ManyAndRoot && put.steps.first().is_some_and(is_conditional) {
+            let found = self.found(&[]);
+            targets.push(PutTarget { names: Path::new(), found, aside: Vec::new() });
         }
-        _ => Ok(()),
+        for base in self.matches(pattern, false, left)? {
+            let walk = walk_from(&self.root, &base, plain, left)?;
+            if put.missing == Missing::Create || walk.first_missing.is_none() {
+                targets.push(PutTarget::of(walk));
+            }
+        }
+        targets.sort_unstable_by(|a, b| a.names.cmp(&b.names));
+        targets.dedup_by(|a, b| a.names == b.names);
+        Ok(targets)
+    }
+
+    /// The paths of all nodes that match, a node before those below it.
+    pub(crate) fn matches(
+        &self,
+        pattern: &[Step],
+        include_root: bool,
+        left: &mut u64,
+    ) -> Result<Vec<Path>, Refusal> {
+        let mut scan = Scan::new(self, pattern.to_vec(), include_root, None)?;
+        let mut paths = Vec::new();
+        loop {
+            match scan.next_within(left) {
+                Pulled::Node(path, _) => paths.push(path),
+                Pulled::End => return Ok(paths),
+                Pulled::OutOfSteps => return Err(OutOfSteps.into()),
+            }
+        }
+    }
+
+    /// Does what a command does and what follows from it; all of it or, should the steps not suffice, nothing.
+    pub(crate) fn edit(
+        &mut self,
+        wanted: Option<&Wanted>,
+        is_manifold: bool,
+        left: u64,
+        change: impl FnOnce(&mut Edit<'_>),
+    ) -> Result<Answer, Refusal> {
+        // Only conditions of nodes can run out of steps now. Holding the tree before has a price: every page that
+        // changes is copied.
+        let before = (!self.keep_while.is_empty()).then(|| self.clone());
+        let mut edit = Edit::new(self, wanted.copied(), is_manifold, left);
+        change(&mut edit);
+        match edit.settle() {
+            Ok(()) => Ok(edit.into_answer()),
+            Err(out_of_steps) => {
+                if let Some(before) = before {
+                    *self = before;
+                }
+                Err(out_of_steps.into())
+            }
+        }
     }
 }
 
-/// A chain of implicit parents with these names above the node; the first name is that of the topmost's child.
-fn branch(names: &[&Name], node: Node) -> Node {
-    let revision = node.revision;
-    names.iter().rev().fold(node, |node, name| {
-        let mut parent = Node::new(Payload::None, true, revision);
-        parent.subtree_nodes = node.subtree_nodes.saturating_add(1);
-        parent.children.insert((*name).clone(), Arc::new(node));
-        parent
-    })
+impl PutTarget {
+    fn of(walk: Walk<'_>) -> PutTarget {
+        let payload = walk.target().map(|node| node.payload.clone());
+        let found = Present { present: walk.nodes.len() - 1, payload };
+        PutTarget { names: walk.names, found, aside: walk.missing_aside }
+    }
 }
 
 #[cfg(test)]

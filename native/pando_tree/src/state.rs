@@ -9,19 +9,23 @@
 use std::sync::Arc;
 
 use crate::answer::{Answer, Refusal};
-use crate::command::Command;
-use crate::limits::{DETACHED_NODES_MIN, DETACHED_SUBTREES_MAX};
+use crate::command::{Command, Watched};
+use crate::edit::Present;
+use crate::keep_while::KeepWhile;
+use crate::limits::{COMMAND_STEPS_MAX, DETACHED_NODES_MIN, DETACHED_SUBTREES_MAX};
 use crate::name::{Name, Path};
 use crate::node::Node;
 use crate::payload::Payload;
+use crate::put::{Missing, Put};
 use crate::step::Step;
-use crate::walk::{not_found, to_path, walk};
+use crate::walk::{not_found, walk};
 
 /// A tree at one revision.
 #[derive(Debug)]
 pub struct State {
     pub(crate) root: Arc<Node>,
     pub(crate) revision: u64,
+    pub(crate) keep_while: KeepWhile,
     detached: Vec<Arc<Node>>,
 }
 
@@ -50,18 +54,34 @@ impl State {
     }
 
     pub(crate) fn from_root(root: Arc<Node>, revision: u64) -> State {
-        State { root, revision, detached: Vec::new() }
+        State { root, revision, keep_while: KeepWhile::default(), detached: Vec::new() }
     }
 
     /// Applies a command. Afterwards the state has the revision of the context, also when the command was refused.
     pub fn apply(&mut self, command: &Command, context: &Context) -> Answer {
         self.revision = context.revision;
         let answer = match command {
-            Command::Put { path, payload, expectation, wanted } => {
-                self.put(path, payload, *expectation, wanted.as_ref())
+            Command::Put { path, scope, payload, keep_while, wanted } => {
+                let put = Put {
+                    steps: path,
+                    scope: *scope,
+                    missing: Missing::Create,
+                    keep_while: keep_while.as_deref(),
+                    wanted: wanted.as_ref(),
+                };
+                self.put(&put, payload)
             }
-            Command::Delete { path, wanted } => self.delete(path, wanted.as_ref()),
-            Command::Clear { path, wanted } => self.clear(path, wanted.as_ref()),
+            Command::Clear { path, scope, keep_while, wanted } => {
+                let put = Put {
+                    steps: path,
+                    scope: *scope,
+                    missing: Missing::Skip,
+                    keep_while: keep_while.as_deref(),
+                    wanted: wanted.as_ref(),
+                };
+                self.put(&put, &Payload::None)
+            }
+            Command::Delete { path, scope, wanted } => self.delete(path, *scope, wanted.as_ref()),
         };
         answer.unwrap_or_else(Answer::Refused)
     }
@@ -91,11 +111,29 @@ impl State {
         path.iter().try_fold(&*self.root, |node, name| node.child(name))
     }
 
+    /// How many of the names have nodes, and what the last one carries.
+    pub(crate) fn found(&self, names: &[Name]) -> Present {
+        let mut node = &*self.root;
+        for (present, name) in names.iter().enumerate() {
+            match node.child(name) {
+                Some(child) => node = child,
+                None => return Present { present, payload: None },
+            }
+        }
+        Present { present: names.len(), payload: Some(node.payload.clone()) }
+    }
+
+    /// The nodes that depend on others, in the order of paths, each with what it depends on.
+    pub fn keep_while(&self) -> impl Iterator<Item = (&Path, &[Watched])> {
+        self.keep_while.iter().map(|(path, conditions)| (path, &conditions[..]))
+    }
+
     /// The node that the steps lead to. They must name one node, and so must every step on the way.
     pub fn resolve(&self, steps: &[Step]) -> Result<Found<'_>, Refusal> {
-        let walk = walk(&self.root, steps)?;
+        let mut left = COMMAND_STEPS_MAX as u64;
+        let walk = walk(&self.root, steps, &mut left)?;
         match (walk.first_missing, walk.target()) {
-            (None, Some(node)) => Ok(Found { path: to_path(&walk.names), node }),
+            (None, Some(node)) => Ok(Found { path: walk.names, node }),
             (position, _) => Err(not_found(steps, position.unwrap_or_default())),
         }
     }
@@ -116,7 +154,7 @@ impl State {
     /// the number of nodes, by which the change makes the subtree grow.
     pub(crate) fn change<R>(
         &mut self,
-        names: &[&Name],
+        names: &[Name],
         growth: i64,
         change: impl FnOnce(&mut Node) -> R,
     ) -> Option<R> {
@@ -146,7 +184,12 @@ impl Default for State {
 impl Clone for State {
     /// The detached subtrees stay with the original: it is the one whose commands detached them.
     fn clone(&self) -> State {
-        State::from_root(Arc::clone(&self.root), self.revision)
+        State {
+            root: Arc::clone(&self.root),
+            revision: self.revision,
+            keep_while: self.keep_while.clone(),
+            detached: Vec::new(),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The components of a path as a command or a query spells it.
 
+use crate::condition::{Condition, Target};
 use crate::name::Name;
 
 /// One component of a path or pattern.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Down to the child with this name.
     Child(Name),
@@ -17,11 +18,17 @@ pub enum Step {
     AnyChild,
     /// Down to every descendant, at any depth: `**`.
     AnyDescendant,
+    /// To the nodes that meet the condition: the child that it names, the children, or where it is.
+    Condition(Condition),
 }
 
 impl Step {
     /// Whether the step can lead to more than one node.
     pub fn is_wildcard(&self) -> bool {
-        matches!(self, Step::AnyChild | Step::AnyDescendant)
+        match self {
+            Step::AnyChild | Step::AnyDescendant => true,
+            Step::Condition(condition) => condition.target() == Target::Many,
+            Step::Child(_) | Step::This | Step::Parent | Step::Root => false,
+        }
     }
 }

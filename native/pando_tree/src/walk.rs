@@ -3,27 +3,34 @@
 //! Invariants:
 //! 1. The walk changes nothing and goes on where nodes are missing, so that a put knows what to create.
 //! 2. The nodes found are a prefix of the place: below a missing node everything is missing.
+//! 3. Every condition on the way is met by the node it is about, or the walk ends in a refusal; where there is no node,
+//!    it is noted whether the condition lets one be created (specification section 3.5).
 
 use crate::answer::Refusal;
+use crate::condition::{Condition, Target, Verdict};
 use crate::limits::Limit;
 use crate::name::{Name, Path};
 use crate::node::Node;
+use crate::props::PropsMask;
 use crate::step::Step;
+use crate::steps_left::take;
 
 /// Where a path leads.
 #[derive(Debug)]
-pub(crate) struct Walk<'tree, 'path> {
+pub(crate) struct Walk<'tree> {
     /// The names from the root to the target.
-    pub(crate) names: Vec<&'path Name>,
+    pub(crate) names: Path,
     /// The nodes from the root towards the target, as far as there are any.
     pub(crate) nodes: Vec<&'tree Node>,
     /// Places without a node that the path enters and leaves again (`[a, ^]`), the deeper first.
-    pub(crate) missing_aside: Vec<Vec<&'path Name>>,
+    pub(crate) missing_aside: Vec<Path>,
     /// The index of the first step into nowhere.
     pub(crate) first_missing: Option<usize>,
+    /// The index of the first step into nowhere that lets no node be created.
+    pub(crate) first_denied: Option<usize>,
 }
 
-impl<'tree> Walk<'tree, '_> {
+impl<'tree> Walk<'tree> {
     /// The node at the target.
     pub(crate) fn target(&self) -> Option<&'tree Node> {
         if self.nodes.len() > self.names.len() { self.nodes.last().copied() } else { None }
@@ -31,29 +38,32 @@ impl<'tree> Walk<'tree, '_> {
 }
 
 /// Follows the steps from the root.
-pub(crate) fn walk<'tree, 'path>(
+pub(crate) fn walk<'tree>(root: &'tree Node, steps: &[Step], left: &mut u64) -> Result<Walk<'tree>, Refusal> {
+    walk_from(root, &[], steps, left)
+}
+
+/// Follows the steps from the node at `base`, if there is one.
+pub(crate) fn walk_from<'tree>(
     root: &'tree Node,
-    steps: &'path [Step],
-) -> Result<Walk<'tree, 'path>, Refusal> {
+    base: &[Name],
+    steps: &[Step],
+    left: &mut u64,
+) -> Result<Walk<'tree>, Refusal> {
     check_limits(steps)?;
     let mut walk = Walk {
-        names: Vec::with_capacity(steps.len()),
-        nodes: Vec::with_capacity(steps.len() + 1),
+        names: Path::with_capacity(base.len() + steps.len()),
+        nodes: Vec::with_capacity(base.len() + steps.len() + 1),
         missing_aside: Vec::new(),
         first_missing: None,
+        first_denied: None,
     };
     walk.nodes.push(root);
+    base.iter().for_each(|name| walk.enter(name, 0));
     for (position, step) in steps.iter().enumerate() {
+        take(left, 1)?;
         match step {
             Step::This => {}
-            Step::Child(name) => {
-                let child = walk.target().and_then(|node| node.child(name));
-                walk.names.push(name);
-                match child {
-                    Some(child) => walk.nodes.push(child),
-                    None => walk.first_missing = walk.first_missing.or(Some(position)),
-                }
-            }
+            Step::Child(name) => walk.enter(name, position),
             Step::Parent => {
                 walk.leave();
                 if walk.names.pop().is_some() {
@@ -65,13 +75,32 @@ pub(crate) fn walk<'tree, 'path>(
                 walk.names.clear();
                 walk.nodes.truncate(1);
             }
+            Step::Condition(condition) => {
+                match condition.target() {
+                    Target::Child(name) => walk.enter(name, position),
+                    Target::This => {}
+                    Target::Many => return Err(Refusal::WildcardInPath { position }),
+                }
+                walk.test(condition, position, position + 1 == steps.len(), left)?;
+            }
             Step::AnyChild | Step::AnyDescendant => return Err(Refusal::WildcardInPath { position }),
         }
     }
+    // The path of a target may be longer than its steps: they began at a base.
+    check_place(&walk.names)?;
     Ok(walk)
 }
 
-impl Walk<'_, '_> {
+impl Walk<'_> {
+    fn enter(&mut self, name: &Name, position: usize) {
+        let child = self.target().and_then(|node| node.child(name));
+        self.names.push(name.clone());
+        match child {
+            Some(child) => self.nodes.push(child),
+            None => self.first_missing = self.first_missing.or(Some(position)),
+        }
+    }
+
     /// Remembers the place if it has no node and no place remembered last lies below it.
     fn leave(&mut self) {
         let is_missing = self.nodes.len() <= self.names.len();
@@ -79,21 +108,60 @@ impl Walk<'_, '_> {
             self.missing_aside.push(self.names.clone());
         }
     }
+
+    /// Tests the node where the walk stands.
+    fn test(
+        &mut self,
+        condition: &Condition,
+        position: usize,
+        is_target: bool,
+        left: &mut u64,
+    ) -> Result<(), Refusal> {
+        let Some(node) = self.target() else {
+            if !condition.allows_creation() {
+                self.first_denied = self.first_denied.or(Some(position));
+            }
+            return Ok(());
+        };
+        match condition.test(self.names.last(), &node.into(), left)? {
+            Verdict::Met => Ok(()),
+            Verdict::NotMet(condition) => Err(Refusal::Mismatching {
+                name: self.names.last().cloned(),
+                path: self.names.clone(),
+                is_target,
+                props: Box::new(node.props(PropsMask::DEFAULT)),
+                condition,
+            }),
+        }
+    }
 }
 
 /// The refusal for the step at `position`, which leads nowhere.
 pub(crate) fn not_found(steps: &[Step], position: usize) -> Refusal {
     let mut path = Path::new();
+    let mut condition_there = None;
     for step in steps.iter().take(position + 1) {
+        condition_there = None;
         match step {
             Step::Child(name) => path.push(name.clone()),
             Step::Parent => drop(path.pop()),
             Step::Root => path.clear(),
+            Step::Condition(condition) => {
+                condition_there = Some(condition.term());
+                if let Target::Child(name) = condition.target() {
+                    path.push(name.clone());
+                }
+            }
             Step::This | Step::AnyChild | Step::AnyDescendant => {}
         }
     }
     match path.last().cloned() {
-        Some(name) => Refusal::NodeNotFound { name, path, is_target: position + 1 == steps.len() },
+        Some(name) => Refusal::NodeNotFound {
+            name,
+            path,
+            is_target: position + 1 == steps.len(),
+            condition: condition_there,
+        },
         None => Refusal::WildcardInPath { position }, // Only a step to a child leads nowhere, and it adds a name.
     }
 }
@@ -107,11 +175,17 @@ pub(crate) fn check_limits(steps: &[Step]) -> Result<(), Limit> {
             name.check_limits()?;
             size_bytes += name.bytes().len();
         }
+        if let Step::Condition(condition) = step
+            && let Target::Child(name) = condition.target()
+        {
+            size_bytes += name.bytes().len();
+        }
     }
     Limit::PathSizeBytes.check(size_bytes)
 }
 
-/// An owned path.
-pub(crate) fn to_path(names: &[&Name]) -> Path {
-    names.iter().map(|name| (*name).clone()).collect()
+/// Whether a node may be at this place.
+fn check_place(names: &[Name]) -> Result<(), Limit> {
+    Limit::PathComponents.check(names.len())?;
+    Limit::PathSizeBytes.check(names.iter().map(|name| name.bytes().len()).sum())
 }

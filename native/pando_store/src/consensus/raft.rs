@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
-use openraft::error::ClientWriteError;
+use openraft::error::{ClientWriteError, RaftError};
 use openraft::impls::BasicNode;
-use openraft::{Config, Raft, SnapshotPolicy};
+use openraft::{Config, Raft, ReadPolicy, SnapshotPolicy};
 use tokio::runtime::Handle;
 
 use super::log_storage::RaftLog;
 use super::network::NoPeers;
 use super::state_machine::StateMachine;
 use super::type_config::{PandoTypes, Proposal, ProposalEnd};
-use super::{Applier, Consensus, ConsensusStatus, Refusal, Refused};
+use super::{Applier, Consensus, ConsensusStatus, ReadIndex, Refusal, Refused};
 use crate::batch::Batch;
 use crate::entry::Entry;
 use crate::log::{Log, LogPosition};
@@ -151,6 +151,17 @@ impl Consensus for RaftConsensus {
         if handed_over.is_err() {
             refuse(Refusal::Stopped);
         }
+    }
+
+    fn read_index(&self, done: ReadIndex) {
+        let raft = self.raft.clone();
+        self.runtime.spawn(async move {
+            done(match raft.get_read_log_id(ReadPolicy::ReadIndex).await {
+                Ok((read_log_id, _)) => Ok(read_log_id.index()),
+                Err(RaftError::APIError(_)) => Err(Refusal::NotLeader),
+                Err(RaftError::Fatal(_)) => Err(Refusal::Stopped),
+            });
+        });
     }
 
     fn snapshot_written(&self, covered: LogPosition, purge_through: Option<u64>) {

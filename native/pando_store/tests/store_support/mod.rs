@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pando_store::disk::{Disk, MemoryDisk};
 use pando_store::{Clock, OpenError, Outcome, Replies, Store, StoreError, StoreEvents, StoreOptions, Ticket};
-use pando_tree::{Command, Expectation, Name, Payload, Step};
+use pando_tree::{Command, Name, Payload, Step};
 
 /// Longer than any honest wait; a test that reaches it has failed.
 pub const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -117,14 +117,30 @@ pub fn data(text: &str) -> Payload {
 }
 
 pub fn put(names: &[&str], text: &str) -> Command {
-    Command::Put { path: steps(names), payload: data(text), expectation: Expectation::Anything, wanted: None }
+    Command::put(steps(names), data(text))
 }
 
 /// Submits without waiting.
 pub fn submit(store: &TestStore, command: Command) -> Result<Receiver<Outcome>, StoreError> {
+    ask(|caller| store.submit(command, caller))
+}
+
+/// Asks for a barrier without waiting for it.
+pub fn barrier(store: &TestStore) -> Result<Receiver<Outcome>, StoreError> {
+    ask(|caller| store.barrier(caller))
+}
+
+/// Asks to be told when a log index is applied.
+pub fn await_applied(store: &TestStore, index: u64) -> Result<Receiver<Outcome>, StoreError> {
+    ask(|caller| store.await_applied(index, caller))
+}
+
+fn ask(
+    request: impl FnOnce(Caller) -> Result<(), (Caller, StoreError)>,
+) -> Result<Receiver<Outcome>, StoreError> {
     let (sender, receiver) = channel();
     let caller = Caller { answers: Some(sender), cancelled: Arc::default() };
-    match store.submit(command, caller) {
+    match request(caller) {
         Ok(()) => Ok(receiver),
         Err((mut caller, error)) => {
             caller.answers = None;
@@ -159,7 +175,12 @@ pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
 impl Caller {
     /// A caller that nobody listens to.
     pub fn silent() -> Caller {
-        Caller { answers: None, cancelled: Arc::default() }
+        Caller::silent_with(&Arc::default())
+    }
+
+    /// One that gives up when `cancelled` is set.
+    pub fn silent_with(cancelled: &Arc<AtomicBool>) -> Caller {
+        Caller { answers: None, cancelled: cancelled.clone() }
     }
 }
 

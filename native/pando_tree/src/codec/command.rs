@@ -1,13 +1,15 @@
 //! Commands as bytes.
 //!
 //! Layout: tag of the command; what is wanted (0 nothing, 1 properties, 2 indirect deletes too; then the set of
-//! properties in two bytes); of a put the expectation and the payload; the number of steps and the steps.
+//! properties in two bytes); scope (0 one, 1 many, 2 many and the root); of a put the payload; of a put and a clear the
+//! conditions to depend on (0 none given, else their number plus one, and each as a path and a condition); the number
+//! of steps and the steps. A condition is the size and the bytes of its term.
 
 use super::DecodeError;
-use super::reader::{Reader, put_name, put_number, put_payload};
-use crate::command::{Command, Expectation, Wanted};
+use super::reader::{Reader, put_condition, put_name, put_number, put_payload};
+use crate::command::{Command, Scope, Wanted, Watched};
 use crate::limits::Limit;
-use crate::name::NameKind;
+use crate::name::{Name, NameKind, Path};
 use crate::props::PropsMask;
 use crate::step::Step;
 use crate::walk::check_limits;
@@ -19,31 +21,31 @@ const CLEAR: u8 = 3;
 impl Command {
     /// Appends the command as bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let path = match self {
-            Command::Put { path, payload, expectation, wanted } => {
-                out.push(PUT);
-                put_wanted(out, wanted.as_ref());
-                out.push(match expectation {
-                    Expectation::Anything => 0,
-                    Expectation::Absent => 1,
-                    Expectation::Present => 2,
-                });
-                put_payload(out, payload);
-                path
-            }
-            Command::Delete { path, wanted } => {
-                out.push(DELETE);
-                put_wanted(out, wanted.as_ref());
-                path
-            }
-            Command::Clear { path, wanted } => {
-                out.push(CLEAR);
-                put_wanted(out, wanted.as_ref());
-                path
-            }
+        let (tag, scope, wanted) = match self {
+            Command::Put { scope, wanted, .. } => (PUT, scope, wanted),
+            Command::Delete { scope, wanted, .. } => (DELETE, scope, wanted),
+            Command::Clear { scope, wanted, .. } => (CLEAR, scope, wanted),
         };
-        put_number(out, path.len() as u64);
-        path.iter().for_each(|step| put_step(out, step));
+        out.push(tag);
+        put_wanted(out, wanted.as_ref());
+        out.push(match scope {
+            Scope::One => 0,
+            Scope::Many => 1,
+            Scope::ManyAndRoot => 2,
+        });
+        if let Command::Put { payload, .. } = self {
+            put_payload(out, payload);
+        }
+        if let Command::Put { keep_while, .. } | Command::Clear { keep_while, .. } = self {
+            match keep_while {
+                None => put_number(out, 0),
+                Some(conditions) => {
+                    put_number(out, conditions.len() as u64 + 1);
+                    put_watched(out, conditions);
+                }
+            }
+        }
+        put_path(out, self.path());
     }
 
     /// Reads the command that the bytes begin with; also returns how many bytes it took.
@@ -51,23 +53,55 @@ impl Command {
         let mut reader = Reader::new(bytes);
         let tag = reader.u8()?;
         let wanted = wanted(&mut reader)?;
+        let scope = match reader.u8()? {
+            0 => Scope::One,
+            1 => Scope::Many,
+            2 => Scope::ManyAndRoot,
+            tag => return Err(DecodeError::UnknownTag { of: "scope", tag }),
+        };
         let command = match tag {
             PUT => {
-                let expectation = match reader.u8()? {
-                    0 => Expectation::Anything,
-                    1 => Expectation::Absent,
-                    2 => Expectation::Present,
-                    tag => return Err(DecodeError::UnknownTag { of: "expectation", tag }),
-                };
                 let payload = reader.payload()?;
-                Command::Put { path: path(&mut reader)?, payload, expectation, wanted }
+                let keep_while = keep_while(&mut reader)?;
+                Command::Put { path: path(&mut reader)?, scope, payload, keep_while, wanted }
             }
-            DELETE => Command::Delete { path: path(&mut reader)?, wanted },
-            CLEAR => Command::Clear { path: path(&mut reader)?, wanted },
+            DELETE => Command::Delete { path: path(&mut reader)?, scope, wanted },
+            CLEAR => {
+                let keep_while = keep_while(&mut reader)?;
+                Command::Clear { path: path(&mut reader)?, scope, keep_while, wanted }
+            }
             tag => return Err(DecodeError::UnknownTag { of: "command", tag }),
         };
         Ok((command, bytes.len() - reader.left()))
     }
+}
+
+/// Appends conditions to depend on, without their number.
+pub(super) fn put_watched(out: &mut Vec<u8>, conditions: &[Watched]) {
+    for watched in conditions {
+        put_path(out, &watched.path);
+        put_condition(out, &watched.condition);
+    }
+}
+
+/// Reads so many conditions to depend on.
+pub(super) fn watched(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Watched>, DecodeError> {
+    Limit::KeepWhile.check(count)?;
+    let mut conditions = Vec::with_capacity(count.min(reader.left()));
+    for _ in 0..count {
+        conditions.push(Watched { path: path(reader)?, condition: reader.condition()? });
+    }
+    Ok(conditions)
+}
+
+fn keep_while(reader: &mut Reader<'_>) -> Result<Option<Vec<Watched>>, DecodeError> {
+    let count = usize::try_from(reader.number()?).map_err(|_| DecodeError::MalformedNumber)?;
+    count.checked_sub(1).map(|count| watched(reader, count)).transpose()
+}
+
+fn put_path(out: &mut Vec<u8>, steps: &[Step]) {
+    put_number(out, steps.len() as u64);
+    steps.iter().for_each(|step| put_step(out, step));
 }
 
 fn put_wanted(out: &mut Vec<u8>, wanted: Option<&Wanted>) {
@@ -94,6 +128,29 @@ fn wanted(reader: &mut Reader<'_>) -> Result<Option<Wanted>, DecodeError> {
     Ok(Some(Wanted { props, indirect_deletes }))
 }
 
+/// Appends a path that is names only.
+pub(super) fn put_names(out: &mut Vec<u8>, names: &[Name]) {
+    put_number(out, names.len() as u64);
+    names.iter().for_each(|name| put_child(out, name));
+}
+
+/// Reads a path that is names only.
+pub(super) fn names(reader: &mut Reader<'_>) -> Result<Path, DecodeError> {
+    let name = |step| match step {
+        Step::Child(name) => Ok(name),
+        _ => Err(DecodeError::WrongConditions),
+    };
+    path(reader)?.into_iter().map(name).collect()
+}
+
+fn put_child(out: &mut Vec<u8>, name: &Name) {
+    out.push(match name.kind() {
+        NameKind::Atom => 5,
+        NameKind::Binary => 6,
+    });
+    put_name(out, name);
+}
+
 fn put_step(out: &mut Vec<u8>, step: &Step) {
     match step {
         Step::This => out.push(0),
@@ -101,12 +158,10 @@ fn put_step(out: &mut Vec<u8>, step: &Step) {
         Step::Root => out.push(2),
         Step::AnyChild => out.push(3),
         Step::AnyDescendant => out.push(4),
-        Step::Child(name) => {
-            out.push(match name.kind() {
-                NameKind::Atom => 5,
-                NameKind::Binary => 6,
-            });
-            put_name(out, name);
+        Step::Child(name) => put_child(out, name),
+        Step::Condition(condition) => {
+            out.push(7);
+            put_condition(out, condition);
         }
     }
 }
@@ -123,6 +178,7 @@ fn path(reader: &mut Reader<'_>) -> Result<Vec<Step>, DecodeError> {
             4 => Step::AnyDescendant,
             5 => Step::Child(reader.name(NameKind::Atom)?),
             6 => Step::Child(reader.name(NameKind::Binary)?),
+            7 => Step::Condition(reader.condition()?),
             tag => return Err(DecodeError::UnknownTag { of: "step", tag }),
         });
     }
@@ -190,7 +246,7 @@ mod tests {
             Err(DecodeError::LimitExceeded(limit)) => Some(limit),
             Err(other) => panic!("{other}"),
         };
-        let delete = |path| Command::Delete { path, wanted: None };
+        let delete = |path| Command::Delete { path, scope: Scope::One, wanted: None };
         assert_eq!(limit_of(&delete(vec![Step::This; PATH_COMPONENTS_MAX])), None);
         assert_eq!(limit_of(&delete(vec![Step::This; PATH_COMPONENTS_MAX + 1])), Some(Limit::PathComponents));
         let named = |size| Step::Child(Name::binary(&vec![0; size]));
@@ -204,7 +260,8 @@ mod tests {
         let put = |size| Command::Put {
             path: vec![],
             payload: Payload::Data(Arc::from(vec![0; size])),
-            expectation: Expectation::Anything,
+            scope: Scope::One,
+            keep_while: None,
             wanted: None,
         };
         assert_eq!(limit_of(&put(PAYLOAD_SIZE_BYTES_MAX)), None);

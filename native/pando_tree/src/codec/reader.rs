@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::DecodeError;
+use crate::condition::Condition;
 use crate::limits::Limit;
 use crate::name::{Name, NameKind};
 use crate::payload::Payload;
@@ -89,6 +90,11 @@ impl<'a> Reader<'a> {
         Ok(kind(Arc::from(self.take(size)?)))
     }
 
+    pub(super) fn condition(&mut self) -> Result<Condition, DecodeError> {
+        let size = self.size(Limit::ConditionSizeBytes)?;
+        Condition::from_stored_term(self.take(size)?).map_err(|_| DecodeError::MalformedCondition)
+    }
+
     fn take(&mut self, size: usize) -> Result<&'a [u8], DecodeError> {
         let (taken, rest) = self.rest.split_at_checked(size).ok_or(DecodeError::Truncated)?;
         self.rest = rest;
@@ -108,6 +114,11 @@ pub(super) fn put_number(out: &mut Vec<u8>, mut value: u64) {
 pub(super) fn put_name(out: &mut Vec<u8>, name: &Name) {
     put_number(out, name.bytes().len() as u64);
     out.extend_from_slice(name.bytes());
+}
+
+pub(super) fn put_condition(out: &mut Vec<u8>, condition: &Condition) {
+    put_number(out, condition.size_bytes() as u64);
+    out.extend_from_slice(&condition.term());
 }
 
 pub(super) fn put_payload(out: &mut Vec<u8>, payload: &Payload) {

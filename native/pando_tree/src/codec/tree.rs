@@ -1,24 +1,32 @@
-//! Trees as records, one for each node: what snapshots are made of.
+//! Trees as records, one for each node and one for each node that depends on others: what snapshots are made of.
 //!
 //! Invariants:
-//! 1. The records come in one order: a node before its descendants, siblings sorted. So equal trees have equal records.
+//! 1. The records come in one order: nodes, each before its descendants, siblings sorted; then what nodes depend on, in
+//!    the order of their paths. So equal trees have equal records.
 //! 2. A builder makes nothing but what commands could have made, or refuses: sorted distinct names, no gap in depth,
-//!    counters from 1, revisions that agree with those above, limits kept.
-//! 3. A record: depth; at the root nothing, elsewhere the kind and the text of the name; flags; payload; payload
-//!    version, child list version, revision, subtree revision.
+//!    counters from 1, revisions that agree with those above, limits kept, conditions of nodes that exist.
+//! 3. The record of a node: its depth; at the root nothing, elsewhere the kind and the text of the name; flags;
+//!    payload; payload version, child list version, revision, subtree revision.
+//! 4. The record of what a node depends on: 2^20, which is no depth; its path as steps; the number of conditions, and each as a path and a
+//!    condition.
 
 use std::sync::Arc;
 
 use super::DecodeError;
+use super::command::{names, put_names, put_watched, watched};
 use super::reader::{Reader, put_name, put_number, put_payload};
+use crate::command::Watched;
 use crate::limits::Limit;
-use crate::name::{Name, NameKind};
+use crate::name::{Name, NameKind, Path};
 use crate::node::{Children, FIRST_VERSION, Node};
 use crate::preorder::Preorder;
+use crate::sorted_map::Cursor;
 use crate::state::State;
 
 const EXPLICIT: u8 = 0;
 const IMPLICIT: u8 = 1;
+/// In the place of a depth, greater than any.
+const CONDITIONS: u64 = 1 << 20;
 
 /// The records of a tree as it was when this was made.
 #[derive(Debug)]
@@ -26,18 +34,26 @@ pub struct TreeRecords {
     root: Arc<Node>,
     root_is_next: bool,
     below: Preorder,
+    conditions_count: u64,
+    conditions: Cursor<Path, Arc<[Watched]>>,
 }
 
 impl TreeRecords {
     /// The records of this state; it may be changed meanwhile.
     pub fn new(state: &State) -> TreeRecords {
         let root = Arc::clone(state.root());
-        TreeRecords { below: Preorder::below(&root), root_is_next: true, root }
+        TreeRecords {
+            below: Preorder::below(&root),
+            root_is_next: true,
+            root,
+            conditions_count: state.keep_while.len(),
+            conditions: state.keep_while.cursor(),
+        }
     }
 
     /// The number of records in all.
     pub fn count(&self) -> u64 {
-        self.root.subtree_nodes
+        self.root.subtree_nodes.saturating_add(self.conditions_count)
     }
 
     /// Appends the next record; `false` when there is none left.
@@ -46,9 +62,16 @@ impl TreeRecords {
             put_record(out, 0, None, &self.root);
             return true;
         }
-        match self.below.next() {
-            Some((depth, name, node)) => {
-                put_record(out, depth, Some(&name), &node);
+        if let Some((depth, name, node)) = self.below.next() {
+            put_record(out, depth, Some(&name), &node);
+            return true;
+        }
+        match self.conditions.next() {
+            Some((path, conditions)) => {
+                put_number(out, CONDITIONS);
+                put_names(out, &path);
+                put_number(out, conditions.len() as u64);
+                put_watched(out, &conditions);
                 true
             }
             None => false,
@@ -82,6 +105,7 @@ fn put_record(out: &mut Vec<u8>, depth: usize, name: Option<&Name>, node: &Node)
 pub struct TreeBuilder {
     /// The nodes from the root to the last one pushed, each with the children that are complete.
     open: Vec<OpenNode>,
+    conditions: Vec<(Path, Vec<Watched>)>,
 }
 
 #[derive(Debug)]
@@ -102,7 +126,15 @@ impl TreeBuilder {
     /// Adds the next record. After an error the builder is of no more use.
     pub fn push(&mut self, record: &[u8]) -> Result<(), DecodeError> {
         let mut reader = Reader::new(record);
-        let depth = reader.size(Limit::PathComponents)?;
+        let place = reader.number()?;
+        if place == CONDITIONS {
+            return self.push_conditions(&mut reader);
+        }
+        if !self.conditions.is_empty() {
+            return Err(DecodeError::WrongOrder);
+        }
+        let depth = usize::try_from(place).unwrap_or(usize::MAX);
+        Limit::PathComponents.check(depth)?;
         let name = if depth == 0 { None } else { Some(name(&mut reader)?) };
         let node = node(&mut reader)?;
         if reader.left() > 0 {
@@ -131,6 +163,20 @@ impl TreeBuilder {
         Ok(())
     }
 
+    fn push_conditions(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let path = names(reader)?;
+        let count = reader.size(Limit::KeepWhile)?;
+        let conditions = watched(reader, count)?;
+        if reader.left() > 0 {
+            return Err(DecodeError::TrailingBytes);
+        }
+        if self.conditions.last().is_some_and(|(before, _)| *before >= path) {
+            return Err(DecodeError::WrongOrder);
+        }
+        self.conditions.push((path, conditions));
+        Ok(())
+    }
+
     /// The state with this tree, at this revision.
     pub fn finish(mut self, revision: u64) -> Result<State, DecodeError> {
         while self.open.len() > 1 {
@@ -140,7 +186,16 @@ impl TreeBuilder {
         if root.subtree_revision > revision {
             return Err(DecodeError::WrongCounters);
         }
-        Ok(State::from_root(Arc::new(root), revision))
+        let mut state = State::from_root(Arc::new(root), revision);
+        for (path, conditions) in self.conditions {
+            let may_have_conditions =
+                !path.is_empty() && state.lookup(&path).is_some_and(|node| !node.implicit);
+            if !may_have_conditions || conditions.is_empty() {
+                return Err(DecodeError::WrongConditions);
+            }
+            state.keep_while.set(&path, conditions);
+        }
+        Ok(state)
     }
 
     /// Makes the last open node a child of the one before it.

@@ -138,7 +138,7 @@ fn the_records_are_those_of_the_moment_they_were_asked_for() {
     let mut state = build(&[plain(0, ""), plain(1, "a"), plain(1, "b")], 1).unwrap();
     let mut at_first = TreeRecords::new(&state);
     let before = records(&state);
-    let delete = crate::Command::Delete { path: vec![], wanted: None };
+    let delete = crate::Command::delete(vec![]);
     state.apply(&delete, &Context { revision: 2, clock_ms: 0 });
     let mut seen = Vec::new();
     let mut record = Vec::new();

@@ -17,7 +17,7 @@ const REFERENCE_WORDS_MAX: u16 = 5;
 
 /// A piece of a term. Terms of other terms are followed by the tokens of these.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Token<'a> {
+pub(crate) enum Token<'a> {
     Integer(Integer<'a>),
     /// The bits of the number: 0.0 and -0.0 differ.
     Float(u64),
@@ -69,7 +69,7 @@ pub(super) enum Token<'a> {
 
 /// An integer; one that fits is always `Small`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Integer<'a> {
+pub(crate) enum Integer<'a> {
     Small(i64),
     /// Little-endian, without zeros at the end.
     Big {
@@ -80,7 +80,7 @@ pub(super) enum Integer<'a> {
 
 /// The text of an atom in either encoding.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Atom<'a> {
+pub(crate) enum Atom<'a> {
     Latin1(&'a [u8]),
     Utf8(&'a str),
 }
@@ -99,20 +99,27 @@ impl PartialEq for Atom<'_> {
 
 /// A bitstring: of the last byte only the upper `last_bits` (1 to 8) belong to it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bits<'a> {
+pub(crate) struct Bits<'a> {
     bytes: &'a [u8],
     last_bits: u8,
 }
 
 impl<'a> Bits<'a> {
     /// The whole bytes before the last one, the last one with the foreign bits zero, and how many bits are its own.
-    pub(super) fn parts(&self) -> (&'a [u8], Option<u8>, u8) {
+    pub(crate) fn parts(&self) -> (&'a [u8], Option<u8>, u8) {
         match self.bytes.split_last() {
             Some((last, whole)) => {
                 (whole, Some(last & (0xFF << (8 - self.last_bits.clamp(1, 8)))), self.last_bits)
             }
             None => (&[], None, 8),
         }
+    }
+}
+
+impl<'a> Bits<'a> {
+    /// The bytes, unless the last one is not whole.
+    pub(crate) fn bytes(&self) -> Option<&'a [u8]> {
+        (self.last_bits == 8).then_some(self.bytes)
     }
 }
 
@@ -137,7 +144,7 @@ enum Frame {
 
 /// A reader of the tokens of one term.
 #[derive(Clone, Debug)]
-pub(super) struct Tokens<'a> {
+pub(crate) struct Tokens<'a> {
     rest: &'a [u8],
     open: Vec<Frame>,
     /// How many of the open frames are maps in whose key the reader stands.
@@ -145,21 +152,36 @@ pub(super) struct Tokens<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, TermError> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, TermError> {
         let (version, rest) = bytes.split_first().ok_or(TermError::Truncated)?;
         if *version != VERSION {
             return Err(TermError::WrongVersion);
         }
-        Ok(Tokens { rest, open: vec![Frame::Terms { left: 1 }], open_keys: 0 })
+        Ok(Tokens::without_version(rest))
+    }
+
+    /// A reader of the term that the bytes begin with; there is no version byte before it.
+    pub(crate) fn without_version(rest: &'a [u8]) -> Self {
+        Tokens { rest, open: vec![Frame::Terms { left: 1 }], open_keys: 0 }
+    }
+
+    /// Whether the term is not complete yet.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// The number of bytes not read yet.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
     }
 
     /// Whether the next token belongs to the key of a map.
-    pub(super) fn is_in_key(&self) -> bool {
+    pub(crate) fn is_in_key(&self) -> bool {
         self.open_keys > 0 || matches!(self.open.last(), Some(Frame::KeysAndValues { left }) if left % 2 == 0)
     }
 
     /// The next token; `None` at the end.
-    pub(super) fn next_token(&mut self) -> Result<Option<Token<'a>>, TermError> {
+    pub(crate) fn next_token(&mut self) -> Result<Option<Token<'a>>, TermError> {
         loop {
             let token = match self.open.last_mut() {
                 None if self.rest.is_empty() => return Ok(None),

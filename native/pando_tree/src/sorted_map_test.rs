@@ -3,13 +3,14 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::name::Name;
 
 fn name(number: u32) -> Name {
     Name::binary(&number.to_be_bytes())
 }
 
 /// Checks the invariants of the module on every page.
-fn check<V>(map: &NameMap<V>) {
+fn check<V>(map: &SortedMap<Name, V>) {
     let Some(root) = map.root.as_deref() else {
         assert_eq!(map.length, 0);
         return;
@@ -23,7 +24,7 @@ fn check<V>(map: &NameMap<V>) {
     while let Some((page, depth, bound)) = open.pop() {
         assert!(page.len() > 0 && page.len() <= PAGE_ENTRIES_MAX);
         if let Some(bound) = &bound {
-            assert!(page.first_name().is_some_and(|first| bound <= first), "a bound above the first name");
+            assert!(page.first_key().is_some_and(|first| bound <= first), "a bound above the first name");
         }
         match page {
             Page::Leaf(entries) => {
@@ -48,7 +49,7 @@ fn check<V>(map: &NameMap<V>) {
     assert_eq!(names.len() as u64, map.length);
 }
 
-fn assert_same(map: &NameMap<u32>, model: &BTreeMap<Name, u32>) {
+fn assert_same(map: &SortedMap<Name, u32>, model: &BTreeMap<Name, u32>) {
     assert!(map.iter().eq(model.iter()));
     assert!(map.cursor().eq(model.iter().map(|(name, value)| (name.clone(), *value))));
     assert_eq!(map.len(), model.len() as u64);
@@ -78,7 +79,7 @@ proptest! {
     fn it_agrees_with_the_standard_map_and_copies_never_change(
         operations in proptest::collection::vec(operation(600), 0..2500),
     ) {
-        let (mut map, mut model) = (NameMap::default(), BTreeMap::new());
+        let (mut map, mut model) = (SortedMap::default(), BTreeMap::new());
         let mut copies = Vec::new();
         for operation in operations {
             match operation {
@@ -107,17 +108,22 @@ proptest! {
 
     #[test]
     fn a_range_begins_where_it_is_told(keys in proptest::collection::btree_set(0u32..2000, 0..600), at in 0u32..2000) {
-        let map = NameMap::from_sorted(keys.iter().map(|key| (name(*key), *key)).collect()).unwrap();
+        let map = SortedMap::from_sorted(keys.iter().map(|key| (name(*key), *key)).collect()).unwrap();
         check(&map);
         let at_or_behind: Vec<u32> = map.iter_from(Bound::Included(&name(at))).map(|entry| *entry.1).collect();
-        prop_assert_eq!(at_or_behind, keys.range(at..).copied().collect::<Vec<_>>());
+        prop_assert_eq!(&at_or_behind, &keys.range(at..).copied().collect::<Vec<_>>());
         let behind: Vec<u32> = map.iter_from(Bound::Excluded(&name(at))).map(|entry| *entry.1).collect();
-        prop_assert_eq!(behind, keys.range(at + 1..).copied().collect::<Vec<_>>());
+        prop_assert_eq!(&behind, &keys.range(at + 1..).copied().collect::<Vec<_>>());
+        for (bound, expected) in
+            [(Bound::Included(&name(at)), at_or_behind), (Bound::Excluded(&name(at)), behind)]
+        {
+            prop_assert_eq!(map.cursor_from(bound).map(|entry| entry.1).collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]
     fn a_bulk_built_map_can_be_changed_like_any_other(count in 0u32..5000, step in 1u32..7) {
-        let mut map = NameMap::from_sorted((0..count).map(|key| (name(key), key)).collect()).unwrap();
+        let mut map = SortedMap::from_sorted((0..count).map(|key| (name(key), key)).collect()).unwrap();
         for key in (0..count).step_by(step as usize) {
             prop_assert_eq!(map.remove(&name(key)), Some(key));
         }
@@ -133,7 +139,7 @@ fn every_order_of_inserts_and_removals_keeps_the_pages_balanced() {
     let orders: [Order; 3] = [|i, _| i, |i, n| n - 1 - i, |i, n| (i.wrapping_mul(1_103_515_245)) % n];
     for insert in orders {
         for remove in orders {
-            let (mut map, mut model) = (NameMap::default(), BTreeMap::new());
+            let (mut map, mut model) = (SortedMap::default(), BTreeMap::new());
             for i in 0..count {
                 let key = insert(i, count);
                 assert_eq!(map.insert(name(key), i), model.insert(name(key), i));
@@ -157,12 +163,12 @@ fn every_order_of_inserts_and_removals_keeps_the_pages_balanced() {
 
 #[test]
 fn inserts_in_order_fill_the_leaves() {
-    let mut map = NameMap::default();
+    let mut map = SortedMap::default();
     for key in 0..32 * 100 {
         map.insert(name(key), key);
     }
     let mut leaves = 0;
-    let mut open: Vec<&Page<u32>> = map.root.as_deref().into_iter().collect();
+    let mut open: Vec<&Page<Name, u32>> = map.root.as_deref().into_iter().collect();
     while let Some(page) = open.pop() {
         match page {
             Page::Leaf(_) => leaves += 1,
@@ -174,7 +180,7 @@ fn inserts_in_order_fill_the_leaves() {
 
 #[test]
 fn an_unshared_map_is_changed_in_place_and_a_shared_one_is_not() {
-    let mut map = NameMap::default();
+    let mut map = SortedMap::default();
     for key in 0..1000 {
         map.insert(name(key), key);
     }
@@ -188,6 +194,6 @@ fn an_unshared_map_is_changed_in_place_and_a_shared_one_is_not() {
 
 #[test]
 fn a_bulk_build_refuses_unsorted_and_duplicate_names() {
-    assert!(NameMap::from_sorted(vec![(name(2), ()), (name(1), ())]).is_none());
-    assert!(NameMap::from_sorted(vec![(name(1), ()), (name(1), ())]).is_none());
+    assert!(SortedMap::from_sorted(vec![(name(2), ()), (name(1), ())]).is_none());
+    assert!(SortedMap::from_sorted(vec![(name(1), ()), (name(1), ())]).is_none());
 }
