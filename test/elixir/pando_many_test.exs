@@ -129,8 +129,13 @@ defmodule Pando.ManyTest do
     # All pages of a read, with the path that `last` finds in each as the start of the next one.
     defp pages(read, last, from \\ []) do
       case read.(from) do
-        [] -> []
-        page -> [page | pages(read, last, from: last.(page))]
+        [] ->
+          []
+
+        page ->
+          # Or it would not end.
+          assert last.(page) > Keyword.get(from, :from, [])
+          [page | pages(read, last, from: last.(page))]
       end
     end
 

@@ -75,6 +75,7 @@ defmodule Pando.Condition do
       iex> Pando.put(["stock", Pando.Condition.if_all(["oak", Pando.Condition.if_node_exists(false)])], 150)
       :ok
   """
+  @spec if_node_exists() :: t
   @spec if_node_exists(boolean) :: t
   def if_node_exists(exists \\ true), do: {:if_node_exists, boolean!(:if_node_exists, exists)}
 
@@ -99,6 +100,7 @@ defmodule Pando.Condition do
   The time that it takes is linear in the length of the name. What would need more, such as look-around and references to
   groups, raises an `ErlangError` of `{:pando_ex, :condition_not_supported, _}` when the condition is used.
   """
+  @spec if_name_matches() :: t
   @spec if_name_matches(regex) :: t
   def if_name_matches(regex \\ :any), do: {:if_name_matches, regex!(:if_name_matches, regex), :undefined}
 
@@ -113,6 +115,7 @@ defmodule Pando.Condition do
       iex> Pando.get_many([Pando.Condition.if_path_matches("oa")])
       {:ok, %{["stock", "wood", "oak"] => 150}}
   """
+  @spec if_path_matches() :: t
   @spec if_path_matches(regex) :: t
   def if_path_matches(regex \\ :any), do: {:if_path_matches, regex!(:if_path_matches, regex), :undefined}
 
@@ -126,6 +129,7 @@ defmodule Pando.Condition do
       iex> Pando.get_many([Pando.Condition.any_child(), Pando.Condition.if_has_payload(false)])
       {:ok, %{["stock", "wood"] => :undefined}}
   """
+  @spec if_has_payload() :: t
   @spec if_has_payload(boolean) :: t
   def if_has_payload(has_payload \\ true), do: {:if_has_payload, boolean!(:if_has_payload, has_payload)}
 
@@ -139,6 +143,7 @@ defmodule Pando.Condition do
       iex> Pando.count(["stock", "wood", Pando.Condition.if_has_data()])
       {:ok, 1}
   """
+  @spec if_has_data() :: t
   @spec if_has_data(boolean) :: t
   def if_has_data(has_data \\ true), do: {:if_has_data, boolean!(:if_has_data, has_data)}
 
@@ -152,6 +157,7 @@ defmodule Pando.Condition do
       iex> Pando.count([Pando.Condition.if_has_sproc()])
       {:ok, 1}
   """
+  @spec if_has_sproc() :: t
   @spec if_has_sproc(boolean) :: t
   def if_has_sproc(has_sproc \\ true), do: {:if_has_sproc, boolean!(:if_has_sproc, has_sproc)}
 
@@ -175,6 +181,8 @@ defmodule Pando.Condition do
 
   Without variables, the pattern `1` is not met by `1.0`.
   """
+  @spec if_data_matches() :: t
+  @spec if_data_matches(pattern :: term) :: t
   @spec if_data_matches(pattern :: term, guards :: [term]) :: t
   def if_data_matches(pattern \\ :_, guards \\ []) do
     case is_list(guards) and :erlang.match_spec_test({}, [{pattern, guards, [true]}], :table) do
