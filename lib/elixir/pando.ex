@@ -1161,7 +1161,8 @@ defmodule Pando do
       :ok
       iex> Pando.filter(:pando, "/**", fn path, _props -> length(path) == 1 end)
       {:ok, %{["stock"] => :undefined}}
-      iex> Pando.filter("/**", fn _path, props -> props.child_list_length == 0 end, props_to_return: [:child_list_length])
+      iex> leaf? = fn _path, props -> props.child_list_length == 0 end
+      iex> Pando.filter("/**", leaf?, props_to_return: [:payload, :child_list_length])
       {:ok, %{["stock", "oak"] => 150}}
   """
   @spec filter(store, pattern, (Pando.Path.native(), props -> boolean)) ::
@@ -1173,7 +1174,8 @@ defmodule Pando do
 
   @doc """
   Reads the values of the nodes that a pattern matches and for which `predicate.(path, props)` is `true`: as `get_many/3`,
-  with a condition of your own. It runs as the function of `fold/5` does, and must return a boolean.
+  with a condition of your own. It runs as the function of `fold/5` does, and must return a boolean. If `:props_to_return`
+  is given without `:payload`, each value is `:undefined`.
 
   A condition in the pattern (`Pando.Condition`) is faster: nothing of the other nodes is read.
 

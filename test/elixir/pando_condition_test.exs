@@ -74,11 +74,10 @@ defmodule Pando.ConditionTest do
       for {regex, text} <- [
             {~r/^o/, "^o"},
             {~r/^o/i, "(?i)^o"},
-            {~r/^o/ims, "(?ims)^o"},
-            {~r/^o # begins so/x, "(?x)^o # begins so"},
+            {~r/^o/is, "(?is)^o"},
             {~r/o.*/U, "o.*"},
             {~r/o.*/Ui, "(?i)o.*"},
-            {Regex.compile!("o", [:caseless, :multiline]), "(?im)o"},
+            {Regex.compile!("o", [:caseless, :ungreedy]), "(?i)o"},
             {Regex.compile!("o.", [:dotall, {:newline, :anycrlf}]), "(?s)o."}
           ] do
         assert if_name_matches(regex) == {:if_name_matches, text, :undefined}
@@ -90,6 +89,7 @@ defmodule Pando.ConditionTest do
       for {regex, problem} <- [
             {~r/é/u, "no use here for u"},
             {~r/o/f, "no use here for f"},
+            {~r/o/mx, "no use here for m, x"},
             {~r/o/fui, "no use here for f, u"},
             {Regex.compile!("o", [:firstline, :caseless]), "no use here for :firstline"}
           ] do
@@ -103,7 +103,7 @@ defmodule Pando.ConditionTest do
     end
 
     test "finds the same names as in Elixir", %{tmp_dir: dir} do
-      names = ["oak", "OAK", "white oak", "elm", "e\nlm", "ε", ""]
+      names = ["oak", "OAK", "white oak", "elm", "e\nlm", "oak\n", "o.k", "ε", ""]
       store = new_name()
       start_supervised!({Pando, name: store, data_dir: dir})
       for name <- names, do: :ok = Pando.put(store, ["stock", name], name)
@@ -111,10 +111,12 @@ defmodule Pando.ConditionTest do
       for regex <- [
             ~r/oak/,
             ~r/^oak/i,
-            ~r/^lm/m,
+            ~r/oak$/,
             ~r/e.lm/s,
             ~r/e.lm/,
-            ~r/^ o a k/x,
+            ~r/o\.k/,
+            ~r/\bo|^e/,
+            ~r/^[[:alpha:]]{3}$/,
             ~r/^$/,
             ~r/ε/,
             ~r/o.*?k$/U

@@ -94,11 +94,12 @@ defmodule Pando.Condition do
       iex> Pando.get_many(["stock", Pando.Condition.if_name_matches(~r/^O/i)])
       {:ok, %{["stock", "oak"] => 150}}
 
-  Of a `Regex`, the modifiers `i`, `m`, `s` and `x` become a part of the text; `U` makes no difference. `u` and `f` are
-  refused: names are compared byte by byte, and there is no word for `f`.
+  Of a `Regex`, the modifiers `i` and `s` become a part of the text, and `U` makes no difference. Others are refused:
+  names are compared byte by byte, which is not what `u` means, and the store knows no `m`, `x` and `f`.
 
   The time that it takes is linear in the length of the name. What would need more, such as look-around and references to
-  groups, raises an `ErlangError` of `{:pando_ex, :condition_not_supported, _}` when the condition is used.
+  groups, raises an `ErlangError` of `{:pando_ex, :condition_not_supported, _}` when the condition is used, which says what
+  it is.
   """
   @spec if_name_matches() :: t
   @spec if_name_matches(regex) :: t
@@ -335,7 +336,7 @@ defmodule Pando.Condition do
         checked_regex(name, inline(Enum.join(flags)) <> Regex.source(regex), regex)
 
       {_flags, refused} ->
-        invalid(name, "a regular expression with no other modifiers than i, m, s, x, U", regex, [
+        invalid(name, "a regular expression with no other modifiers than i, s, U", regex, [
           "no use here for #{Enum.join(refused, ", ")}"
         ])
     end
@@ -370,10 +371,8 @@ defmodule Pando.Condition do
     {Enum.map(known, &inline_flag/1), Enum.map(refused, &refused_name/1)}
   end
 
-  for {letter, option} <- [{"i", :caseless}, {"m", :multiline}, {"s", :dotall}, {"x", :extended}] do
-    defp inline_flag(unquote(letter)), do: unquote(letter)
-    defp inline_flag(unquote(option)), do: unquote(letter)
-  end
+  defp inline_flag(caseless) when caseless in ["i", :caseless], do: "i"
+  defp inline_flag(dotall) when dotall in ["s", :dotall], do: "s"
 
   # How much a regular expression takes of a name makes no difference to whether it is found there; what `s` says of line
   # ends, too, makes none once the dot takes all.
