@@ -186,9 +186,14 @@ foreach_test_() ->
             ok = pando:foreach(S, "**", Tell, #{props_to_return => []}),
             ?assertEqual([{[a], #{}}, {[a, b], #{}}], told(Me))
         end},
-        {"over many, whatever is expected", fun(S) ->
+        {"of one node, if that is expected", fun(S) ->
             ok = pando:put(S, [a], 1),
-            ?assertEqual(ok, pando:foreach(S, "*", fun(_, _) -> x end, #{expect_specific_node => true}))
+            Expect = #{expect_specific_node => true},
+            ?assertEqual(ok, pando:foreach(S, [a], fun(_, _) -> x end, Expect)),
+            ?assertEqual(missing(b, [b], true), pando:foreach(S, [b], fun(_, _) -> x end, Expect)),
+            ?assertError(
+                {pando_ex, possibly_matching_many_nodes_denied, _}, pando:foreach(S, "*", fun(_, _) -> x end, Expect)
+            )
         end}
     ]).
 
@@ -209,7 +214,8 @@ map_test_() ->
             {{map, [[nope], Of]}, {ok, #{}}},
             {{map, [[], Of]}, {ok, #{[] => {0, #{payload_version => 1}}}}},
             {{map, ["**", Of, #{props_to_return => []}]}, {ok, #{[a] => {1, #{}}, [a, b] => {2, #{}}}}},
-            {{map, ["*", Of, #{expect_specific_node => true, props_to_return => []}]}, {ok, #{[a] => {1, #{}}}}}
+            {{map, [[a], Of, #{expect_specific_node => true, props_to_return => []}]}, {ok, #{[a] => {1, #{}}}}},
+            {{map, [[b], Of, #{expect_specific_node => true}]}, missing(b, [b], true)}
         ]},
         {"an answer that looks like an error is an answer", [
             {put, [[a], 1]},
@@ -228,13 +234,17 @@ filter_test_() ->
                 {ok, #{[a] => undefined, [a, b] => 1, [f] => fun lists:sum/1}}},
             {{filter, ["**", fun(_, _) -> false end]}, {ok, #{}}},
             {{filter, [[nope], HasData]}, {ok, #{}}},
-            {{filter, ["*", fun(Path, _) -> Path =:= [a] end, #{expect_specific_node => true}]},
-                {ok, #{[a] => undefined}}}
+            {{filter, [[a], fun(Path, _) -> Path =:= [a] end, #{expect_specific_node => true}]},
+                {ok, #{[a] => undefined}}},
+            {{filter, [[b], HasData, #{expect_specific_node => true}]}, missing(b, [b], true)}
         ]},
-        {"the predicate sees what is asked for, the answer is the payload all the same", [
+        {"the predicate sees what is asked for, and without the payload there is none in the answer", [
             {put, [[a], 1]},
             {{filter, ["*", fun(_, Props) -> Props =:= #{child_list_length => 0} end, #{
                 props_to_return => [child_list_length]
+            }]}, {ok, #{[a] => undefined}}},
+            {{filter, ["*", fun(_, Props) -> Props =:= #{data => 1, child_list_length => 0} end, #{
+                props_to_return => [child_list_length, payload]
             }]}, {ok, #{[a] => 1}}}
         ]},
         {"another answer than a boolean", [
@@ -297,7 +307,7 @@ reads_through_a_failing_condition_test_() ->
             condition => #if_payload_version{version = 99}
         }},
     tests([
-        {Call, [{put, [[c, d], 1]}, {put, [[c], 1]}, {Call, Expected}]}
+        {Call, [{put, [[c], 1]}, {put, [[c, d], 1]}, {Call, Expected}]}
      || {Call, Expected} <- [
             {{get, [Pattern]}, {error, Error}},
             {{'get!', [Pattern]}, {raised, Error}},
