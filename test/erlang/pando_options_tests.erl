@@ -327,6 +327,12 @@ pages(S, Pattern, Limit, From) ->
 
 limit_and_from_of_other_functions_test_() ->
     cases([
+        {"a limit counts nodes, however many ways lead to them", fun(S) ->
+            [ok = pando:put(S, Path, 1) || Path <- [[a, b, c], [a, d], [e, f]]],
+            %% To [a, b, c] there are two.
+            {ok, Page} = pando:get_many(S, "**/**", #{limit => 3}),
+            ?assertEqual([[a, b], [a, b, c], [a, d]], lists:sort(maps:keys(Page)))
+        end},
         {"values that are none", fun(S) ->
             [
                 ?assertError(function_clause, Call(S, Options), Options)
