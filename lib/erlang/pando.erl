@@ -407,7 +407,7 @@ foreach(Store, Pattern, Fun, Options) when is_function(Fun, 2) ->
         _ = Fun(Path, Props),
         ok
     end,
-    written(pando_read:fold(Store, Pattern, Call, ok, pando_options:many(Options))).
+    written(fold(Store, Pattern, Call, ok, Options)).
 
 %% @doc What a function makes of every node of the default store that a pattern matches.
 -spec map(path(), map_fun(Value)) -> result(#{pando_path:native_path() => Value}).
@@ -430,7 +430,7 @@ map(Pattern, Fun, Options) when is_map(Options) -> map(?DEFAULT_STORE, Pattern, 
 -spec map(store(), path(), map_fun(Value), options()) -> result(#{pando_path:native_path() => Value}).
 map(Store, Pattern, Fun, Options) when is_function(Fun, 2) ->
     Add = fun(Path, Props, Found) -> [{Path, Fun(Path, Props)} | Found] end,
-    as_map(pando_read:fold(Store, Pattern, Add, [], pando_options:many(Options))).
+    as_map(fold(Store, Pattern, Add, [], Options)).
 
 %% @doc The values of those nodes of the default store that a pattern matches and a function chooses.
 -spec filter(path(), filter_fun()) -> result(values()).
@@ -457,7 +457,7 @@ filter(Store, Pattern, Fun, Options) when is_function(Fun, 2) ->
             false -> Found
         end
     end,
-    as_map(pando_read:fold(Store, Pattern, Add, [], pando_options:many(Options))).
+    as_map(fold(Store, Pattern, Add, [], Options)).
 
 as_map({ok, Pairs}) -> {ok, maps:from_list(Pairs)};
 as_map({error, _} = Error) -> Error.
