@@ -22,7 +22,7 @@ use crate::name::Name;
 use crate::name_regex::NameRegex;
 use crate::node::Node;
 use crate::payload::Payload;
-use crate::steps_left::{OutOfSteps, take};
+use crate::steps_left::{OutOfSteps, take_steps};
 use crate::term::parts::{VERSION_SIZE_BYTES, with_version};
 
 use comparison::Comparison;
@@ -244,7 +244,7 @@ impl Condition {
         subject: &Subject<'_>,
         steps: &mut u64,
     ) -> Result<Option<&Condition>, OutOfSteps> {
-        take(steps, 1)?;
+        take_steps(steps, 1)?;
         let met = match &self.compiled.test {
             Test::Name(wanted) => name == Some(wanted),
             Test::Root => name.is_none(),

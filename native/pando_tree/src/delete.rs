@@ -7,7 +7,7 @@ use crate::name::Path;
 use crate::props::DeleteReason;
 use crate::state::State;
 use crate::step::Step;
-use crate::walk::walk;
+use crate::walk::{Ambiguous, walk};
 
 impl State {
     pub(crate) fn delete(
@@ -30,7 +30,7 @@ impl State {
     }
 
     fn delete_target(&self, steps: &[Step], left: &mut u64) -> Result<Option<Path>, Refusal> {
-        match walk(&self.root, steps, left) {
+        match walk(&self.root, steps, Ambiguous::Refused, left) {
             Ok(walk) => Ok(walk.first_missing.is_none().then_some(walk.names)),
             Err(Refusal::Mismatching { .. }) => Ok(None),
             Err(refusal) => Err(refusal),

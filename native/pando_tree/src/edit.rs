@@ -331,7 +331,7 @@ fn broken(
         });
     }
     // What cannot be scanned was refused when it was put.
-    let Ok(mut scan) = Scan::new(state, watched.path.clone(), false, None) else {
+    let Ok(mut scan) = Scan::new(state, watched.path.clone(), false, None).map(Scan::once) else {
         return Ok(Some(no_node()));
     };
     let mut has_match = false;

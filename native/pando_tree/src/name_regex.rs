@@ -7,7 +7,7 @@
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::name::{Name, NameKind};
-use crate::steps_left::{OutOfSteps, take};
+use crate::steps_left::{OutOfSteps, take_steps};
 
 /// The compiled form of one expression, in bytes.
 const COMPILED_SIZE_BYTES_MAX: usize = 1024 * 1024;
@@ -30,7 +30,7 @@ impl NameRegex {
     /// Whether the expression is found in the name; that of the root is empty.
     pub(crate) fn is_found_in(&self, name: Option<&Name>, steps: &mut u64) -> Result<bool, OutOfSteps> {
         let Some(name) = name else { return Ok(self.0.is_match(b"")) };
-        take(steps, name.bytes().len() as u64)?;
+        take_steps(steps, name.bytes().len() as u64)?;
         if name.kind() == NameKind::Atom && !name.bytes().is_ascii() {
             let latin1: Option<Vec<u8>> = std::str::from_utf8(name.bytes())
                 .ok()

@@ -19,7 +19,7 @@ use crate::name::Name;
 use crate::node::Node;
 use crate::positions::Positions;
 use crate::step::Step;
-use crate::steps_left::{OutOfSteps, take};
+use crate::steps_left::{OutOfSteps, take_steps};
 
 /// The chains that one pattern may become.
 const CHAINS_MAX: usize = 32;
@@ -37,6 +37,8 @@ pub(crate) struct Pattern {
     starts: Vec<(Vec<Demand>, usize)>,
     /// The levels that a node passes by itself, ascending.
     self_levels: Vec<usize>,
+    /// Whether a step up became a demand. Then it is not known in how many ways the steps lead to a node.
+    has_steps_up: bool,
     /// See `EVALUATION_STEPS_MAX`; tests have a smaller one.
     pub(crate) evaluation_steps_max: u64,
 }
@@ -117,6 +119,7 @@ impl Pattern {
             levels: Vec::new(),
             starts: Vec::new(),
             self_levels: Vec::new(),
+            has_steps_up: steps.contains(&Step::Parent),
             evaluation_steps_max: EVALUATION_STEPS_MAX,
         };
         for chain in chains {
@@ -136,7 +139,7 @@ impl Pattern {
         let mut positions = Positions::default();
         for (demands, start) in &self.starts {
             if self.all_hold(demands, (None, root), spent) {
-                positions.insert(*start);
+                positions.add(*start, 1);
             }
         }
         self.add_self(&mut positions, (None, root), spent);
@@ -161,20 +164,24 @@ impl Pattern {
                 To::AnyDescendant => (true, true),
                 To::SelfOrDescendant => (false, true), // It passes below, at the child itself.
             };
+            let ways = positions.ways(position);
             if stays {
-                reached.insert(position);
+                reached.add(position, ways);
             }
             if passes && self.all_hold(&level.demands, (Some(name), child), spent) {
-                reached.insert(position + 1);
+                reached.add(position + 1, ways);
             }
         }
         self.add_self(&mut reached, (Some(name), child), spent);
         reached
     }
 
-    /// Whether a node that has reached these positions matches the whole pattern.
-    pub(crate) fn is_match(&self, positions: &Positions) -> bool {
-        positions.iter().any(|position| self.level(position).is_none())
+    /// In how many ways the whole pattern leads to a node that has reached these positions: of `[**, **]` there is one
+    /// for each node above it that may end the first `**`. With steps up in the pattern, one at most.
+    pub(crate) fn ways(&self, positions: &Positions) -> u64 {
+        let ends = positions.iter().filter(|position| self.level(*position).is_none());
+        let ways = ends.fold(0, |sum: u64, position| sum.saturating_add(positions.ways(position)));
+        if self.has_steps_up { ways.min(1) } else { ways }
     }
 
     /// The children that can be worth a visit; `None` when there is none.
@@ -197,18 +204,15 @@ impl Pattern {
 
     /// The number of matches below a node, where it is known without a visit.
     pub(crate) fn count_below(&self, positions: &Positions, node: &Node) -> Option<u64> {
-        let mut children_match = false;
-        let mut only_children_match = true;
-        for position in positions.iter() {
-            let Some(level) = self.level(position) else { continue };
-            let ends = level.demands.is_empty() && self.level(position + 1).is_none();
-            match level.to {
-                To::AnyDescendant if ends => return Some(node.subtree_nodes().saturating_sub(1)),
-                To::AnyChild if ends => children_match = true,
-                _ => only_children_match = false,
-            }
-        }
-        (children_match && only_children_match).then(|| node.children().len())
+        let mut levels = positions.iter().filter_map(|position| Some((position, self.level(position)?)));
+        let (Some((position, level)), None) = (levels.next(), levels.next()) else { return None };
+        let ends = level.demands.is_empty() && self.level(position + 1).is_none();
+        let matches = match level.to {
+            To::AnyDescendant if ends => node.subtree_nodes().saturating_sub(1),
+            To::AnyChild if ends => node.children().len(),
+            _ => return None,
+        };
+        Some(matches.saturating_mul(positions.ways(position)))
     }
 
     fn level(&self, position: usize) -> Option<&Level> {
@@ -221,7 +225,7 @@ impl Pattern {
         for position in &self.self_levels {
             let demands = self.level(*position).map_or(&[][..], |level| &level.demands);
             if positions.contains(*position) && self.all_hold(demands, at, spent) {
-                positions.insert(position + 1);
+                positions.add(position + 1, positions.ways(*position));
             }
         }
     }
@@ -338,7 +342,7 @@ impl Demand {
     fn holds(&self, at: Named<'_>, steps: &mut u64) -> Result<bool, OutOfSteps> {
         let (mut name, mut node) = at;
         for wanted in self.names.iter().rev() {
-            take(steps, 1)?;
+            take_steps(steps, 1)?;
             let Some(child) = node.child(wanted) else { return Ok(false) };
             (name, node) = (Some(wanted), child);
         }
@@ -383,7 +387,7 @@ fn any_holds<'a>(
 ) -> Result<bool, OutOfSteps> {
     loop {
         let Some((name, child)) = children.next() else { return Ok(false) };
-        take(steps, 1)?;
+        take_steps(steps, 1)?;
         if all_hold(demands, (Some(name), child), steps)? {
             return Ok(true);
         }

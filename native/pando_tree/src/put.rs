@@ -15,7 +15,7 @@ use crate::scan::{Pulled, Scan};
 use crate::state::State;
 use crate::step::Step;
 use crate::steps_left::OutOfSteps;
-use crate::walk::{Walk, not_found, walk, walk_from};
+use crate::walk::{Ambiguous, Walk, not_found, walk, walk_from};
 
 /// What a put does about a target that is not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl State {
         let is_conditional = |step: &Step| step.is_wildcard() || matches!(step, Step::Condition(_));
         let last_condition = put.steps.iter().rposition(is_conditional);
         let (Scope::Many | Scope::ManyAndRoot, Some(last)) = (put.scope, last_condition) else {
-            let walk = walk(&self.root, put.steps, left)?;
+            let walk = walk(&self.root, put.steps, Ambiguous::Refused, left)?;
             return Ok(match (put.missing, walk.first_missing, walk.first_denied) {
                 (Missing::Create, _, Some(position)) => return Err(not_found(put.steps, position)),
                 (Missing::Create, _, None) | (Missing::Skip, None, _) => vec![PutTarget::of(walk)],
@@ -87,7 +87,7 @@ impl State {
             targets.push(PutTarget { names: Path::new(), found, aside: Vec::new() });
         }
         for base in self.matches(pattern, false, left)? {
-            let walk = walk_from(&self.root, &base, plain, left)?;
+            let walk = walk_from(&self.root, &base, plain, Ambiguous::Refused, left)?;
             if put.missing == Missing::Create || walk.first_missing.is_none() {
                 targets.push(PutTarget::of(walk));
             }
@@ -104,7 +104,7 @@ impl State {
         include_root: bool,
         left: &mut u64,
     ) -> Result<Vec<Path>, Refusal> {
-        let mut scan = Scan::new(self, pattern.to_vec(), include_root, None)?;
+        let mut scan = Scan::new(self, pattern.to_vec(), include_root, None)?.once();
         let mut paths = Vec::new();
         loop {
             match scan.next_within(left) {

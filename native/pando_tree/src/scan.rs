@@ -1,7 +1,8 @@
 //! Walking the nodes that match a pattern, piece by piece, in one immutable tree.
 //!
 //! Invariants:
-//! 1. Each matching node comes once, before its descendants, siblings in the order of names: paths come in their order.
+//! 1. Each matching node comes before its descendants, siblings in the order of names: paths come in their order. It
+//!    comes once, or as often as there are ways of the pattern to it (`[**, **]`), as the specification's own walk does.
 //! 2. The scan holds the tree: commands applied meanwhile change nothing of it.
 //! 3. It needs memory for the depth of the tree, not for its size, and does no more work at a time than it is told,
 //!    but for the last node it visits: a visit is never cut short, so each call gets on by one at least.
@@ -36,6 +37,9 @@ pub struct Scan {
     /// The names of the nodes that are open and of the one last visited.
     path: Path,
     behind: Behind,
+    each_once: bool,
+    /// The node last returned, and how often it is to come again.
+    again: Option<(Arc<Node>, u64)>,
     counted: u64,
 }
 
@@ -90,7 +94,8 @@ pub enum Progress {
 }
 
 enum Visit {
-    Match(Arc<Node>),
+    /// The node, and the number of ways to it.
+    Match(Arc<Node>, u64),
     NoMatch,
     End,
 }
@@ -117,8 +122,15 @@ impl Scan {
             open: Vec::new(),
             path: Path::new(),
             behind: Behind::new(from),
+            each_once: false,
+            again: None,
             counted: 0,
         })
+    }
+
+    /// The same scan, in which each node comes once, however many ways there are to it.
+    pub fn once(self) -> Scan {
+        Scan { each_once: true, ..self }
     }
 
     /// The next matching node, however many nodes have to be visited for it.
@@ -126,7 +138,10 @@ impl Scan {
     pub fn next(&mut self) -> Option<(Path, Arc<Node>)> {
         loop {
             match self.visit(false, &mut 0) {
-                Visit::Match(node) => return Some((self.path.clone(), node)),
+                Visit::Match(node, ways) => {
+                    self.come_again(&node, ways);
+                    return Some((self.path.clone(), node));
+                }
                 Visit::NoMatch => {}
                 Visit::End => return None,
             }
@@ -142,7 +157,10 @@ impl Scan {
     pub fn next_within(&mut self, steps: &mut u64) -> Pulled {
         loop {
             match self.visit_taking(false, steps) {
-                Visit::Match(node) => return Pulled::Node(self.path.clone(), node),
+                Visit::Match(node, ways) => {
+                    self.come_again(&node, ways);
+                    return Pulled::Node(self.path.clone(), node);
+                }
                 Visit::NoMatch if *steps == 0 => return Pulled::OutOfSteps,
                 Visit::NoMatch => {}
                 Visit::End => return Pulled::End,
@@ -156,7 +174,10 @@ impl Scan {
         let mut steps = steps_max;
         loop {
             match self.visit_taking(true, &mut steps) {
-                Visit::Match(_) => self.counted = self.counted.saturating_add(1),
+                Visit::Match(_, ways) => {
+                    let ways = if self.each_once { 1 } else { ways };
+                    self.counted = self.counted.saturating_add(ways);
+                }
                 Visit::NoMatch => {}
                 Visit::End => return Progress::Done(self.counted),
             }
@@ -178,8 +199,15 @@ impl Scan {
         visit
     }
 
+    fn come_again(&mut self, node: &Arc<Node>, ways: u64) {
+        self.again = (ways > 1 && !self.each_once).then(|| (Arc::clone(node), ways - 1));
+    }
+
     /// Visits one node. When only counting, whole subtrees are added to the count where that is possible.
     fn visit(&mut self, counting: bool, spent: &mut u64) -> Visit {
+        if let Some((node, ways)) = self.again.take() {
+            return Visit::Match(node, ways);
+        }
         if std::mem::take(&mut self.root_is_next) {
             return self.visit_root(spent);
         }
@@ -210,15 +238,15 @@ impl Scan {
         let positions = self.pattern.at_root(&root, spent);
         if self.include_root {
             self.reached = Some(Reached { node: Arc::clone(&root), positions });
-            return Visit::Match(root);
+            return Visit::Match(root, 1);
         }
         let may_match = !self.behind.is_given;
         self.reach(root, positions, may_match)
     }
 
     fn reach(&mut self, node: Arc<Node>, positions: Positions, may_match: bool) -> Visit {
-        let is_match = may_match && self.pattern.is_match(&positions);
-        let visit = if is_match { Visit::Match(Arc::clone(&node)) } else { Visit::NoMatch };
+        let ways = if may_match { self.pattern.ways(&positions) } else { 0 };
+        let visit = if ways > 0 { Visit::Match(Arc::clone(&node), ways) } else { Visit::NoMatch };
         self.reached = Some(Reached { node, positions });
         visit
     }
@@ -227,6 +255,7 @@ impl Scan {
         let Reached { node, positions } = reached;
         let from = self.behind.descend();
         if counting
+            && !self.each_once
             && from.is_none()
             && let Some(below) = self.pattern.count_below(&positions, &node)
         {

@@ -18,7 +18,7 @@ use crate::node::Node;
 use crate::payload::Payload;
 use crate::put::{Missing, Put};
 use crate::step::Step;
-use crate::walk::{not_found, walk};
+use crate::walk::{Ambiguous, not_found, walk};
 
 /// A tree at one revision.
 #[derive(Debug)]
@@ -131,7 +131,7 @@ impl State {
     /// The node that the steps lead to. They must name one node, and so must every step on the way.
     pub fn resolve(&self, steps: &[Step]) -> Result<Found<'_>, Refusal> {
         let mut left = COMMAND_STEPS_MAX as u64;
-        let walk = walk(&self.root, steps, &mut left)?;
+        let walk = walk(&self.root, steps, Ambiguous::RefusedAtNodes, &mut left)?;
         match (walk.first_missing, walk.target()) {
             (None, Some(node)) => Ok(Found { path: walk.names, node }),
             (position, _) => Err(not_found(steps, position.unwrap_or_default())),

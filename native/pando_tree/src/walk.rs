@@ -13,7 +13,16 @@ use crate::name::{Name, Path};
 use crate::node::Node;
 use crate::props::PropsMask;
 use crate::step::Step;
-use crate::steps_left::take;
+use crate::steps_left::take_steps;
+
+/// What a walk does at a component that may lead to many nodes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ambiguous {
+    /// It is refused, wherever it stands.
+    Refused,
+    /// It is refused where there is a node. Below a missing one the walk ends with what it has.
+    RefusedAtNodes,
+}
 
 /// Where a path leads.
 #[derive(Debug)]
@@ -38,8 +47,13 @@ impl<'tree> Walk<'tree> {
 }
 
 /// Follows the steps from the root.
-pub(crate) fn walk<'tree>(root: &'tree Node, steps: &[Step], left: &mut u64) -> Result<Walk<'tree>, Refusal> {
-    walk_from(root, &[], steps, left)
+pub(crate) fn walk<'tree>(
+    root: &'tree Node,
+    steps: &[Step],
+    ambiguous: Ambiguous,
+    left: &mut u64,
+) -> Result<Walk<'tree>, Refusal> {
+    walk_from(root, &[], steps, ambiguous, left)
 }
 
 /// Follows the steps from the node at `base`, if there is one.
@@ -47,6 +61,7 @@ pub(crate) fn walk_from<'tree>(
     root: &'tree Node,
     base: &[Name],
     steps: &[Step],
+    ambiguous: Ambiguous,
     left: &mut u64,
 ) -> Result<Walk<'tree>, Refusal> {
     check_limits(steps)?;
@@ -60,7 +75,13 @@ pub(crate) fn walk_from<'tree>(
     walk.nodes.push(root);
     base.iter().for_each(|name| walk.enter(name, 0));
     for (position, step) in steps.iter().enumerate() {
-        take(left, 1)?;
+        take_steps(left, 1)?;
+        if step.is_wildcard() {
+            if ambiguous == Ambiguous::RefusedAtNodes && walk.first_missing.is_some() {
+                return Ok(walk);
+            }
+            return Err(Refusal::WildcardInPath { position });
+        }
         match step {
             Step::This => {}
             Step::Child(name) => walk.enter(name, position),
@@ -78,12 +99,11 @@ pub(crate) fn walk_from<'tree>(
             Step::Condition(condition) => {
                 match condition.target() {
                     Target::Child(name) => walk.enter(name, position),
-                    Target::This => {}
-                    Target::Many => return Err(Refusal::WildcardInPath { position }),
+                    Target::This | Target::Many => {}
                 }
                 walk.test(condition, position, position + 1 == steps.len(), left)?;
             }
-            Step::AnyChild | Step::AnyDescendant => return Err(Refusal::WildcardInPath { position }),
+            Step::AnyChild | Step::AnyDescendant => {}
         }
     }
     // The path of a target may be longer than its steps: they began at a base.

@@ -13,10 +13,10 @@ use crate::match_specification::{MatchSpecification, MatchSpecificationError};
 use crate::name::Name;
 use crate::name_regex::NameRegex;
 use crate::term::TermError;
+use crate::term::head::{Atom, Bits, Head, Integer};
 use crate::term::parts::{
-    ListParts, VERSION_SIZE_BYTES, list_parts, tuple_parts, with_version, without_version,
+    ListParts, VERSION_SIZE_BYTES, head, list_parts, tuple_parts, with_version, without_version,
 };
-use crate::term::tokens::{Atom, Integer, Token, Tokens};
 
 const ROOT: i64 = b'/' as i64;
 const THIS: i64 = b'.' as i64;
@@ -139,12 +139,12 @@ const SMALL_INTEGER: u8 = 97;
 
 /// A component that stands for a condition: a name, or a special one.
 fn component(term: &[u8]) -> Result<Test, BadCondition> {
-    let test = match Tokens::without_version(term).next_token()? {
-        Some(Token::Atom(atom)) => Test::Name(Name::atom(&text(&atom))),
-        Some(Token::Bits(bits)) => Test::Name(Name::binary(bits.bytes().ok_or(BadCondition::Malformed)?)),
-        Some(Token::Integer(Integer::Small(THIS))) => Test::This,
-        Some(Token::Integer(Integer::Small(ROOT))) => Test::Root,
-        Some(Token::Integer(Integer::Small(PARENT))) => return Err(BadCondition::TargetsParent),
+    let test = match head(term)? {
+        Head::Atom(atom) => Test::Name(Name::atom(&text(&atom))),
+        Head::Bits(bits) => Test::Name(Name::binary(bytes_of(&bits)?)),
+        Head::Integer(Integer::Small(THIS)) => Test::This,
+        Head::Integer(Integer::Small(ROOT)) => Test::Root,
+        Head::Integer(Integer::Small(PARENT)) => return Err(BadCondition::TargetsParent),
         _ => return Err(BadCondition::Malformed),
     };
     if let Test::Name(name) = &test {
@@ -154,10 +154,15 @@ fn component(term: &[u8]) -> Result<Test, BadCondition> {
 }
 
 fn atom(term: &[u8]) -> Option<String> {
-    match Tokens::without_version(term).next_token() {
-        Ok(Some(Token::Atom(atom))) => Some(text(&atom)),
+    match head(term) {
+        Ok(Head::Atom(atom)) => Some(text(&atom)),
         _ => None,
     }
+}
+
+fn bytes_of<'a>(bits: &Bits<'a>) -> Result<&'a [u8], BadCondition> {
+    let bytes = bits.whole_bytes();
+    if bytes.len() * 8 == bits.size_bits() { Ok(bytes) } else { Err(BadCondition::Malformed) }
 }
 
 fn text(atom: &Atom<'_>) -> String {
@@ -201,11 +206,9 @@ fn characters(term: &[u8]) -> Result<Vec<u8>, BadCondition> {
                 open.extend(tail);
                 open.extend(parts.into_iter().rev());
             }
-            None => match Tokens::without_version(term).next_token()? {
-                Some(Token::Bits(bits)) => {
-                    bytes.extend_from_slice(bits.bytes().ok_or(BadCondition::Malformed)?);
-                }
-                Some(Token::Integer(Integer::Small(byte))) => {
+            None => match head(term)? {
+                Head::Bits(bits) => bytes.extend_from_slice(bytes_of(&bits)?),
+                Head::Integer(Integer::Small(byte)) => {
                     bytes.push(u8::try_from(byte).map_err(|_| BadCondition::Malformed)?);
                 }
                 _ => return Err(BadCondition::Malformed),
