@@ -631,8 +631,8 @@ clear_payload(Path) -> clear_payload(?DEFAULT_STORE, Path, #{}).
 -spec clear_payload(store(), path()) -> written().
 clear_payload(Store, Path) -> clear_payload(Store, Path, #{}).
 
-%% @doc Takes the value off a node, which stays; `ok' also if there is no such node. A parent that was created on the way
-%% to another node goes when it has neither children nor a value.
+%% @doc Takes the value off a node, which stays; `ok' also if there is no such node. A parent that was created on the
+%% way to another node goes when it has neither children nor a value.
 %%
 %% ```
 %% > pando:clear_payload(stock, "/:wood/oak").
