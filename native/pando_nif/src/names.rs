@@ -20,7 +20,7 @@ const ATOM_UTF8: u8 = 118;
 const PATH_ROOM: usize = 8;
 
 /// The name that a term stands for: an atom's or a binary's.
-fn name(term: Term<'_>) -> Option<Name> {
+pub fn name(term: Term<'_>) -> Option<Name> {
     if let Some(name) = with_latin1_atom(term, latin1_atom_name) {
         return Some(name);
     }
