@@ -30,12 +30,6 @@ pub fn name(term: Term<'_>) -> Option<Name> {
     term.is_atom().then(|| wide_atom_name(term)).flatten()
 }
 
-/// The only name in a list, that of a node; none for `[]`, the root.
-pub fn node_name(path: Term<'_>) -> NifResult<Option<Name>> {
-    let names = names(path).map_err(|_| rustler::Error::BadArg)?;
-    if names.len() > 1 { Err(rustler::Error::BadArg) } else { Ok(names.into_iter().next()) }
-}
-
 fn latin1_atom_name(text: &[u8]) -> Name {
     match std::str::from_utf8(text) {
         Ok(ascii) if ascii.is_ascii() => Name::atom(ascii),
