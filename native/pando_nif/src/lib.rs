@@ -423,8 +423,9 @@ fn cancel(handle: ResourceArc<TokenHandle>) -> bool {
     handle.0.cancel()
 }
 
-/// `condition_met(Condition, Name | root, Props) -> true | {false, Why} | {error, Reason}`: whether a node with these
-/// properties (`data`, `sproc`, `payload_version`, `child_list_version`, `child_list_length`) meets the condition.
+/// `condition_met(Condition, [Name] | [], Props) -> true | {false, Why} | {error, Reason}`: whether a node of this name, or
+/// the root, with these properties (`data`, `sproc`, `payload_version`, `child_list_version`, `child_list_length`) meets
+/// the condition.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn condition_met<'a>(
     env: Env<'a>,

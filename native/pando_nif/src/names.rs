@@ -30,12 +30,10 @@ fn name(term: Term<'_>) -> Option<Name> {
     term.is_atom().then(|| wide_atom_name(term)).flatten()
 }
 
-/// The name of a node; `root` stands for the root, which has none.
-pub fn node_name(term: Term<'_>) -> NifResult<Option<Name>> {
-    if term.decode::<Atom>().is_ok_and(|atom| atom == atoms::root()) {
-        return Ok(None);
-    }
-    name(term).map(Some).ok_or(rustler::Error::BadArg)
+/// The only name in a list, that of a node; none for `[]`, the root.
+pub fn node_name(path: Term<'_>) -> NifResult<Option<Name>> {
+    let names = names(path).map_err(|_| rustler::Error::BadArg)?;
+    if names.len() > 1 { Err(rustler::Error::BadArg) } else { Ok(names.into_iter().next()) }
 }
 
 fn latin1_atom_name(text: &[u8]) -> Name {
