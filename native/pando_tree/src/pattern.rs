@@ -265,10 +265,13 @@ impl Chain {
     fn condition(&mut self, condition: &Condition) {
         let to = match condition.target() {
             Target::This => return self.demand(vec![Demand::meets(condition)]),
-            // It is tried below every child again, so it leads to every descendant that meets it.
-            _ if condition.applies_to_grandchildren() => To::AnyDescendant,
             Target::Child(name) => To::Child(name.clone()),
-            Target::Many => condition.names().map_or(To::AnyChild, |names| To::Named(names.to_vec())),
+            Target::Many => match condition.names() {
+                Some(names) => To::Named(names.to_vec()),
+                // It is tried below every child again, so it leads to every descendant that meets it.
+                None if condition.applies_to_grandchildren() => To::AnyDescendant,
+                None => To::AnyChild,
+            },
         };
         self.level(to, Some(condition));
     }
