@@ -94,9 +94,9 @@ applies_to_grandchildren(_) -> false.
 
 %% @doc Tells whether a node meets a condition, and if not, which part of it is not met.
 %%
-%% The node is a name or a path, of which the last name counts, and its properties: a map with any of `data', `sproc',
-%% `payload_version', `child_list_version', `child_list_length'. A condition on a property that is not in the map is
-%% not met.
+%% The node is a name or a path, of which the last name counts (the root's is empty), and its properties: a map with any
+%% of `data', `sproc', `payload_version', `child_list_version', `child_list_length'. A condition on a property that is
+%% not in the map is not met.
 %%
 %% ```
 %% 1> pando_condition:is_met(#if_payload_version{version = {ge, 2}}, [stock, oak], #{payload_version => 3}).
@@ -116,13 +116,13 @@ is_met(Condition, PathOrName, Props) when is_map(Props) ->
         {error, Reason} -> erlang:error(pando_errors:reason(Reason, Pattern))
     end.
 
-%% The name of a node as the border takes it: in a list, which is empty for the root.
+%% The root has no name, and counts as one whose name is empty.
 name(Name) when ?IS_PANDO_NODE_ID(Name) ->
-    [Name];
+    Name;
 name(Path) when is_list(Path) ->
     case pando_path:realpath(Path) of
-        [] -> [];
-        Resolved -> [lists:last(Resolved)]
+        [] -> '';
+        Resolved -> lists:last(Resolved)
     end.
 
 %% @doc Tells whether a term may stand in a pattern: a condition or a plain component, everything inside looked at too.

@@ -117,7 +117,7 @@ scan_next(_Cursor, _NodesMax) -> ?NOT_LOADED.
 -spec count_next(reference()) -> {more | done, non_neg_integer()}.
 count_next(_Cursor) -> ?NOT_LOADED.
 
--spec condition_met(term(), [atom() | binary()], pando_backend:node_props()) ->
+-spec condition_met(term(), atom() | binary(), pando_backend:node_props()) ->
     true | {false, term()} | {error, pando_backend:native_error()}.
 condition_met(_Condition, _Name, _Props) -> ?NOT_LOADED.
 

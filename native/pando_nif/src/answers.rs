@@ -127,7 +127,7 @@ fn optional_name_term<'a>(env: Env<'a>, name: Option<&Name>) -> Term<'a> {
 /// What a node depends on: `{Path, [{WatchedPath, Condition}]}`.
 pub fn keep_while_term<'a>(env: Env<'a>, path: &Path, conditions: &[Watched]) -> Term<'a> {
     let watched = |watched: &Watched| {
-        (steps_term(env, &watched.path), condition_term(env, &watched.condition.term())).encode(env)
+        (steps_term(env, &watched.path), condition_term(env, watched.condition.term())).encode(env)
     };
     (path_term(env, path), conditions.iter().map(watched).collect::<Vec<_>>()).encode(env)
 }

@@ -166,7 +166,7 @@ pub fn steps_term<'a>(env: Env<'a>, steps: &[Step]) -> Term<'a> {
         Step::Root => ROOT.encode(env),
         Step::AnyChild => star(atoms::if_name_matches()),
         Step::AnyDescendant => star(atoms::if_path_matches()),
-        Step::Condition(condition) => condition_term(env, &condition.term()),
+        Step::Condition(condition) => condition_term(env, condition.term()),
     };
     steps.iter().map(component).collect::<Vec<_>>().encode(env)
 }

@@ -13,7 +13,6 @@ mod comparison;
 mod parse;
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::limits::Limit;
@@ -23,16 +22,13 @@ use crate::name_regex::NameRegex;
 use crate::node::Node;
 use crate::payload::Payload;
 use crate::steps_left::{OutOfSteps, take_steps};
-use crate::term::parts::{VERSION_SIZE_BYTES, with_version};
 
 use comparison::Comparison;
 
 /// A compiled condition. Cheap to clone.
 #[derive(Clone)]
 pub struct Condition {
-    /// The term, with its version byte, that this is a part of, or all: the parts of a large one are not copies.
-    whole: Arc<[u8]>,
-    range: Range<usize>,
+    term: Arc<[u8]>,
     compiled: Arc<Compiled>,
 }
 
@@ -161,21 +157,13 @@ pub enum Verdict {
 
 impl Condition {
     /// The term of the record, in external term format.
-    pub fn term(&self) -> Arc<[u8]> {
-        if self.range == (VERSION_SIZE_BYTES..self.whole.len()) {
-            return Arc::clone(&self.whole);
-        }
-        with_version(self.part()).into()
+    pub fn term(&self) -> &Arc<[u8]> {
+        &self.term
     }
 
     /// The bytes of the term, in a log or a message.
     pub fn size_bytes(&self) -> usize {
-        VERSION_SIZE_BYTES + self.range.len()
-    }
-
-    /// The term without the version byte.
-    fn part(&self) -> &[u8] {
-        self.whole.get(self.range.clone()).unwrap_or_default()
+        self.term.len()
     }
 
     /// Where it leads.
@@ -223,7 +211,7 @@ impl Condition {
     ) -> Result<Verdict, OutOfSteps> {
         Ok(match self.failing(name, subject, steps)? {
             None => Verdict::Met,
-            Some(failing) => Verdict::NotMet(failing.term()),
+            Some(failing) => Verdict::NotMet(Arc::clone(&failing.term)),
         })
     }
 
@@ -294,7 +282,7 @@ impl NameTest {
 
 impl PartialEq for Condition {
     fn eq(&self, other: &Condition) -> bool {
-        self.part() == other.part()
+        self.term == other.term
     }
 }
 
@@ -302,7 +290,7 @@ impl Eq for Condition {}
 
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Condition({})", self.part().escape_ascii())
+        write!(f, "Condition({})", self.term.escape_ascii())
     }
 }
 

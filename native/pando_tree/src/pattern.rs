@@ -1,16 +1,17 @@
 //! Patterns: which nodes a path with wildcards and conditions leads to.
 //!
-//! A pattern becomes chains of levels below the root. A node at the position before a level passes on to each child
-//! what the level makes of it. A condition is a demand on the node that a level leads to. A step up goes back to a
-//! node that is above, so it becomes a demand on that node: `[*, a, ^]` are the children that have a child `a`. Of
-//! `[**, ^, ^]` there are two chains: the second step up leaves the node that `**` began at, or it does not.
+//! A pattern becomes chains of levels below the root. A node at the position before a level passes on to each
+//! child what the level makes of it. A condition is a demand on the node that a level leads to. A step up
+//! goes back to a node that is above, so it becomes a demand on that node: `[*, a, ^]` are the children that
+//! have a child `a`. Of `[**, ^, ^]` there are two chains: the second step up leaves the node that `**` began
+//! at, or it does not.
 //!
 //! Invariants:
 //! 1. A node matches when a walk along the steps can end at it, and a step that leads nowhere ends the walk.
-//! 2. A demand searches no deeper than the pattern stepped back up, and its steps are counted. One that takes more than
-//!    `EVALUATION_STEPS_MAX` counts as not met, for every replica alike.
-//! 3. What would need a search of a whole subtree (back to the root behind a wildcard) is refused, and so is what would
-//!    take more than `CHAINS_MAX` chains or searches nested deeper than `SEARCH_DEPTH_MAX`.
+//! 2. A demand searches no deeper than the pattern stepped back up, and its steps are counted. One that takes
+//!    more than `EVALUATION_STEPS_MAX` counts as not met, for every replica alike.
+//! 3. What would need a search of a whole subtree (back to the root behind a wildcard) is refused, and so is
+//!    what would take more than `CHAINS_MAX` chains or searches nested deeper than `SEARCH_DEPTH_MAX`.
 
 use crate::answer::Refusal;
 use crate::condition::{Condition, Target};
@@ -31,7 +32,8 @@ const EVALUATION_STEPS_MAX: u64 = COMMAND_STEPS_MAX as u64;
 /// A compiled pattern.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
-    /// The levels of all chains; a node that has reached a number is before that level. `None` is the end of a chain.
+    /// The levels of all chains; a node that has reached a number is before that level. `None` is the end of
+    /// a chain.
     levels: Vec<Option<Level>>,
     /// What each chain demands of the root, and the position where the chain begins.
     starts: Vec<(Vec<Demand>, usize)>,
@@ -63,6 +65,8 @@ enum To {
     Child(Name),
     /// To the children of one of these names.
     Named(Vec<Name>),
+    /// To the children of one of these names, to theirs of these names, and so on.
+    NamedDescendant(Vec<Name>),
     AnyChild,
     AnyDescendant,
     /// What remains of `**` and a step up.
@@ -72,7 +76,8 @@ enum To {
 /// What is demanded of a node.
 #[derive(Clone, Debug)]
 struct Demand {
-    /// The names from the node to the descendant that it is about, the last one first. That there is one is part of it.
+    /// The names from the node to the descendant that it is about, the last one first. That there is one is
+    /// part of it.
     names: Vec<Name>,
     that: That,
 }
@@ -146,7 +151,8 @@ impl Pattern {
         positions
     }
 
-    /// What a child has reached below a node that has reached `positions`. The steps that it took are added to `spent`.
+    /// What a child has reached below a node that has reached `positions`. The steps that it took are added
+    /// to `spent`.
     pub(crate) fn at_child(
         &self,
         positions: &Positions,
@@ -160,6 +166,10 @@ impl Pattern {
             let (passes, stays) = match &level.to {
                 To::Child(wanted) => (wanted == name, false),
                 To::Named(wanted) => (wanted.binary_search(name).is_ok(), false),
+                To::NamedDescendant(wanted) => {
+                    let is_wanted = wanted.binary_search(name).is_ok();
+                    (is_wanted, is_wanted)
+                }
                 To::AnyChild => (true, false),
                 To::AnyDescendant => (true, true),
                 To::SelfOrDescendant => (false, true), // It passes below, at the child itself.
@@ -193,7 +203,7 @@ impl Pattern {
         for level in positions.iter().filter_map(|position| self.level(position)) {
             match &level.to {
                 To::Child(name) => names.push(name.clone()),
-                To::Named(more) => names.extend_from_slice(more),
+                To::Named(more) | To::NamedDescendant(more) => names.extend_from_slice(more),
                 To::AnyChild | To::AnyDescendant | To::SelfOrDescendant => return Some(Candidates::All),
             }
         }
@@ -265,13 +275,12 @@ impl Chain {
     fn condition(&mut self, condition: &Condition) {
         let to = match condition.target() {
             Target::This => return self.demand(vec![Demand::meets(condition)]),
+            // It is tried below every child again, of those that are looked at.
+            _ if condition.applies_to_grandchildren() => {
+                condition.names().map_or(To::AnyDescendant, |names| To::NamedDescendant(names.to_vec()))
+            }
             Target::Child(name) => To::Child(name.clone()),
-            Target::Many => match condition.names() {
-                Some(names) => To::Named(names.to_vec()),
-                // It is tried below every child again, so it leads to every descendant that meets it.
-                None if condition.applies_to_grandchildren() => To::AnyDescendant,
-                None => To::AnyChild,
-            },
+            Target::Many => condition.names().map_or(To::AnyChild, |names| To::Named(names.to_vec())),
         };
         self.level(to, Some(condition));
     }
@@ -291,6 +300,7 @@ impl Chain {
                 To::Child(name) => self.demand(below(&name, demands)),
                 To::Named(names) => self.demand(vec![Demand::has_child(Some(names), demands)?]),
                 To::AnyChild => self.demand(vec![Demand::has_child(None, demands)?]),
+                To::NamedDescendant(_) => return None,
                 To::AnyDescendant => {
                     let demands = vec![Demand::has_child(None, demands)?];
                     self.levels.push(Level { to: To::SelfOrDescendant, demands });
@@ -332,7 +342,8 @@ impl Demand {
         (demand.search_depth() <= SEARCH_DEPTH_MAX).then_some(demand)
     }
 
-    /// How deep searches are nested. It is asked before a demand is nested deeper, so its own recursion is bounded.
+    /// How deep searches are nested. It is asked before a demand is nested deeper, so its own recursion is
+    /// bounded.
     fn search_depth(&self) -> usize {
         match &self.that {
             That::Exists | That::Meets(_) => 0,

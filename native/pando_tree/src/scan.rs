@@ -4,10 +4,11 @@
 //! 1. Each matching node comes before its descendants, siblings in the order of names: paths come in their order. It
 //!    comes once, or as often as there are ways of the pattern to it (`[**, **]`), as the specification's own walk does.
 //! 2. The scan holds the tree: commands applied meanwhile change nothing of it.
-//! 3. It needs memory for the depth of the tree, not for its size, and does no more work at a time than it is told,
-//!    but for the last node it visits: a visit is never cut short, so each call gets on by one at least.
-//! 4. It visits only children that can matter: a plain step costs one look-up, whatever the number of siblings, and so
-//!    does each name of the path that it begins behind.
+//! 3. It needs memory for the depth of the tree, not for its size, and does no more work at a time than it is
+//!    told, but for the last node it visits: a visit is never cut short, so each call gets on by one at
+//!    least.
+//! 4. It visits only children that can matter: a plain step costs one look-up, whatever the number of
+//!    siblings, and so does each name of the path that it begins behind.
 
 use std::hint::black_box;
 use std::ops::Bound;
@@ -102,9 +103,9 @@ enum Visit {
 }
 
 impl Scan {
-    /// A scan of the state as it is now. With `include_root`, a pattern that begins with a wildcard, or with a condition
-    /// on children, yields the root too. With `from`, only nodes behind this path come, in the order of the scan;
-    /// whether there is a node at the path makes no difference.
+    /// A scan of the state as it is now. With `include_root`, a pattern that begins with a wildcard, or with
+    /// a condition on children, yields the root too. With `from`, only nodes behind this path come, in the
+    /// order of the scan; whether there is a node at the path makes no difference.
     pub fn new(
         state: &State,
         pattern: Vec<Step>,
@@ -149,12 +150,12 @@ impl Scan {
         }
     }
 
-    /// The next matching node, if it is found within so many steps, of which those needed are taken off. The visit of a
-    /// node takes one, and besides what the conditions on it take. Should the last visit take more than there is, none
-    /// are left.
+    /// The next matching node, if it is found within so many steps, of which those needed are taken off. The
+    /// visit of a node takes one, and besides what the conditions on it take. Should the last visit take more
+    /// than there is, none are left.
     ///
-    /// The conditions on a node have a budget of their own, `limits::COMMAND_STEPS_MAX`, so that it does not depend on
-    /// the caller whether they are met. Conditions that take more count as not met.
+    /// The conditions on a node have a budget of their own, `limits::COMMAND_STEPS_MAX`, so that it does not
+    /// depend on the caller whether they are met. Conditions that take more count as not met.
     pub fn next_within(&mut self, steps: &mut u64) -> Pulled {
         loop {
             match self.visit_taking(false, steps) {
@@ -169,8 +170,8 @@ impl Scan {
         }
     }
 
-    /// Counts the nodes that match and that were not returned yet, within so many steps (see `next_within`). Where all
-    /// below a node match, they are not visited.
+    /// Counts the nodes that match and that were not returned yet, within so many steps (see `next_within`).
+    /// Where all below a node match, they are not visited.
     pub fn count(&mut self, steps_max: u64) -> Progress {
         let mut steps = steps_max;
         loop {

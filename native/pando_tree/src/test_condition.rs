@@ -1,5 +1,5 @@
-//! Tests only: conditions as plain values, their terms, and when they are met, rule by rule after section 3 of the
-//! specification.
+//! Tests only: conditions as plain values, their terms, and when they are met, rule by rule after section 3
+//! of the specification.
 
 use proptest::prelude::*;
 

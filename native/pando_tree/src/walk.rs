@@ -167,7 +167,7 @@ pub(crate) fn not_found(steps: &[Step], position: usize) -> Refusal {
             Step::Parent => drop(path.pop()),
             Step::Root => path.clear(),
             Step::Condition(condition) => {
-                condition_there = Some(condition.term());
+                condition_there = Some(condition.term().clone());
                 if let Target::Child(name) = condition.target() {
                     path.push(name.clone());
                 }
