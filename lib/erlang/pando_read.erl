@@ -4,7 +4,7 @@
 
 -export([data/2, data/3, exists/3, has_data/3, is_sproc/3, node/3, value/2]).
 -export([fold/5, values/4, props/3, count/3, fence/2]).
--export([open/3, next/1]).
+-export([open/3, next/1, close/1]).
 
 -export_type([cursor/0]).
 
@@ -273,9 +273,18 @@ next(#cursor{source = Native, left = infinity, size = Size} = Cursor) ->
 next(#cursor{source = Native, left = Left, size = Size} = Cursor) ->
     {State, Chunk} = pando_nif:scan_next(Native, min(Left, Size)),
     case {State, Left - length(Chunk)} of
-        {more, More} when More > 0 -> {Chunk, Cursor#cursor{left = More, size = next_size(Size)}};
-        _ -> {Chunk, done}
+        {more, More} when More > 0 ->
+            {Chunk, Cursor#cursor{left = More, size = next_size(Size)}};
+        {_, _} ->
+            ok = close(Cursor),
+            {Chunk, done}
     end.
+
+%% @doc Ends a walk of which nothing more is wanted: the tree of its moment is let go at once, not only when the cursor is
+%% collected as garbage.
+-spec close(cursor()) -> ok.
+close(#cursor{source = {nodes, _}}) -> ok;
+close(#cursor{source = Native}) -> pando_nif:scan_close(Native).
 
 %% Who takes a few nodes of many waits for few; who takes them all soon gets large chunks.
 next_size(Size) -> min(?CHUNK_GROWTH * Size, ?CHUNK_NODES_MAX).

@@ -30,7 +30,7 @@ defmodule Pando.Scan do
         :done -> {:halt, :done}
         cursor -> next(cursor, element)
       end,
-      fn _cursor -> :ok end
+      &close/1
     )
   end
 
@@ -49,6 +49,10 @@ defmodule Pando.Scan do
     {nodes, cursor} = :pando_read.next(cursor)
     {Enum.map(nodes, element), cursor}
   end
+
+  # Also when the stream is halted early: the tree of its moment is let go at once.
+  defp close(:done), do: :ok
+  defp close(cursor), do: :pando_read.close(cursor)
 
   defp value({path, props}), do: {path, :pando_read.value(props, :undefined)}
 end

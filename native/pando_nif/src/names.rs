@@ -2,7 +2,7 @@
 
 use pando_tree::{BadCondition, Condition, Limit, Name, NameKind, Step, Watched};
 use rustler::types::atom::Atom;
-use rustler::{Binary, Encoder, Env, NifResult, Term};
+use rustler::{Binary, Encoder, Env, Term};
 
 use crate::atoms;
 use crate::raw::{stored_term, with_latin1_atom};
@@ -20,7 +20,7 @@ const ATOM_UTF8: u8 = 118;
 const PATH_ROOM: usize = 8;
 
 /// The name that a term stands for: an atom's or a binary's.
-fn name(term: Term<'_>) -> Option<Name> {
+pub fn name(term: Term<'_>) -> Option<Name> {
     if let Some(name) = with_latin1_atom(term, latin1_atom_name) {
         return Some(name);
     }
@@ -28,12 +28,6 @@ fn name(term: Term<'_>) -> Option<Name> {
         return Some(Name::binary(binary.as_slice()));
     }
     term.is_atom().then(|| wide_atom_name(term)).flatten()
-}
-
-/// The only name in a list, that of a node; none for `[]`, the root.
-pub fn node_name(path: Term<'_>) -> NifResult<Option<Name>> {
-    let names = names(path).map_err(|_| rustler::Error::BadArg)?;
-    if names.len() > 1 { Err(rustler::Error::BadArg) } else { Ok(names.into_iter().next()) }
 }
 
 fn latin1_atom_name(text: &[u8]) -> Name {
