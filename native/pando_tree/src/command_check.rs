@@ -114,7 +114,7 @@ mod tests {
 
     fn put(path: Vec<Step>, payload_size_bytes: usize) -> Command {
         let payload = Payload::Data(vec![131; payload_size_bytes].into());
-        Command::Put { path, scope: Scope::One, payload, keep_while: None, wanted: None }
+        Command::put(path, payload)
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The examples of the specification for put, create, update and clear: sections 6.1, 8, 9 and 10.1.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::command::Expectation;
 use crate::props::{Props, PropsMask};
 use crate::test_store::*;
 
@@ -34,24 +35,33 @@ fn create_of_an_existing_node_is_mismatching_also_at_the_root() {
             path: path(text),
             is_target: true,
             props: Box::new(props),
+            condition: etf::term(&if_node_exists(false)).into(),
         })
     };
-    let create =
-        |s: &mut Store, text| s.put_expecting(text, data(2), Expectation::Absent, PropsMask::DEFAULT);
+    let create = |s: &mut Store, text| {
+        s.put_steps(steps_if(text, &[if_node_exists(false)]), data(2), PropsMask::DEFAULT)
+    };
     assert_eq!(create(&mut s, "c"), refused(Some(name("c")), "c", default_props(Some(data(1)), 1)));
     assert_eq!(create(&mut s, ""), refused(None, "", default_props(None, 1)));
-    assert_eq!(create(&mut s, "."), refused(None, "", default_props(None, 1)));
+    assert_eq!(create(&mut s, "/"), refused(None, "", default_props(None, 1)));
     assert_eq!(create(&mut s, "n m"), nodes([("n m", default_props(None, 1))]));
 }
 
 #[test]
 fn update_of_a_missing_node_is_refused_and_creates_no_parent() {
     let mut s = Store::default();
-    let update =
-        |s: &mut Store, text| s.put_expecting(text, data(2), Expectation::Present, PropsMask::DEFAULT);
+    let update = |s: &mut Store, text| {
+        s.put_steps(steps_if(text, &[if_node_exists(true)]), data(2), PropsMask::DEFAULT)
+    };
+    let condition = etf::term(&combined(etf::atom("e"), &[if_node_exists(true)]));
     assert_eq!(
         update(&mut s, "d e"),
-        Answer::Refused(Refusal::NodeNotFound { name: name("e"), path: path("d e"), is_target: true })
+        Answer::Refused(Refusal::NodeNotFound {
+            name: name("e"),
+            path: path("d e"),
+            is_target: true,
+            condition: Some(condition.into()),
+        })
     );
     assert_eq!(s.state.node_count(), 1);
     assert_eq!(update(&mut s, ""), nodes([("", default_props(None, 2))]));

@@ -25,7 +25,7 @@ fn all(mut scan: Scan) -> Vec<Path> {
 }
 
 fn found(state: &State, pattern: &str) -> Vec<Path> {
-    all(Scan::new(state, steps(pattern), false).unwrap())
+    all(Scan::new(state, steps(pattern), false, None).unwrap())
 }
 
 fn paths<const N: usize>(texts: [&str; N]) -> Vec<Path> {
@@ -56,6 +56,7 @@ fn places(nodes: &BTreeSet<Path>, steps: &[Step]) -> BTreeSet<Path> {
                     let child = [&place[..], std::slice::from_ref(name)].concat();
                     Vec::from_iter(nodes.contains(&child).then_some(child))
                 }
+                Step::Condition(_) => unreachable!(),
             }
         };
         places = places.iter().flat_map(go).collect();
@@ -88,7 +89,7 @@ proptest! {
         let mut state = State::new();
         nodes.into_iter().for_each(|path| put(&mut state, path));
         let nodes: BTreeSet<Path> = Model::of(&state).nodes.into_keys().collect();
-        let Ok(mut scan) = Scan::new(&state, pattern.clone(), include_root) else {
+        let Ok(mut scan) = Scan::new(&state, pattern.clone(), include_root, None) else {
             // What is refused: a step up or back behind a wildcard.
             let wildcard = pattern.iter().position(Step::is_wildcard).unwrap();
             prop_assert!(pattern[wildcard..].iter().any(|step| matches!(step, Step::Parent | Step::Root)));
@@ -106,7 +107,7 @@ proptest! {
         let expected: Vec<Path> = expected.into_iter().collect();
         prop_assert_eq!(&seen, &expected);
 
-        let mut by_pieces = Scan::new(&state, pattern.clone(), include_root).unwrap();
+        let mut by_pieces = Scan::new(&state, pattern.clone(), include_root, None).unwrap();
         let mut pulled = Vec::new();
         loop {
             let mut steps = steps_max;
@@ -118,7 +119,7 @@ proptest! {
         }
         prop_assert_eq!(&pulled, &expected);
 
-        let mut counting = Scan::new(&state, pattern, include_root).unwrap();
+        let mut counting = Scan::new(&state, pattern, include_root, None).unwrap();
         let returned = usize::from(counting.next().is_some());
         let count = loop {
             if let Progress::Done(count) = counting.count(steps_max) {
@@ -149,19 +150,19 @@ fn the_examples_of_the_specification_hold() {
 #[test]
 fn the_root_is_included_only_where_the_first_step_is_a_wildcard() {
     let state = tree(&["a b"]);
-    let with_root = |pattern| all(Scan::new(&state, steps(pattern), true).unwrap());
+    let with_root = |pattern| all(Scan::new(&state, steps(pattern), true, None).unwrap());
     assert_eq!(with_root("*"), paths(["", "a"]));
     assert_eq!(with_root("** ^"), paths(["", "a"]));
     assert_eq!(with_root("a *"), paths(["a b"]));
     assert_eq!(with_root(""), paths([""]));
-    assert_eq!(all(Scan::new(&State::new(), steps("*"), true).unwrap()), paths([""]));
+    assert_eq!(all(Scan::new(&State::new(), steps("*"), true, None).unwrap()), paths([""]));
 }
 
 #[test]
 fn combinations_that_need_a_search_are_refused() {
     let state = tree(&["a"]);
     for (pattern, position) in [("* * ^ ^", 3), ("** ^ ^", 2), ("* /", 1), ("a ** b ^ ^", 4)] {
-        let refused = Scan::new(&state, steps(pattern), false).err();
+        let refused = Scan::new(&state, steps(pattern), false, None).err();
         assert_eq!(refused, Some(Refusal::UnsupportedPattern { position }), "{pattern}");
     }
 }
@@ -173,7 +174,7 @@ fn counting_everything_takes_a_bounded_number_of_steps() {
         put(&mut state, steps(&format!("p n{i}")));
     }
     for (pattern, count) in [("**", 501), ("p **", 500), ("p *", 500), ("*", 1)] {
-        let mut scan = Scan::new(&state, steps(pattern), false).unwrap();
+        let mut scan = Scan::new(&state, steps(pattern), false, None).unwrap();
         assert_eq!(scan.count(3), Progress::Done(count), "{pattern}");
     }
 }
@@ -185,7 +186,7 @@ fn a_plain_step_behind_a_wildcard_is_looked_up_and_not_searched() {
         put(&mut state, steps(&format!("p n{i}")));
     }
     let mut steps_left = 10;
-    let mut scan = Scan::new(&state, steps("* n77"), false).unwrap();
+    let mut scan = Scan::new(&state, steps("* n77"), false, None).unwrap();
     assert!(matches!(scan.next_within(&mut steps_left), Pulled::Node(..)));
     assert!(matches!(scan.next_within(&mut steps_left), Pulled::End));
 }
@@ -193,7 +194,7 @@ fn a_plain_step_behind_a_wildcard_is_looked_up_and_not_searched() {
 #[test]
 fn a_scan_shows_the_tree_as_it_was() {
     let mut state = tree(&["a", "b"]);
-    let mut scan = Scan::new(&state, steps("*"), false).unwrap();
+    let mut scan = Scan::new(&state, steps("*"), false, None).unwrap();
     assert_eq!(scan.next().map(|found| found.0), Some(path("a")));
     state.apply(&Command::delete(vec![]), &Context { revision: 9, clock_ms: 0 });
     put(&mut state, steps("c"));
@@ -208,7 +209,7 @@ fn a_pattern_of_the_longest_permitted_kind_is_scanned() {
     let mut state = State::new();
     put(&mut state, vec![Step::Child(Name::atom("d")); depth]);
     let pattern = vec![Step::AnyDescendant; depth];
-    assert_eq!(all(Scan::new(&state, pattern, false).unwrap()).len(), 1);
+    assert_eq!(all(Scan::new(&state, pattern, false, None).unwrap()).len(), 1);
     let over = vec![Step::AnyDescendant; depth + 1];
-    assert!(matches!(Scan::new(&state, over, false), Err(Refusal::LimitExceeded(_))));
+    assert!(matches!(Scan::new(&state, over, false, None), Err(Refusal::LimitExceeded(_))));
 }

@@ -246,7 +246,7 @@ mod tests {
             Err(DecodeError::LimitExceeded(limit)) => Some(limit),
             Err(other) => panic!("{other}"),
         };
-        let delete = |path| Command::Delete { path, scope: Scope::One, wanted: None };
+        let delete = Command::delete;
         assert_eq!(limit_of(&delete(vec![Step::This; PATH_COMPONENTS_MAX])), None);
         assert_eq!(limit_of(&delete(vec![Step::This; PATH_COMPONENTS_MAX + 1])), Some(Limit::PathComponents));
         let named = |size| Step::Child(Name::binary(&vec![0; size]));
@@ -257,13 +257,7 @@ mod tests {
         let atom = |length| Step::Child(Name::atom(&"a".repeat(length)));
         assert_eq!(limit_of(&delete(vec![atom(255)])), None);
         assert_eq!(limit_of(&delete(vec![atom(256)])), Some(Limit::AtomCharacters));
-        let put = |size| Command::Put {
-            path: vec![],
-            payload: Payload::Data(Arc::from(vec![0; size])),
-            scope: Scope::One,
-            keep_while: None,
-            wanted: None,
-        };
+        let put = |size| Command::put(vec![], Payload::Data(Arc::from(vec![0; size])));
         assert_eq!(limit_of(&put(PAYLOAD_SIZE_BYTES_MAX)), None);
         assert_eq!(limit_of(&put(PAYLOAD_SIZE_BYTES_MAX + 1)), Some(Limit::PayloadSizeBytes));
     }

@@ -1,0 +1,86 @@
+//! Tests only: commands whose conditions are those of the model.
+
+use crate::command::{Command, Scope, Wanted, Watched};
+use crate::payload::Payload;
+use crate::step::Step;
+
+use super::test_condition::{Leads, TestCondition};
+
+/// One component of a path.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum TestStep {
+    /// One without a condition record.
+    Plain(Step),
+    If(TestCondition),
+}
+
+/// What a node depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TestWatched {
+    pub(crate) path: Vec<TestStep>,
+    pub(crate) condition: TestCondition,
+}
+
+/// What a command does to its targets.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Verb {
+    Put(Payload),
+    Clear,
+    Delete,
+}
+
+/// A command.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TestCommand {
+    pub(crate) verb: Verb,
+    pub(crate) path: Vec<TestStep>,
+    pub(crate) scope: Scope,
+    /// Of no meaning for a delete.
+    pub(crate) keep_while: Option<Vec<TestWatched>>,
+    pub(crate) wanted: Option<Wanted>,
+}
+
+impl TestStep {
+    /// Whether it is a condition, one of the two wildcards included.
+    pub(crate) fn is_conditional(&self) -> bool {
+        matches!(self, TestStep::If(_) | TestStep::Plain(Step::AnyChild | Step::AnyDescendant))
+    }
+
+    /// Whether it may lead to many nodes.
+    pub(crate) fn is_wildcard(&self) -> bool {
+        match self {
+            TestStep::If(condition) => condition.leads() == Leads::ToMany,
+            TestStep::Plain(_) => self.is_conditional(),
+        }
+    }
+
+    pub(crate) fn step(&self) -> Step {
+        match self {
+            TestStep::Plain(step) => step.clone(),
+            TestStep::If(condition) => Step::Condition(condition.compiled()),
+        }
+    }
+}
+
+pub(crate) fn steps_of(path: &[TestStep]) -> Vec<Step> {
+    path.iter().map(TestStep::step).collect()
+}
+
+impl TestWatched {
+    pub(crate) fn watched(&self) -> Watched {
+        Watched { path: steps_of(&self.path), condition: self.condition.compiled() }
+    }
+}
+
+impl TestCommand {
+    pub(crate) fn command(&self) -> Command {
+        let (path, scope, wanted) = (steps_of(&self.path), self.scope, self.wanted);
+        let watched = |all: &Vec<TestWatched>| all.iter().map(TestWatched::watched).collect();
+        let keep_while = self.keep_while.as_ref().map(watched);
+        match &self.verb {
+            Verb::Put(payload) => Command::Put { path, scope, payload: payload.clone(), keep_while, wanted },
+            Verb::Clear => Command::Clear { path, scope, keep_while, wanted },
+            Verb::Delete => Command::Delete { path, scope, wanted },
+        }
+    }
+}
