@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     per_item("resolve", started, found);
 
     let started = Instant::now();
-    let mut scan = Scan::new(&state, vec![Step::AnyDescendant], false)?;
+    let mut scan = Scan::new(&state, vec![Step::AnyDescendant], false, None)?;
     let mut seen = 0;
     while let Some(found) = scan.next() {
         black_box(found);
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     per_item("scan **", started, seen);
     let started = Instant::now();
     let pattern = vec![Step::AnyDescendant, Step::Child(Name::atom("queues")), Step::AnyChild];
-    let counted = match Scan::new(&state, pattern, false)?.count(u64::MAX) {
+    let counted = match Scan::new(&state, pattern, false, None)?.count(u64::MAX) {
         Progress::Done(count) => count,
         Progress::More => 0,
     };

@@ -110,10 +110,7 @@ fn indirect_deletes_are_left_out_when_not_wanted() {
     s.put("a x", data(1));
     s.put("a", data(1));
     s.delete("a x");
-    assert_eq!(
-        s.run(clear("a", wanted)),
-        nodes([("a", default_props(Some(data(1)), 3))])
-    );
+    assert_eq!(s.run(clear("a", wanted)), nodes([("a", default_props(Some(data(1)), 3))]));
     assert_eq!(s.state.node_count(), 1);
 }
 

@@ -34,6 +34,8 @@ mod step;
 mod steps_left;
 pub mod term;
 #[cfg(test)]
+mod test_condition;
+#[cfg(test)]
 mod test_store;
 mod walk;
 

@@ -7,7 +7,6 @@ pub(crate) mod arbitrary;
 pub(crate) mod command;
 #[path = "model/compare_test.rs"]
 mod compare;
-pub(crate) mod test_condition;
 #[path = "model/total_test.rs"]
 mod total;
 
@@ -20,9 +19,9 @@ use crate::payload::Payload;
 use crate::props::{DeleteReason, Props, PropsMask};
 use crate::state::State;
 use crate::step::Step;
+use crate::test_condition::{TestCondition, TestSubject};
 
 use command::{TestCommand, TestStep, TestWatched, Verb, steps_of};
-use test_condition::{Leads, Looked, TestCondition};
 
 /// A node, without what follows from its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,7 +153,7 @@ impl Model {
     /// The part of the condition that the node at the path does not meet.
     fn failing<'c>(&self, condition: &'c TestCondition, path: &Path) -> Option<&'c TestCondition> {
         let node = &self.nodes[path];
-        condition.failing(&Looked {
+        condition.failing(&TestSubject {
             name: path.last(),
             payload: &node.payload,
             payload_version: node.payload_version,
@@ -197,7 +196,7 @@ impl Model {
                 Vec::from_iter(Some(child(place, name)).filter(|child| self.has(child)))
             }
             TestStep::Plain(Step::Condition(_)) => unreachable!("conditions are those of the model"),
-            TestStep::If(condition) if condition.leads() == Leads::Nowhere => {
+            TestStep::If(condition) if condition.is_on_this() => {
                 Vec::from_iter(Some(place.clone()).filter(|place| self.failing(condition, place).is_none()))
             }
             TestStep::If(condition) => {
@@ -255,7 +254,7 @@ impl Model {
             Scope::One => self.walk(command).ok().flatten().into_iter().map(|target| target.path).collect(),
             scope => {
                 let mut targets = self.matches(&command.path);
-                if scope == Scope::ManyAndRoot && command.path.first().is_some_and(TestStep::is_conditional) {
+                if scope == Scope::ManyAndRoot && command.path.first().is_some_and(TestStep::is_on_children) {
                     targets.insert(Path::new());
                 }
                 targets
@@ -301,7 +300,7 @@ impl Model {
                 entered.push(place.clone());
             }
             TestStep::If(condition) => {
-                if let Leads::ToChild(name) = condition.leads() {
+                if let Some(name) = condition.child() {
                     place.push(name);
                     entered.push(place.clone());
                 }
@@ -317,7 +316,7 @@ impl Model {
         };
         let (pattern, plain) = command.path.split_at(last + 1);
         let mut targets: BTreeMap<Path, Vec<Path>> = BTreeMap::new();
-        if command.scope == Scope::ManyAndRoot && command.path[0].is_conditional() {
+        if command.scope == Scope::ManyAndRoot && command.path[0].is_on_children() {
             targets.entry(Path::new()).or_default();
         }
         for base in self.matches(pattern) {
@@ -336,11 +335,17 @@ impl Model {
             targets.keys().try_for_each(|target| self.check_keep_while(target, conditions))?;
         }
         let before = self.clone();
-        let places: BTreeSet<&Path> = targets.iter().flat_map(|(path, entered)| entered.iter().chain([path])).collect();
+        let places: BTreeSet<&Path> =
+            targets.iter().flat_map(|(path, entered)| entered.iter().chain([path])).collect();
         for place in places {
             let is_target = targets.contains_key(place);
             if !before.has(place) {
-                self.create(place, if is_target { payload.clone() } else { Payload::None }, !is_target, course);
+                self.create(
+                    place,
+                    if is_target { payload.clone() } else { Payload::None },
+                    !is_target,
+                    course,
+                );
             } else if is_target && !same(&before.nodes[place].payload, payload) {
                 let node = self.nodes.get_mut(place).unwrap();
                 node.payload = payload.clone();
@@ -376,7 +381,8 @@ impl Model {
     }
 
     fn change_child_list(&mut self, path: &Path, course: &mut Course) {
-        self.nodes.get_mut(path).unwrap().child_list_version += u64::from(course.counted.insert(path.clone()));
+        self.nodes.get_mut(path).unwrap().child_list_version +=
+            u64::from(course.counted.insert(path.clone()));
         self.touch(path, course.revision);
         course.changes.changed.insert(path.clone());
     }
@@ -410,7 +416,9 @@ impl Model {
         }
         let parents: BTreeSet<Path> =
             concerned.iter().filter(|path| !path.is_empty()).map(|path| parent(path)).collect();
-        for parent in parents.iter().filter(|parent| self.nodes.contains_key(*parent)).cloned().collect::<Vec<_>>() {
+        for parent in
+            parents.iter().filter(|parent| self.nodes.contains_key(*parent)).cloned().collect::<Vec<_>>()
+        {
             self.change_child_list(&parent, course);
             course.changes.lost.insert(parent);
         }
@@ -471,14 +479,14 @@ impl Model {
     fn doomed(&self, changes: &Changes, seen: &Model) -> BTreeSet<Path> {
         let is_reclaimed = |path: &&Path| {
             let node = self.nodes.get(*path);
-            node.is_some_and(|node| node.implicit && node.payload.is_none())
-                && self.children(path).is_empty()
+            node.is_some_and(|node| node.implicit && node.payload.is_none()) && self.children(path).is_empty()
         };
         let mut doomed: BTreeSet<Path> = changes.lost.iter().filter(is_reclaimed).cloned().collect();
         for (watcher, conditions) in &self.keep_while {
-            let watches_removed = conditions.iter().filter_map(|watched| plain_names(&watched.path)).any(|path| {
-                changes.removed.iter().any(|removed| path.starts_with(removed))
-            });
+            let watches_removed = conditions
+                .iter()
+                .filter_map(|watched| plain_names(&watched.path))
+                .any(|path| changes.removed.iter().any(|removed| path.starts_with(removed)));
             let is_broken = |watched: &TestWatched| {
                 (watches_removed || self.concerns(changes, seen, watcher, watched))
                     && self.broken(watched).is_some()

@@ -1,36 +1,41 @@
 //! Walking the nodes that match a pattern, piece by piece, in one immutable tree.
 //!
 //! Invariants:
-//! 1. Each matching node comes once, before its descendants, siblings in the order of names.
+//! 1. Each matching node comes once, before its descendants, siblings in the order of names: paths come in their order.
 //! 2. The scan holds the tree: commands applied meanwhile change nothing of it.
-//! 3. It needs memory for the depth of the tree, not for its size, and does no more work at a time than it is told.
-//! 4. It visits only children that can matter: a plain step costs one look-up, whatever the number of siblings.
+//! 3. It needs memory for the depth of the tree, not for its size, and does no more work at a time than it is told,
+//!    but for the last node it visits: a visit is never cut short, so each call gets on by one at least.
+//! 4. It visits only children that can matter: a plain step costs one look-up, whatever the number of siblings, and so
+//!    does each name of the path that it begins behind.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::answer::Refusal;
+use crate::condition::Target;
 use crate::name::{Name, Path};
 use crate::node::Node;
-use crate::pattern::{Candidates, Pattern, held_node};
+use crate::pattern::{Candidates, Pattern};
 use crate::positions::Positions;
 use crate::sorted_map::Cursor;
 use crate::state::State;
 use crate::step::Step;
-use crate::walk::walk;
 
 /// The walk.
 #[derive(Debug)]
 pub struct Scan {
     root: Arc<Node>,
     pattern: Pattern,
-    /// The root is to be returned first, though the pattern does not lead to it.
+    /// The root was not looked at yet.
     root_is_next: bool,
+    /// The root is to be returned, also if the pattern does not lead to it.
+    include_root: bool,
     /// A node that was reached but whose children were not looked at yet.
     reached: Option<Reached>,
     open: Vec<Open>,
-    /// The path of the start, and below it the names of the nodes that are open and of the one last visited.
+    /// The names of the nodes that are open and of the one last visited.
     path: Path,
-    start_depth: usize,
+    behind: Behind,
     counted: u64,
 }
 
@@ -38,8 +43,6 @@ pub struct Scan {
 struct Reached {
     node: Arc<Node>,
     positions: Positions,
-    /// The node itself was not looked at yet. Only the start comes so.
-    is_unseen: bool,
 }
 
 /// A node some of whose children are still to be visited.
@@ -53,6 +56,17 @@ struct Open {
 enum Children {
     All(Cursor<Name, Arc<Node>>),
     Named { parent: Arc<Node>, names: std::vec::IntoIter<Name> },
+}
+
+/// The way to the path behind which the scan begins. Nodes on the way are not returned.
+#[derive(Debug)]
+struct Behind {
+    /// Whether there is such a path.
+    is_given: bool,
+    /// The names that are left of it, below the nodes that are open.
+    names: std::vec::IntoIter<Name>,
+    /// The name of the child next on the way.
+    next: Option<Name>,
 }
 
 /// What [`Scan::next_within`] came to.
@@ -82,33 +96,27 @@ enum Visit {
 }
 
 impl Scan {
-    /// A scan of the state as it is now. With `include_root`, a pattern that begins with a wildcard yields the root too.
+    /// A scan of the state as it is now. With `include_root`, a pattern that begins with a wildcard, or with a condition
+    /// on children, yields the root too. With `from`, only nodes behind this path come, in the order of the scan;
+    /// whether there is a node at the path makes no difference.
     pub fn new(
         state: &State,
         pattern: Vec<Step>,
         include_root: bool,
-        _from: Option<Path>,
+        from: Option<Path>,
     ) -> Result<Scan, Refusal> {
-        let first_wildcard = pattern.iter().position(Step::is_wildcard).unwrap_or(pattern.len());
-        let (plain, _) = pattern.split_at(first_wildcard);
-        let start = walk(state.root(), plain, &mut 1_000_000)?;
         crate::walk::check_limits(&pattern)?;
-        let compiled = Pattern::new(&pattern, first_wildcard, &start.names)?;
-        let depth = start.names.len().saturating_sub(compiled.start_up);
-        let names = start.names.get(..depth).unwrap_or_default();
-        let found = if start.first_missing.is_none() { held_node(state.root(), names) } else { None };
-        let reached =
-            found.map(|node| Reached { positions: compiled.at_start(&node), node, is_unseen: true });
-        let root_matches =
-            depth == 0 && reached.as_ref().is_some_and(|start| compiled.is_match(&start.positions));
+        let is_behind = from.is_some();
         Ok(Scan {
             root: Arc::clone(state.root()),
-            root_is_next: include_root && first_wildcard == 0 && !pattern.is_empty() && !root_matches,
-            pattern: compiled,
-            reached,
+            root_is_next: true,
+            // No path is before that of the root.
+            include_root: include_root && !is_behind && pattern.first().is_some_and(is_on_children),
+            pattern: Pattern::new(&pattern)?,
+            reached: None,
             open: Vec::new(),
-            path: names.to_vec(),
-            start_depth: depth,
+            path: Path::new(),
+            behind: Behind::new(from),
             counted: 0,
         })
     }
@@ -117,7 +125,7 @@ impl Scan {
     #[allow(clippy::should_implement_trait)] // It is not meant for adapters: a caller should think of the steps.
     pub fn next(&mut self) -> Option<(Path, Arc<Node>)> {
         loop {
-            match self.visit(false) {
+            match self.visit(false, &mut 0) {
                 Visit::Match(node) => return Some((self.path.clone(), node)),
                 Visit::NoMatch => {}
                 Visit::End => return None,
@@ -125,30 +133,37 @@ impl Scan {
         }
     }
 
-    /// The next matching node, if it is found within so many steps, of which those needed are taken off. A step is
-    /// the visit of a node.
+    /// The next matching node, if it is found within so many steps, of which those needed are taken off. The visit of a
+    /// node takes one, and besides what the conditions on it take. Should the last visit take more than there is, none
+    /// are left.
+    ///
+    /// The conditions on a node have a budget of their own, `limits::COMMAND_STEPS_MAX`, so that it does not depend on
+    /// the caller whether they are met. Conditions that take more count as not met.
     pub fn next_within(&mut self, steps: &mut u64) -> Pulled {
-        while let Some(left) = steps.checked_sub(1) {
-            *steps = left;
-            match self.visit(false) {
+        loop {
+            match self.visit_taking(false, steps) {
                 Visit::Match(node) => return Pulled::Node(self.path.clone(), node),
+                Visit::NoMatch if *steps == 0 => return Pulled::OutOfSteps,
                 Visit::NoMatch => {}
                 Visit::End => return Pulled::End,
             }
         }
-        Pulled::OutOfSteps
     }
 
-    /// Counts the nodes that match and that were not returned yet. Where all below a node match, they are not visited.
+    /// Counts the nodes that match and that were not returned yet, within so many steps (see `next_within`). Where all
+    /// below a node match, they are not visited.
     pub fn count(&mut self, steps_max: u64) -> Progress {
-        for _ in 0..steps_max {
-            match self.visit(true) {
+        let mut steps = steps_max;
+        loop {
+            match self.visit_taking(true, &mut steps) {
                 Visit::Match(_) => self.counted = self.counted.saturating_add(1),
                 Visit::NoMatch => {}
                 Visit::End => return Progress::Done(self.counted),
             }
+            if steps == 0 {
+                return Progress::More;
+            }
         }
-        Progress::More
     }
 
     /// The tree, to be dropped where that may take long: the scan may hold it as the last.
@@ -156,51 +171,118 @@ impl Scan {
         self.root
     }
 
+    fn visit_taking(&mut self, counting: bool, steps: &mut u64) -> Visit {
+        let mut spent = 1;
+        let visit = self.visit(counting, &mut spent);
+        *steps = steps.saturating_sub(spent);
+        visit
+    }
+
     /// Visits one node. When only counting, whole subtrees are added to the count where that is possible.
-    fn visit(&mut self, counting: bool) -> Visit {
+    fn visit(&mut self, counting: bool, spent: &mut u64) -> Visit {
         if std::mem::take(&mut self.root_is_next) {
-            return Visit::Match(Arc::clone(&self.root));
-        }
-        if let Some(reached) = &mut self.reached
-            && std::mem::take(&mut reached.is_unseen)
-            && self.pattern.is_match(&reached.positions)
-        {
-            return Visit::Match(Arc::clone(&reached.node));
+            return self.visit_root(spent);
         }
         if let Some(reached) = self.reached.take() {
             self.open(reached, counting);
         }
         while let Some(open) = self.open.last_mut() {
             let Some((name, node)) = open.children.next() else {
+                self.behind.leave();
                 self.open.pop();
                 continue;
             };
-            let positions = self.pattern.at_child(&open.positions, &name, &node);
+            let is_on_way = self.behind.arrive(&name);
+            let positions = self.pattern.at_child(&open.positions, &name, &node, spent);
             if positions.is_empty() {
+                self.behind.leave();
                 return Visit::NoMatch;
             }
-            self.path.truncate(self.start_depth + self.open.len() - 1);
+            self.path.truncate(self.open.len() - 1);
             self.path.push(name);
-            let is_match = self.pattern.is_match(&positions);
-            let visit = if is_match { Visit::Match(Arc::clone(&node)) } else { Visit::NoMatch };
-            self.reached = Some(Reached { node, positions, is_unseen: false });
-            return visit;
+            return self.reach(node, positions, !is_on_way);
         }
         Visit::End
     }
 
+    fn visit_root(&mut self, spent: &mut u64) -> Visit {
+        let root = Arc::clone(&self.root);
+        let positions = self.pattern.at_root(&root, spent);
+        if self.include_root {
+            self.reached = Some(Reached { node: Arc::clone(&root), positions });
+            return Visit::Match(root);
+        }
+        let may_match = !self.behind.is_given;
+        self.reach(root, positions, may_match)
+    }
+
+    fn reach(&mut self, node: Arc<Node>, positions: Positions, may_match: bool) -> Visit {
+        let is_match = may_match && self.pattern.is_match(&positions);
+        let visit = if is_match { Visit::Match(Arc::clone(&node)) } else { Visit::NoMatch };
+        self.reached = Some(Reached { node, positions });
+        visit
+    }
+
     fn open(&mut self, reached: Reached, counting: bool) {
-        let Reached { node, positions, .. } = reached;
-        if counting && let Some(below) = self.pattern.count_below(&positions, &node) {
+        let Reached { node, positions } = reached;
+        let from = self.behind.descend();
+        if counting
+            && from.is_none()
+            && let Some(below) = self.pattern.count_below(&positions, &node)
+        {
             self.counted = self.counted.saturating_add(below);
             return;
         }
         let children = match self.pattern.candidates(&positions, &node) {
-            None => return,
-            Some(Candidates::All) => Children::All(node.children().cursor()),
-            Some(Candidates::Named(names)) => Children::Named { parent: node, names: names.into_iter() },
+            None => return self.behind.leave(),
+            Some(Candidates::All) => {
+                let start = from.map_or(Bound::Unbounded, Bound::Included);
+                Children::All(node.children().cursor_from(start))
+            }
+            Some(Candidates::Named(mut names)) => {
+                if let Some(from) = from {
+                    names.retain(|name| name >= from);
+                }
+                Children::Named { parent: node, names: names.into_iter() }
+            }
         };
         self.open.push(Open { positions, children });
+    }
+}
+
+/// Whether a step leads to children that it does not name plainly.
+fn is_on_children(step: &Step) -> bool {
+    match step {
+        Step::AnyChild | Step::AnyDescendant => true,
+        Step::Condition(condition) => condition.target() != Target::This,
+        Step::Child(_) | Step::This | Step::Parent | Step::Root => false,
+    }
+}
+
+impl Behind {
+    fn new(from: Option<Path>) -> Behind {
+        Behind { is_given: from.is_some(), names: from.unwrap_or_default().into_iter(), next: None }
+    }
+
+    /// The node last reached is opened. If it is on the way, only its children from this name on matter.
+    fn descend(&mut self) -> Option<&Name> {
+        self.next = self.names.next();
+        self.next.as_ref()
+    }
+
+    /// Whether the child of this name, the next that is visited, is on the way. If not, the way ends.
+    fn arrive(&mut self, name: &Name) -> bool {
+        let is_on_way = self.next.take().is_some_and(|next| next == *name);
+        if !is_on_way {
+            self.leave();
+        }
+        is_on_way
+    }
+
+    /// What is visited from now on is behind the path.
+    fn leave(&mut self) {
+        self.next = None;
+        self.names = Vec::new().into_iter();
     }
 }
 

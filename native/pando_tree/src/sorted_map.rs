@@ -81,7 +81,19 @@ impl<K: Ord + Clone, V> SortedMap<K, V> {
 
     /// The entries in order, through a cursor that holds the map itself.
     pub fn cursor(&self) -> Cursor<K, V> {
-        Cursor { pages: self.root.iter().map(|root| (Arc::clone(root), 0)).collect() }
+        self.cursor_from(Bound::Unbounded)
+    }
+
+    /// As `cursor`, beginning at (or behind) a key.
+    pub fn cursor_from(&self, start: Bound<&K>) -> Cursor<K, V> {
+        let mut pages = Vec::new();
+        let mut next = self.root.as_ref();
+        while let Some(page) = next {
+            let index = page.index_from(start);
+            next = page.below(index);
+            pages.push((Arc::clone(page), if next.is_some() { index + 1 } else { index }));
+        }
+        Cursor { pages }
     }
 
     /// Builds the map from entries that are sorted, each key once. `None` when they are not.
@@ -179,6 +191,26 @@ impl<K, V> Page<K, V> {
         match self {
             Page::Leaf(entries) => entries.first().map(|entry| &entry.0),
             Page::Inner(pages) => pages.first().map(|entry| &entry.0),
+        }
+    }
+}
+
+impl<K: Ord, V> Page<K, V> {
+    /// Where a walk that begins at (or behind) a key begins in this page.
+    fn index_from(&self, start: Bound<&K>) -> usize {
+        match (self, start) {
+            (_, Bound::Unbounded) => 0,
+            (Page::Inner(pages), Bound::Included(key) | Bound::Excluded(key)) => index_of_page(pages, key),
+            (Page::Leaf(entries), Bound::Included(key)) => entries.partition_point(|entry| entry.0 < *key),
+            (Page::Leaf(entries), Bound::Excluded(key)) => entries.partition_point(|entry| entry.0 <= *key),
+        }
+    }
+
+    /// The page below at an index; a leaf has none.
+    fn below(&self, index: usize) -> Option<&Arc<Page<K, V>>> {
+        match self {
+            Page::Leaf(_) => None,
+            Page::Inner(pages) => pages.get(index).map(|entry| &entry.1),
         }
     }
 }
@@ -337,25 +369,9 @@ impl<'a, K: Ord + Clone, V> Iter<'a, K, V> {
         let mut pages = Vec::new();
         let mut next = root;
         while let Some(page) = next {
-            next = None;
-            match page {
-                Page::Inner(below) => {
-                    let index = match start {
-                        Bound::Unbounded => 0,
-                        Bound::Included(key) | Bound::Excluded(key) => index_of_page(below, key),
-                    };
-                    pages.push((page, index + 1));
-                    next = below.get(index).map(|entry| &*entry.1);
-                }
-                Page::Leaf(entries) => {
-                    let index = match start {
-                        Bound::Unbounded => 0,
-                        Bound::Included(key) => entries.partition_point(|entry| entry.0 < *key),
-                        Bound::Excluded(key) => entries.partition_point(|entry| entry.0 <= *key),
-                    };
-                    pages.push((page, index));
-                }
-            }
+            let index = page.index_from(start);
+            next = page.below(index).map(|below| &**below);
+            pages.push((page, if next.is_some() { index + 1 } else { index }));
         }
         Iter { pages }
     }

@@ -111,9 +111,14 @@ proptest! {
         let map = SortedMap::from_sorted(keys.iter().map(|key| (name(*key), *key)).collect()).unwrap();
         check(&map);
         let at_or_behind: Vec<u32> = map.iter_from(Bound::Included(&name(at))).map(|entry| *entry.1).collect();
-        prop_assert_eq!(at_or_behind, keys.range(at..).copied().collect::<Vec<_>>());
+        prop_assert_eq!(&at_or_behind, &keys.range(at..).copied().collect::<Vec<_>>());
         let behind: Vec<u32> = map.iter_from(Bound::Excluded(&name(at))).map(|entry| *entry.1).collect();
-        prop_assert_eq!(behind, keys.range(at + 1..).copied().collect::<Vec<_>>());
+        prop_assert_eq!(&behind, &keys.range(at + 1..).copied().collect::<Vec<_>>());
+        for (bound, expected) in
+            [(Bound::Included(&name(at)), at_or_behind), (Bound::Excluded(&name(at)), behind)]
+        {
+            prop_assert_eq!(map.cursor_from(bound).map(|entry| entry.1).collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

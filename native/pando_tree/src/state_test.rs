@@ -86,12 +86,10 @@ fn what_is_over_a_limit_is_refused_and_what_is_at_it_is_not() {
         NAME_SIZE_BYTES_MAX, PATH_COMPONENTS_MAX, PATH_SIZE_BYTES_MAX, PAYLOAD_SIZE_BYTES_MAX,
     };
     let mut s = Store::default();
-    let mut put = |path: Vec<Step>, payload| {
-        match s.run(Command::put(path, payload)) {
-            Answer::Done => None,
-            Answer::Refused(Refusal::LimitExceeded(limit)) => Some(limit),
-            other => panic!("{other:?}"),
-        }
+    let mut put = |path: Vec<Step>, payload| match s.run(Command::put(path, payload)) {
+        Answer::Done => None,
+        Answer::Refused(Refusal::LimitExceeded(limit)) => Some(limit),
+        other => panic!("{other:?}"),
     };
     let deep = |depth| vec![Step::Child(name("d")); depth];
     assert_eq!(put(deep(PATH_COMPONENTS_MAX), data(1)), None);

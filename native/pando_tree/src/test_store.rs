@@ -49,11 +49,20 @@ pub(crate) mod etf {
         [&[104, u8::try_from(parts.len()).unwrap()], &parts.concat()[..]].concat()
     }
 
+    /// A list as the runtime writes it: small integers as a string.
     pub(crate) fn list(parts: &[Vec<u8>]) -> Vec<u8> {
-        if parts.is_empty() {
+        let byte = |part: &Vec<u8>| if let [97, byte] = part[..] { Some(byte) } else { None };
+        match parts.iter().map(byte).collect::<Option<Vec<u8>>>() {
+            Some(bytes) => string(&bytes),
+            None => [&[108], &(parts.len() as u32).to_be_bytes()[..], &parts.concat(), &[106]].concat(),
+        }
+    }
+
+    pub(crate) fn string(bytes: &[u8]) -> Vec<u8> {
+        if bytes.is_empty() {
             return vec![106];
         }
-        [&[108], &(parts.len() as u32).to_be_bytes()[..], &parts.concat(), &[106]].concat()
+        [&[107], &(bytes.len() as u16).to_be_bytes()[..], bytes].concat()
     }
 
     pub(crate) fn map(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {

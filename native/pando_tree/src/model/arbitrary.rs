@@ -5,12 +5,12 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::command::{TestCommand, TestStep, TestWatched, Verb};
-use super::test_condition::{Comparison, Regex, TestCondition};
 use crate::command::{Command, Scope, Wanted};
 use crate::name::Name;
 use crate::payload::Payload;
 use crate::props::PropsMask;
 use crate::step::Step;
+use crate::test_condition::{self, Number, TestCondition};
 
 pub(crate) fn name() -> impl Strategy<Value = Name> {
     prop_oneof![
@@ -48,55 +48,8 @@ pub(crate) fn path() -> impl Strategy<Value = Vec<Step>> {
     prop_oneof![3 => plain, 1 => proptest::collection::vec(step, 0..8)]
 }
 
-fn regex() -> impl Strategy<Value = Regex> {
-    prop_oneof![
-        2 => Just(Regex::Any),
-        2 => Just(Regex::Contains("a")),
-        1 => Just(Regex::Contains("long")),
-        1 => Just(Regex::Whole("b")),
-        1 => Just(Regex::Invalid),
-    ]
-}
-
-fn comparison() -> impl Strategy<Value = Comparison> {
-    let operator = proptest::sample::select(vec!["eq", "ne", "lt", "le", "gt", "ge", "gr"]);
-    prop_oneof![
-        3 => (-1i64..4).prop_map(Comparison::Number),
-        3 => (operator, 0i64..4).prop_map(|(operator, number)| Comparison::With(operator, number)),
-        1 => Just(Comparison::Nonsense),
-    ]
-}
-
-/// One that names nothing and holds no other.
-fn plain_condition() -> impl Strategy<Value = TestCondition> {
-    prop_oneof![
-        3 => any::<bool>().prop_map(TestCondition::Exists),
-        2 => regex().prop_map(TestCondition::NameMatches),
-        1 => regex().prop_map(TestCondition::PathMatches),
-        3 => any::<bool>().prop_map(TestCondition::HasPayload),
-        3 => any::<bool>().prop_map(TestCondition::HasData),
-        1 => any::<bool>().prop_map(TestCondition::HasProcedure),
-        2 => comparison().prop_map(TestCondition::PayloadVersion),
-        2 => comparison().prop_map(TestCondition::ChildListVersion),
-        2 => comparison().prop_map(TestCondition::ChildListLength),
-    ]
-}
-
-/// Any, names and special components among its parts.
-pub(crate) fn condition() -> impl Strategy<Value = TestCondition> {
-    let leaf = prop_oneof![
-        12 => plain_condition(),
-        3 => name().prop_map(TestCondition::Name),
-        1 => Just(TestCondition::This),
-        1 => Just(TestCondition::Root),
-    ];
-    leaf.prop_recursive(3, 8, 3, |inner| {
-        prop_oneof![
-            inner.clone().prop_map(|inner| TestCondition::Not(Box::new(inner))),
-            proptest::collection::vec(inner.clone(), 0..4).prop_map(TestCondition::All),
-            proptest::collection::vec(inner, 0..4).prop_map(TestCondition::Any),
-        ]
-    })
+fn condition() -> impl Strategy<Value = TestCondition> {
+    test_condition::arbitrary(name().boxed())
 }
 
 /// A component that leads to one place, and conditions on the node there.
@@ -106,7 +59,7 @@ fn conditional_component() -> impl Strategy<Value = TestStep> {
         1 => Just(TestCondition::This),
         1 => Just(TestCondition::Root),
     ];
-    let conditions = proptest::collection::vec(plain_condition(), 1..3);
+    let conditions = proptest::collection::vec(test_condition::nameless(), 1..3);
     (component, conditions, any::<prop::sample::Index>()).prop_map(|(component, mut conditions, at)| {
         conditions.insert(at.index(conditions.len() + 1), component);
         TestStep::If(TestCondition::All(conditions))
@@ -147,14 +100,13 @@ pub(crate) fn pattern() -> impl Strategy<Value = Vec<TestStep>> {
 }
 
 fn watched_path() -> impl Strategy<Value = Vec<TestStep>> {
-    let names = || proptest::collection::vec(name().prop_map(|name| TestStep::Plain(Step::Child(name))), 0..3);
+    let names =
+        || proptest::collection::vec(name().prop_map(|name| TestStep::Plain(Step::Child(name))), 0..3);
     let ups = proptest::collection::vec(Just(TestStep::Plain(Step::Parent)), 0..3);
     let relative = (ups, names()).prop_map(|(ups, names)| {
         std::iter::once(TestStep::Plain(Step::This)).chain(ups).chain(names).collect()
     });
-    let below = pattern().prop_map(|path| {
-        std::iter::once(TestStep::Plain(Step::This)).chain(path).collect()
-    });
+    let below = pattern().prop_map(|path| std::iter::once(TestStep::Plain(Step::This)).chain(path).collect());
     prop_oneof![
         3 => names(),
         3 => relative,
@@ -164,7 +116,7 @@ fn watched_path() -> impl Strategy<Value = Vec<TestStep>> {
 }
 
 fn watched() -> impl Strategy<Value = TestWatched> {
-    let more_children = Comparison::With("gt", 0);
+    let more_children = Number::Compared("gt", 0);
     let condition = prop_oneof![
         4 => Just(TestCondition::Exists(true)),
         3 => Just(TestCondition::Exists(false)),

@@ -3,8 +3,7 @@
 use crate::command::{Command, Scope, Wanted, Watched};
 use crate::payload::Payload;
 use crate::step::Step;
-
-use super::test_condition::{Leads, TestCondition};
+use crate::test_condition::TestCondition;
 
 /// One component of a path.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,10 +45,18 @@ impl TestStep {
         matches!(self, TestStep::If(_) | TestStep::Plain(Step::AnyChild | Step::AnyDescendant))
     }
 
+    /// Whether it is a condition on children (section 4.4).
+    pub(crate) fn is_on_children(&self) -> bool {
+        match self {
+            TestStep::If(condition) => !condition.is_on_this(),
+            TestStep::Plain(_) => self.is_conditional(),
+        }
+    }
+
     /// Whether it may lead to many nodes.
     pub(crate) fn is_wildcard(&self) -> bool {
         match self {
-            TestStep::If(condition) => condition.leads() == Leads::ToMany,
+            TestStep::If(condition) => condition.child().is_none() && !condition.is_on_this(),
             TestStep::Plain(_) => self.is_conditional(),
         }
     }
@@ -57,7 +64,7 @@ impl TestStep {
     pub(crate) fn step(&self) -> Step {
         match self {
             TestStep::Plain(step) => step.clone(),
-            TestStep::If(condition) => Step::Condition(condition.compiled()),
+            TestStep::If(condition) => condition.step(),
         }
     }
 }
@@ -68,7 +75,7 @@ pub(crate) fn steps_of(path: &[TestStep]) -> Vec<Step> {
 
 impl TestWatched {
     pub(crate) fn watched(&self) -> Watched {
-        Watched { path: steps_of(&self.path), condition: self.condition.compiled() }
+        Watched { path: steps_of(&self.path), condition: self.condition.compile() }
     }
 }
 
