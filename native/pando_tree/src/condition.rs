@@ -254,6 +254,10 @@ impl Condition {
                 true
             }
             Test::Any(conditions) => {
+                // One alone stands for itself.
+                if let [only] = &conditions[..] {
+                    return only.failing(name, subject, steps);
+                }
                 let mut met = false;
                 for condition in conditions {
                     met = met || condition.failing(name, subject, steps)?.is_none();

@@ -4,7 +4,7 @@
 //! 1. The list of children of a node that existed before counts one change per command, however many it gains or loses.
 //! 2. A node created by the command keeps both counters at their first value, whatever is created below it.
 //! 3. An equal payload changes nothing at all: neither counter nor revision.
-//! 4. After [`Edit::settle`] nothing that the command changed leaves a node whose conditions it broke, however many nodes
+//! 4. After [`Edit::finish`] nothing that the command changed leaves a node whose conditions it broke, however many nodes
 //!    follow one another. Each round looks at one tree and then removes; a node once gone stays gone, so it ends.
 //! 5. The root is never removed: it is emptied.
 
@@ -27,7 +27,12 @@ use crate::steps_left::OutOfSteps;
 /// A command under way.
 pub(crate) struct Edit<'state> {
     state: &'state mut State,
+    /// The state before the command; only when nodes depend, or are to depend, on others. Holding it has a price: every
+    /// page that changes is copied.
+    before: Option<State>,
     wanted: Option<Wanted>,
+    /// The targets of a put, with the payload that each had before.
+    put: Vec<(Path, Option<Payload>)>,
     entries: BTreeMap<Path, Props>,
     /// Nodes that were created, or whose list of children has counted its change.
     counted: BTreeSet<Path>,
@@ -47,15 +52,32 @@ struct Round {
 struct Update {
     /// It was created: conditions of its own on itself are not looked at yet.
     is_new: bool,
-    /// It lost a child, or its payload: what was created as a parent may have lost its reason.
+    /// It lost a child, or its payload by a clear: what was created as a parent may have lost its reason.
     has_lost: bool,
 }
 
+/// What a put does to each of its targets.
+#[derive(Clone, Copy)]
+pub(crate) struct Change<'a> {
+    pub(crate) payload: &'a Payload,
+    /// Whether it is a clear, with which a node goes that only its payload kept.
+    pub(crate) is_clear: bool,
+    pub(crate) keep_while: Option<&'a [Watched]>,
+}
+
 impl<'state> Edit<'state> {
-    pub(crate) fn new(state: &'state mut State, wanted: Option<Wanted>, left: u64) -> Edit<'state> {
+    /// Begins a command; `depends` when it makes nodes depend on others.
+    pub(crate) fn new(
+        state: &'state mut State,
+        wanted: Option<Wanted>,
+        depends: bool,
+        left: u64,
+    ) -> Edit<'state> {
         Edit {
+            before: (depends || !state.keep_while.is_empty()).then(|| state.clone()),
             state,
             wanted,
+            put: Vec::new(),
             entries: BTreeMap::new(),
             counted: BTreeSet::new(),
             round: Round::default(),
@@ -63,27 +85,51 @@ impl<'state> Edit<'state> {
         }
     }
 
-    /// The answer of the command. Call [`Edit::settle`] first.
-    pub(crate) fn into_answer(self) -> Answer {
-        match self.wanted {
+    /// Ends the command: removes what depended on what it changed and answers. Should the steps not suffice for that,
+    /// nothing has happened.
+    pub(crate) fn finish(mut self) -> Result<Answer, OutOfSteps> {
+        self.show_put();
+        if let Err(out_of_steps) = self.settle() {
+            self.undo();
+            return Err(out_of_steps);
+        }
+        Ok(match self.wanted {
             Some(_) => Answer::Nodes(self.entries.into_iter().collect()),
             None => Answer::Done,
+        })
+    }
+
+    fn undo(self) {
+        // Without a state before there are no conditions, and nothing can run out of steps.
+        if let Some(before) = self.before {
+            *self.state = State { detached: std::mem::take(&mut self.state.detached), ..before };
         }
     }
 
     /// Creates the node or replaces its payload.
-    pub(crate) fn put(&mut self, names: &Path, payload: &Payload, keep_while: Option<&[Watched]>) {
+    pub(crate) fn put(&mut self, names: &Path, change: &Change<'_>) {
         let previous = self.state.lookup(names).map(|node| node.payload.clone());
         match &previous {
-            Some(previous) if previous.is_same_term(payload) => {}
-            Some(_) => self.replace_payload(names, payload),
-            None => self.create(names, Node::new(payload.clone(), false, self.state.revision)),
+            Some(previous) if previous.is_same_term(change.payload) => {}
+            Some(_) => self.replace_payload(names, change),
+            None => self.create(names, Node::new(change.payload.clone(), false, self.state.revision)),
         }
-        if let Some(conditions) = keep_while {
+        if let Some(conditions) = change.keep_while {
             self.set_keep_while(names, conditions);
         }
-        if let (Some(wanted), Some(node)) = (&self.wanted, self.state.lookup(names)) {
-            self.entries.insert(names.clone(), put_props(node, previous.as_ref(), wanted.props));
+        if self.wanted.is_some() {
+            self.put.push((names.clone(), previous));
+        }
+    }
+
+    /// Enters into the answer what was put, as it is now.
+    fn show_put(&mut self) {
+        let Some(wanted) = &self.wanted else { return };
+        for (names, previous) in std::mem::take(&mut self.put) {
+            if let Some(node) = self.state.lookup(&names) {
+                let props = put_props(node, previous.as_ref(), wanted.props);
+                self.entries.insert(names, props);
+            }
         }
     }
 
@@ -94,12 +140,12 @@ impl<'state> Edit<'state> {
         }
     }
 
-    fn replace_payload(&mut self, names: &Path, payload: &Payload) {
+    fn replace_payload(&mut self, names: &Path, change: &Change<'_>) {
         self.state.change(names, 0, |node| {
-            node.payload = payload.clone();
+            node.payload = change.payload.clone();
             node.payload_version = node.payload_version.saturating_add(1);
         });
-        self.note_update(names, Update { is_new: false, has_lost: payload.is_none() });
+        self.note_update(names, Update { is_new: false, has_lost: change.is_clear });
     }
 
     fn create(&mut self, names: &[Name], node: Node) {
@@ -115,12 +161,12 @@ impl<'state> Edit<'state> {
         });
         for length in present + 1..=names.len() {
             let created = names.get(..length).unwrap_or(names).to_vec();
-            if !self.state.keep_while.is_empty() {
+            if self.before.is_some() {
                 self.note_update(&created, Update { is_new: true, has_lost: false });
             }
             self.counted.insert(created);
         }
-        if !self.state.keep_while.is_empty() {
+        if self.before.is_some() {
             self.note_update(above, Update::default());
         }
     }
@@ -166,7 +212,7 @@ impl<'state> Edit<'state> {
         if let Some(subtree) = subtree.flatten() {
             self.state.detach(subtree);
         }
-        if !self.state.keep_while.is_empty() {
+        if self.before.is_some() {
             self.round.removed.push(names.clone());
         }
         self.note_update(above, Update { is_new: false, has_lost: true });
@@ -199,55 +245,126 @@ impl<'state> Edit<'state> {
     }
 
     /// Removes what depended on what the command changed, and what depended on that, until nothing is left to remove.
-    pub(crate) fn settle(&mut self) -> Result<(), OutOfSteps> {
+    fn settle(&mut self) -> Result<(), OutOfSteps> {
+        let mut seen = self.before.clone();
         loop {
             let round = std::mem::take(&mut self.round);
-            if round.updated.is_empty() && round.removed.is_empty() {
+            let doomed = round.doomed(self.state, seen.as_ref(), &mut self.left)?;
+            if doomed.is_empty() {
                 return Ok(());
             }
-            for doomed in self.doomed(&round)? {
+            if self.state.keep_while.has_patterns() {
+                seen = Some(self.state.clone());
+            }
+            for doomed in doomed {
                 self.remove(&doomed, DeleteReason::KeepWhile);
             }
         }
     }
+}
 
-    /// The nodes whose conditions do not hold any more.
-    fn doomed(&mut self, round: &Round) -> Result<BTreeSet<Path>, OutOfSteps> {
+impl Round {
+    /// The nodes whose conditions do not hold any more; `seen` is the state when conditions were looked at last.
+    fn doomed(
+        &self,
+        state: &State,
+        seen: Option<&State>,
+        left: &mut u64,
+    ) -> Result<BTreeSet<Path>, OutOfSteps> {
+        let keep_while = &state.keep_while;
         let mut doomed = BTreeSet::new();
-        for (path, update) in &round.updated {
-            let Some(node) = self.state.lookup(path) else { continue };
+        // Each is looked at once, however many changes concern it.
+        let (mut of_removed, mut of_patterns) = (BTreeSet::new(), BTreeSet::new());
+        for (path, update) in &self.updated {
+            let Some(node) = state.lookup(path) else { continue };
             if update.has_lost && node.implicit && node.payload.is_none() && node.children.is_empty() {
                 doomed.insert(path.clone());
             }
-            for watcher in self.state.keep_while.watchers_of(path) {
+            for watcher in keep_while.watchers_of(path) {
                 let is_exempt = update.is_new && watcher == path;
                 if !is_exempt
                     && !doomed.contains(watcher)
-                    && !all_hold(self.state, watcher, Asked::At(path), &mut self.left)?
+                    && !all_hold(state, watcher, Asked::At(path), left)?
                 {
                     doomed.insert(watcher.clone());
                 }
             }
+            of_patterns.extend(keep_while.pattern_watchers_around(path));
         }
-        for path in &round.removed {
-            for watcher in self.state.keep_while.watchers_at_or_below(path) {
-                if !doomed.contains(watcher) && !all_hold(self.state, watcher, Asked::All, &mut self.left)? {
-                    doomed.insert(watcher.clone());
-                }
+        for path in &self.removed {
+            of_removed.extend(keep_while.watchers_at_or_below(path));
+            of_patterns.extend(keep_while.pattern_watchers_around(path));
+            of_patterns.extend(keep_while.pattern_watchers_below(path));
+        }
+        for watcher in of_removed {
+            if !doomed.contains(watcher) && !all_hold(state, watcher, Asked::All, left)? {
+                doomed.insert(watcher.clone());
             }
         }
-        let changed = round.updated.iter().map(|(path, update)| (path, update.is_new));
-        for (path, is_new) in changed.chain(round.removed.iter().map(|path| (path, false))) {
-            for watcher in self.state.keep_while.pattern_watchers_around(path) {
-                if !(is_new && watcher == path)
-                    && !doomed.contains(watcher)
-                    && !all_hold(self.state, watcher, Asked::Patterns, &mut self.left)?
-                {
-                    doomed.insert(watcher.clone());
-                }
+        let Some(seen) = seen else { return Ok(doomed) };
+        for watcher in of_patterns {
+            if !doomed.contains(watcher) && self.breaks_pattern_of(watcher, state, seen, left)? {
+                doomed.insert(watcher.clone());
             }
         }
         Ok(doomed)
+    }
+
+    /// Whether a pattern that this node watches does not hold, and the changes concern it: a node that matches changed,
+    /// or other nodes match. (So it does no harm that a new node has nothing below it yet which it will depend on.)
+    fn breaks_pattern_of(
+        &self,
+        watcher: &Path,
+        state: &State,
+        seen: &State,
+        left: &mut u64,
+    ) -> Result<bool, OutOfSteps> {
+        let is_new = self.updated.get(watcher).is_some_and(|update| update.is_new);
+        let exempt = is_new.then_some(watcher);
+        for watched in state.keep_while.of(watcher).iter().flat_map(|conditions| conditions.iter()) {
+            let place = place_of(&watched.path);
+            if matches!(place, Place::PatternBelow(_)) && broken(state, watched, &place, left)?.is_some() {
+                let mut now = Matches::new(state, watched, exempt);
+                let mut before = Matches::new(seen, watched, exempt);
+                loop {
+                    let (path, path_before) = (now.next(left)?, before.next(left)?);
+                    if path != path_before {
+                        return Ok(true);
+                    }
+                    match path {
+                        Some(path) if self.updated.contains_key(&path) => return Ok(true),
+                        Some(_) => {}
+                        None => break,
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The nodes that match a watched pattern, in order, but for one that is exempt.
+struct Matches<'a> {
+    scan: Option<Scan>,
+    exempt: Option<&'a Path>,
+}
+
+impl<'a> Matches<'a> {
+    fn new(state: &State, watched: &Watched, exempt: Option<&'a Path>) -> Matches<'a> {
+        // What cannot be scanned was refused when it was put.
+        Matches { scan: Scan::new(state, watched.path.clone(), false, None).ok(), exempt }
+    }
+
+    fn next(&mut self, left: &mut u64) -> Result<Option<Path>, OutOfSteps> {
+        let Some(scan) = &mut self.scan else { return Ok(None) };
+        loop {
+            match scan.next_within(left) {
+                Pulled::Node(path, _) if Some(&path) == self.exempt => {}
+                Pulled::Node(path, _) => return Ok(Some(path)),
+                Pulled::End => return Ok(None),
+                Pulled::OutOfSteps => return Err(OutOfSteps),
+            }
+        }
     }
 }
 
@@ -255,8 +372,8 @@ impl<'state> Edit<'state> {
 #[derive(Clone, Copy)]
 enum Asked<'path> {
     All,
+    /// Those on this node.
     At(&'path Path),
-    Patterns,
 }
 
 /// Whether the conditions of a node that are asked for hold.
@@ -265,9 +382,9 @@ fn all_hold(state: &State, watcher: &Path, asked: Asked<'_>, left: &mut u64) -> 
     for watched in conditions.iter() {
         let place = place_of(&watched.path);
         let is_asked = match (asked, &place) {
-            (Asked::All, _) | (Asked::Patterns, Place::PatternBelow(_)) => true,
+            (Asked::All, _) => true,
             (Asked::At(path), Place::Node(watched)) => path == watched,
-            (Asked::At(_), Place::PatternBelow(_)) | (Asked::Patterns, Place::Node(_)) => false,
+            (Asked::At(_), Place::PatternBelow(_)) => false,
         };
         if is_asked && broken(state, watched, &place, left)?.is_some() {
             return Ok(false);

@@ -133,20 +133,28 @@ impl KeepWhile {
             .map(|(_, watcher)| watcher)
     }
 
-    /// The nodes that watch a pattern which this node may have to do with.
+    /// Whether a node watches a pattern.
+    pub(crate) fn has_patterns(&self) -> bool {
+        !self.patterns.is_empty()
+    }
+
+    /// The nodes that watch a pattern whose plain beginning leads to this node or to one above it.
     pub(crate) fn pattern_watchers_around(&self, path: &Path) -> impl Iterator<Item = &Path> {
-        let above = (0..path.len()).filter(|_| !self.patterns.is_empty()).flat_map(move |length| {
+        (0..=path.len()).filter(|_| self.has_patterns()).flat_map(move |length| {
             let beginning: Path = path.iter().take(length).cloned().collect();
             let found: Vec<&Path> = entries_from(&self.patterns, &beginning)
                 .take_while(|(watched, _)| *watched == beginning)
                 .map(|(_, watcher)| watcher)
                 .collect();
             found
-        });
-        let at_or_below = entries_from(&self.patterns, path)
+        })
+    }
+
+    /// The nodes that watch a pattern whose plain beginning leads to this node or to one below it.
+    pub(crate) fn pattern_watchers_below(&self, path: &Path) -> impl Iterator<Item = &Path> {
+        entries_from(&self.patterns, path)
             .take_while(move |(watched, _)| watched.starts_with(path))
-            .map(|(_, watcher)| watcher);
-        above.chain(at_or_below)
+            .map(|(_, watcher)| watcher)
     }
 }
 

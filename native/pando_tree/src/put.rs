@@ -5,9 +5,11 @@
 //! 2. A pattern creates nothing where a condition stands; plain steps behind the last condition are created below each
 //!    match. A path without conditions names one node, which is created.
 
+use std::collections::BTreeMap;
+
 use crate::answer::{Answer, Refusal};
 use crate::command::{Scope, Wanted, Watched};
-use crate::edit::{Edit, check_keep_while};
+use crate::edit::{Change, Edit, check_keep_while};
 use crate::limits::{COMMAND_STEPS_MAX, Limit};
 use crate::name::Path;
 use crate::payload::Payload;
@@ -15,7 +17,7 @@ use crate::scan::{Pulled, Scan};
 use crate::state::State;
 use crate::step::Step;
 use crate::steps_left::OutOfSteps;
-use crate::walk::{Walk, not_found, walk, walk_from};
+use crate::walk::{not_found, walk, walk_from};
 
 /// What a put does about a target that is not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,11 +37,8 @@ pub(crate) struct Put<'a> {
     pub(crate) wanted: Option<&'a Wanted>,
 }
 
-/// A node to be put, and places that its path enters and leaves again.
-struct PutTarget {
-    names: Path,
-    aside: Vec<Path>,
-}
+/// Nodes to be put, a node before those below it, each with the places that its path enters and leaves again.
+type PutTargets = BTreeMap<Path, Vec<Path>>;
 
 impl State {
     pub(crate) fn put(&mut self, put: &Put<'_>, payload: &Payload) -> Result<Answer, Refusal> {
@@ -47,43 +46,47 @@ impl State {
         Limit::KeepWhile.check(put.keep_while.map_or(0, <[Watched]>::len))?;
         let mut left = COMMAND_STEPS_MAX as u64;
         let targets = self.put_targets(put, &mut left)?;
-        for target in &targets {
-            if let Some(conditions) = put.keep_while {
-                check_keep_while(self, &target.names, conditions, &mut left)?;
+        if let Some(conditions) = put.keep_while {
+            for target in targets.keys() {
+                check_keep_while(self, target, conditions, &mut left)?;
             }
         }
-        self.edit(put.wanted, left, |edit| {
-            for target in &targets {
-                edit.put(&target.names, payload, put.keep_while);
-                target.aside.iter().for_each(|place| edit.create_parent(place));
-            }
-        })
+        let change = Change { payload, is_clear: put.missing == Missing::Skip, keep_while: put.keep_while };
+        let depends = put.keep_while.is_some_and(|conditions| !conditions.is_empty());
+        let mut edit = Edit::new(self, put.wanted.copied(), depends, left);
+        targets.keys().for_each(|target| edit.put(target, &change));
+        // Only now, for a place aside of one target may be another target.
+        targets.values().flatten().for_each(|place| edit.create_parent(place));
+        Ok(edit.finish()?)
     }
 
-    fn put_targets(&self, put: &Put<'_>, left: &mut u64) -> Result<Vec<PutTarget>, Refusal> {
+    fn put_targets(&self, put: &Put<'_>, left: &mut u64) -> Result<PutTargets, Refusal> {
         let is_conditional = |step: &Step| step.is_wildcard() || matches!(step, Step::Condition(_));
         let last_condition = put.steps.iter().rposition(is_conditional);
+        let mut targets = PutTargets::new();
         let (Scope::Many | Scope::ManyAndRoot, Some(last)) = (put.scope, last_condition) else {
             let walk = walk(&self.root, put.steps, left)?;
-            return Ok(match (put.missing, walk.first_missing, walk.first_denied) {
+            match (put.missing, walk.first_missing, walk.first_denied) {
+                (Missing::Skip, Some(_), _) => return Ok(targets),
                 (Missing::Create, _, Some(position)) => return Err(not_found(put.steps, position)),
-                (Missing::Create, _, None) | (Missing::Skip, None, _) => vec![PutTarget::of(walk)],
-                (Missing::Skip, Some(_), _) => Vec::new(),
-            });
+                (Missing::Create, _, None) | (Missing::Skip, None, _) => {}
+            }
+            if let Some(refusal) = walk.refusal_behind {
+                return Err(refusal);
+            }
+            targets.insert(walk.names, walk.missing_aside);
+            return Ok(targets);
         };
         let (pattern, plain) = put.steps.split_at(last + 1);
-        let mut targets = Vec::new();
-        if put.scope == Scope::ManyAndRoot && put.steps.first().is_some_and(is_conditional) {
-            targets.push(PutTarget { names: Path::new(), aside: Vec::new() });
+        if put.scope == Scope::ManyAndRoot && put.steps.first().is_some_and(Step::is_on_children) {
+            targets.insert(Path::new(), Vec::new());
         }
         for base in self.matches(pattern, false, left)? {
             let walk = walk_from(&self.root, &base, plain, left)?;
             if put.missing == Missing::Create || walk.first_missing.is_none() {
-                targets.push(PutTarget::of(walk));
+                targets.entry(walk.names).or_default().extend(walk.missing_aside);
             }
         }
-        targets.sort_unstable_by(|a, b| a.names.cmp(&b.names));
-        targets.dedup_by(|a, b| a.names == b.names);
         Ok(targets)
     }
 
@@ -103,35 +106,6 @@ impl State {
                 Pulled::OutOfSteps => return Err(OutOfSteps.into()),
             }
         }
-    }
-
-    /// Does what a command does and what follows from it; all of it or, should the steps not suffice, nothing.
-    pub(crate) fn edit(
-        &mut self,
-        wanted: Option<&Wanted>,
-        left: u64,
-        change: impl FnOnce(&mut Edit<'_>),
-    ) -> Result<Answer, Refusal> {
-        // Only conditions of nodes can run out of steps now. Holding the tree before has a price: every page that
-        // changes is copied.
-        let before = (!self.keep_while.is_empty()).then(|| self.clone());
-        let mut edit = Edit::new(self, wanted.copied(), left);
-        change(&mut edit);
-        match edit.settle() {
-            Ok(()) => Ok(edit.into_answer()),
-            Err(out_of_steps) => {
-                if let Some(before) = before {
-                    *self = before;
-                }
-                Err(out_of_steps.into())
-            }
-        }
-    }
-}
-
-impl PutTarget {
-    fn of(walk: Walk<'_>) -> PutTarget {
-        PutTarget { names: walk.names, aside: walk.missing_aside }
     }
 }
 

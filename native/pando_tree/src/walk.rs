@@ -4,7 +4,8 @@
 //! 1. The walk changes nothing and goes on where nodes are missing, so that a put knows what to create.
 //! 2. The nodes found are a prefix of the place: below a missing node everything is missing.
 //! 3. Every condition on the way is met by the node it is about, or the walk ends in a refusal; where there is no node,
-//!    it is noted whether the condition lets one be created (specification section 3.5).
+//!    it is noted whether the condition lets one be created (specification section 3.5). What comes first on the way
+//!    decides: a refusal behind a missing node is only noted.
 
 use crate::answer::Refusal;
 use crate::condition::{Condition, Target, Verdict};
@@ -28,6 +29,8 @@ pub(crate) struct Walk<'tree> {
     pub(crate) first_missing: Option<usize>,
     /// The index of the first step into nowhere that lets no node be created.
     pub(crate) first_denied: Option<usize>,
+    /// A condition behind the first step into nowhere that is not met; the walk ended there.
+    pub(crate) refusal_behind: Option<Refusal>,
 }
 
 impl<'tree> Walk<'tree> {
@@ -50,12 +53,16 @@ pub(crate) fn walk_from<'tree>(
     left: &mut u64,
 ) -> Result<Walk<'tree>, Refusal> {
     check_limits(steps)?;
+    if let Some(position) = steps.iter().position(Step::is_wildcard) {
+        return Err(Refusal::WildcardInPath { position });
+    }
     let mut walk = Walk {
         names: Path::with_capacity(base.len() + steps.len()),
         nodes: Vec::with_capacity(base.len() + steps.len() + 1),
         missing_aside: Vec::new(),
         first_missing: None,
         first_denied: None,
+        refusal_behind: None,
     };
     walk.nodes.push(root);
     base.iter().for_each(|name| walk.enter(name, 0));
@@ -76,14 +83,20 @@ pub(crate) fn walk_from<'tree>(
                 walk.nodes.truncate(1);
             }
             Step::Condition(condition) => {
-                match condition.target() {
-                    Target::Child(name) => walk.enter(name, position),
-                    Target::This => {}
-                    Target::Many => return Err(Refusal::WildcardInPath { position }),
+                if let Target::Child(name) = condition.target() {
+                    walk.enter(name, position);
                 }
-                walk.test(condition, position, position + 1 == steps.len(), left)?;
+                let tested = walk.test(condition, position, position + 1 == steps.len(), left);
+                match tested {
+                    // What is missing comes first.
+                    Err(refusal @ Refusal::Mismatching { .. }) if walk.first_missing.is_some() => {
+                        walk.refusal_behind = Some(refusal);
+                        break;
+                    }
+                    tested => tested?,
+                }
             }
-            Step::AnyChild | Step::AnyDescendant => return Err(Refusal::WildcardInPath { position }),
+            Step::AnyChild | Step::AnyDescendant => {} // Refused above.
         }
     }
     // The path of a target may be longer than its steps: they began at a base.
