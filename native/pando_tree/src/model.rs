@@ -7,6 +7,7 @@ pub(crate) mod arbitrary;
 pub(crate) mod command;
 #[path = "model/compare_test.rs"]
 mod compare;
+mod generator;
 #[path = "model/total_test.rs"]
 mod total;
 

@@ -49,7 +49,7 @@ proptest! {
 
     #[test]
     fn the_tree_answers_and_holds_what_the_model_says_and_old_copies_never_change(
-        commands in proptest::collection::vec(arbitrary::test_command(), 0..60),
+        commands in arbitrary::test_commands(),
     ) {
         let (mut state, mut model) = (State::new(), Model::new());
         let mut copies = Vec::new();
