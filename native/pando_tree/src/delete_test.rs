@@ -167,3 +167,35 @@ fn a_large_subtree_is_detached_for_the_reaper_and_a_small_one_is_not() {
     assert_eq!(s.state.clone().take_detached().len(), 0, "a clone has none");
     assert_eq!(s.state.take_detached().len(), 1);
 }
+
+#[test]
+fn a_delete_of_many_removes_each_match_once_and_its_parent_when_it_was_the_last() {
+    let mut s = Store::default();
+    for text in ["p a x", "p b", "q a"] {
+        s.put(text, data(1));
+    }
+    let explicit = || deleted(Some(data(1)), 1, DeleteReason::Explicit);
+    assert_eq!(
+        s.delete_many(steps("* a"), Scope::Many),
+        nodes([
+            ("p a", deleted(None, 1, DeleteReason::Explicit)),
+            ("p a x", explicit()),
+            ("q a", explicit()),
+            ("q", deleted(None, 1, DeleteReason::KeepWhile)),
+        ])
+    );
+    assert_eq!(s.versions("p"), (1, 3));
+    assert_eq!(s.versions(""), (1, 4));
+    assert_eq!(s.delete_many(steps("* a"), Scope::Many), nodes([]));
+}
+
+#[test]
+fn what_does_not_meet_its_condition_is_not_deleted_and_that_is_no_error() {
+    let mut s = Store::default();
+    s.put("a", data(1));
+    let delete =
+        |s: &mut Store, version| s.delete_many(steps_if("a", &[if_payload_version(version)]), Scope::One);
+    assert_eq!(delete(&mut s, 2), nodes([]));
+    assert_eq!(delete(&mut s, 1), nodes([("a", deleted(Some(data(1)), 1, DeleteReason::Explicit))]));
+    assert_eq!(delete(&mut s, 1), nodes([]));
+}

@@ -22,7 +22,7 @@ use crate::preorder::Preorder;
 use crate::props::{DeleteReason, Props, PropsMask};
 use crate::scan::{Pulled, Scan};
 use crate::state::State;
-use crate::steps_left::OutOfSteps;
+use crate::steps_left::{OutOfSteps, take};
 
 /// A command under way.
 pub(crate) struct Edit<'state> {
@@ -380,6 +380,7 @@ enum Asked<'path> {
 fn all_hold(state: &State, watcher: &Path, asked: Asked<'_>, left: &mut u64) -> Result<bool, OutOfSteps> {
     let Some(conditions) = state.keep_while.of(watcher) else { return Ok(true) };
     for watched in conditions.iter() {
+        take(left, 1)?;
         let place = place_of(&watched.path);
         let is_asked = match (asked, &place) {
             (Asked::All, _) => true,
@@ -402,6 +403,7 @@ fn broken(
 ) -> Result<Option<KeepWhileReason>, OutOfSteps> {
     let no_node = || KeepWhileReason::NoNode(watched.path.clone());
     if let Place::Node(path) = place {
+        take(left, path.len() as u64)?;
         return Ok(match state.lookup(path) {
             Some(node) => match watched.condition.test(path.last(), &node.into(), left)? {
                 Verdict::Met => None,
@@ -518,3 +520,7 @@ fn removed_entries(
     });
     std::iter::once(first).chain(below)
 }
+
+#[cfg(test)]
+#[path = "edit_test.rs"]
+mod tests;

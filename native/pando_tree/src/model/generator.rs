@@ -269,7 +269,7 @@ impl Generator {
             .then(|| (0..self.random.weighted(&[1, 5, 2, 1])).map(|_| self.watched()).collect::<Vec<_>>());
         // Most deletes should leave something.
         let (path, scope) = match verb {
-            Verb::Delete if self.random.percent(70) => (self.names(1, 3), Scope::One),
+            Verb::Delete if self.random.percent(70) => (self.names(1, 2), Scope::One),
             _ => self.targets(),
         };
         TestCommand { verb, path, scope, keep_while, wanted: self.wanted() }
