@@ -9,12 +9,13 @@
 //! 5. The root is never removed: it is emptied.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::answer::{Answer, KeepWhileReason, Refusal};
 use crate::command::{Wanted, Watched};
 use crate::condition::Verdict;
-use crate::keep_while::{Place, place_of, resolve};
+use crate::keep_while::{KeepWhile, Place, place_of, resolve};
 use crate::name::{Name, Path};
 use crate::node::Node;
 use crate::payload::Payload;
@@ -34,8 +35,10 @@ pub(crate) struct Edit<'state> {
     /// The targets of a put, with the payload that each had before.
     put: Vec<(Path, Option<Payload>)>,
     entries: BTreeMap<Path, Props>,
-    /// Nodes that were created, or whose list of children has counted its change.
+    /// Nodes whose list of children has counted its change.
     counted: BTreeSet<Path>,
+    /// Nodes that were created below one that had been there, so none of them is below another.
+    created: BTreeSet<Path>,
     round: Round,
     left: u64,
 }
@@ -80,6 +83,7 @@ impl<'state> Edit<'state> {
             put: Vec::new(),
             entries: BTreeMap::new(),
             counted: BTreeSet::new(),
+            created: BTreeSet::new(),
             round: Round::default(),
             left,
         }
@@ -154,21 +158,35 @@ impl<'state> Edit<'state> {
         let Some((top, below)) = below.split_first() else { return };
         let branch = branch(below, node);
         let growth = i64::try_from(branch.subtree_nodes).unwrap_or(i64::MAX);
-        let counts = self.counted.insert(above.to_vec());
+        let counts = self.counts_change(above);
+        if !self.is_created(above) {
+            self.created.insert(names.iter().take(present + 1).cloned().collect());
+        }
         self.state.change(above, growth, |parent| {
             parent.child_list_version = parent.child_list_version.saturating_add(u64::from(counts));
             parent.children.insert(top.clone(), Arc::new(branch));
         });
-        for length in present + 1..=names.len() {
-            let created = names.get(..length).unwrap_or(names).to_vec();
-            if self.before.is_some() {
-                self.note_update(&created, Update { is_new: true, has_lost: false });
-            }
-            self.counted.insert(created);
-        }
         if self.before.is_some() {
+            for length in present + 1..=names.len() {
+                let created = names.get(..length).unwrap_or(names);
+                self.note_update(created, Update { is_new: true, has_lost: false });
+            }
             self.note_update(above, Update::default());
         }
+    }
+
+    /// Whether the node was created by this command.
+    fn is_created(&self, names: &[Name]) -> bool {
+        let up_to: (Bound<&[Name]>, Bound<&[Name]>) = (Bound::Unbounded, Bound::Included(names));
+        // What lies between a path and one below it in their order is below it too.
+        let last = self.created.range::<[Name], _>(up_to).next_back();
+        last.is_some_and(|created| names.starts_with(created))
+    }
+
+    /// Whether a change of the list of children at the path counts: the first does, unless the node is new.
+    fn counts_change(&mut self, names: &[Name]) -> bool {
+        // Looked for before it is copied: many children of one parent may come or go with one command.
+        !self.counted.contains(names) && !self.is_created(names) && self.counted.insert(names.to_vec())
     }
 
     fn set_keep_while(&mut self, names: &Path, conditions: &[Watched]) {
@@ -203,8 +221,7 @@ impl<'state> Edit<'state> {
             return self.empty_root();
         };
         let growth = i64::try_from(subtree_nodes).map_or(i64::MIN, |nodes| -nodes);
-        // Looked for before it is copied: many children of one parent may go with one command.
-        let counts = !self.counted.contains(above) && self.counted.insert(above.to_vec());
+        let counts = self.counts_change(above);
         let subtree = self.state.change(above, growth, |parent| {
             parent.child_list_version = parent.child_list_version.saturating_add(u64::from(counts));
             parent.children.remove(name)
@@ -226,7 +243,7 @@ impl<'state> Edit<'state> {
         }
         let mut rest = Node::new(Payload::None, false, self.state.revision);
         rest.subtree_nodes = root.subtree_nodes;
-        let counts = has_children && self.counted.insert(Path::new());
+        let counts = has_children && self.counts_change(&[]);
         self.state.change(&[], 0, |root| {
             root.payload = Payload::None;
             rest.children = std::mem::take(&mut root.children);
@@ -274,8 +291,9 @@ impl Round {
         let keep_while = &state.keep_while;
         let mut doomed = BTreeSet::new();
         // Each is looked at once, however many changes concern it.
-        let (mut of_removed, mut of_patterns) = (BTreeSet::new(), BTreeSet::new());
+        let mut of_removed = BTreeSet::new();
         for (path, update) in &self.updated {
+            take(left, 1 + path.len() as u64)?;
             let Some(node) = state.lookup(path) else { continue };
             if update.has_lost && node.implicit && node.payload.is_none() && node.children.is_empty() {
                 doomed.insert(path.clone());
@@ -289,25 +307,47 @@ impl Round {
                     doomed.insert(watcher.clone());
                 }
             }
-            of_patterns.extend(keep_while.pattern_watchers_around(path));
         }
         for path in &self.removed {
             of_removed.extend(keep_while.watchers_at_or_below(path));
-            of_patterns.extend(keep_while.pattern_watchers_around(path));
-            of_patterns.extend(keep_while.pattern_watchers_below(path));
         }
         for watcher in of_removed {
             if !doomed.contains(watcher) && !all_hold(state, watcher, Asked::All, left)? {
                 doomed.insert(watcher.clone());
             }
         }
-        let Some(seen) = seen else { return Ok(doomed) };
-        for watcher in of_patterns {
+        let Some(seen) = seen.filter(|_| keep_while.has_patterns()) else { return Ok(doomed) };
+        for watcher in self.pattern_watchers(keep_while, left)? {
             if !doomed.contains(watcher) && self.breaks_pattern_of(watcher, state, seen, left)? {
                 doomed.insert(watcher.clone());
             }
         }
         Ok(doomed)
+    }
+
+    /// The nodes that watch a pattern which may concern what changed: its plain beginning leads there, or above, or
+    /// below what was removed.
+    fn pattern_watchers<'a>(
+        &self,
+        keep_while: &'a KeepWhile,
+        left: &mut u64,
+    ) -> Result<BTreeSet<&'a Path>, OutOfSteps> {
+        let mut watchers: BTreeSet<&Path> = keep_while.pattern_watchers_of(&Path::new()).collect();
+        let mut last: &[Name] = &[];
+        for path in self.updated.keys().chain(&self.removed) {
+            // What it has in common with the last one was looked at.
+            let common = path.iter().zip(last).take_while(|(name, other)| name == other).count();
+            for length in common + 1..=path.len() {
+                take(left, length as u64)?;
+                let above = path.iter().take(length).cloned().collect();
+                watchers.extend(keep_while.pattern_watchers_of(&above));
+            }
+            last = path;
+        }
+        for path in &self.removed {
+            watchers.extend(keep_while.pattern_watchers_below(path));
+        }
+        Ok(watchers)
     }
 
     /// Whether a pattern that this node watches does not hold, and the changes concern it: a node that matches changed,
@@ -443,6 +483,7 @@ pub(crate) fn check_keep_while(
     left: &mut u64,
 ) -> Result<(), Refusal> {
     let is_new = state.lookup(names).is_none();
+    take(left, (conditions.len() as u64).pow(2))?; // For `resolved` compares each with each.
     for watched in resolved(conditions, names) {
         Scan::new(state, watched.path.clone(), false, None)?;
         let place = place_of(&watched.path);

@@ -138,16 +138,12 @@ impl KeepWhile {
         !self.patterns.is_empty()
     }
 
-    /// The nodes that watch a pattern whose plain beginning leads to this node or to one above it.
-    pub(crate) fn pattern_watchers_around(&self, path: &Path) -> impl Iterator<Item = &Path> {
-        (0..=path.len()).filter(|_| self.has_patterns()).flat_map(move |length| {
-            let beginning: Path = path.iter().take(length).cloned().collect();
-            let found: Vec<&Path> = entries_from(&self.patterns, &beginning)
-                .take_while(|(watched, _)| *watched == beginning)
-                .map(|(_, watcher)| watcher)
-                .collect();
-            found
-        })
+    /// The nodes that watch a pattern whose plain beginning leads to this node.
+    pub(crate) fn pattern_watchers_of(&self, path: &Path) -> impl Iterator<Item = &Path> + use<'_> {
+        let path = path.clone();
+        entries_from(&self.patterns, &path)
+            .take_while(move |(watched, _)| *watched == path)
+            .map(|(_, watcher)| watcher)
     }
 
     /// The nodes that watch a pattern whose plain beginning leads to this node or to one below it.
@@ -161,7 +157,7 @@ impl KeepWhile {
 fn entries_from<'a>(
     index: &'a SortedMap<(Path, Path), ()>,
     path: &Path,
-) -> impl Iterator<Item = &'a (Path, Path)> {
+) -> impl Iterator<Item = &'a (Path, Path)> + use<'a> {
     let start = (path.clone(), Path::new());
     index.iter_from(Bound::Included(&start)).map(|(key, ())| key)
 }

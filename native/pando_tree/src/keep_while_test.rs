@@ -231,8 +231,9 @@ fn a_removed_subtree_takes_along_what_depended_on_anything_below_it() {
     put_while(&mut s, "b", &[("x y z", if_node_exists(true))]);
     put_while(&mut s, "c", &[("x y none", if_node_exists(false))]);
     put_while(&mut s, "d e", &[("x * z", if_node_exists(true))]);
+    put_while(&mut s, "f", &[("x y *", if_node_exists(true))]);
     s.delete("x");
-    assert!(!s.exists("a") && !s.exists("b") && s.exists("c") && !s.exists("d"));
+    assert!(!s.exists("a") && !s.exists("b") && s.exists("c") && !s.exists("d") && !s.exists("f"));
 }
 
 #[test]
@@ -357,6 +358,15 @@ fn a_new_node_may_wait_for_the_first_match_of_a_pattern_below_it() {
     assert!(s.exists("grp"));
     s.delete("grp m x");
     assert!(!s.exists("grp"));
+}
+
+#[test]
+fn a_match_that_comes_and_goes_with_one_command_was_one() {
+    let mut s = Store::default();
+    put_while(&mut s, "grp", &[(". *", if_node_exists(true))]);
+    let version_1 = etf::record("if_child_list_version", &[etf::integer(1)]);
+    s.put_while("grp m", data(1), &[("^", version_1)]);
+    assert_eq!(s.state.node_count(), 1);
 }
 
 /// The fault: what the command created before it gave the first conditions of the tree was not looked at.

@@ -65,6 +65,7 @@ pub(crate) fn walk_from<'tree>(
         refusal_behind: None,
     };
     walk.nodes.push(root);
+    take(left, base.len() as u64)?;
     base.iter().for_each(|name| walk.enter(name, 0));
     for (position, step) in steps.iter().enumerate() {
         take(left, 1)?;

@@ -222,7 +222,7 @@ impl Generator {
             1 => [this(), self.names(0, 2)].concat(),
             2 => [this(), up(1 + self.random.below(2)), self.names(0, 2)].concat(),
             3 => [this(), self.short_pattern()].concat(),
-            4 => [self.names(0, 1), self.short_pattern()].concat(),
+            4 => [self.names(0, 2), self.short_pattern()].concat(),
             5 => [this(), up(1), self.short_pattern()].concat(),
             6 => Vec::new(),
             _ => self.pattern(),
