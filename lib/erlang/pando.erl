@@ -13,33 +13,104 @@
 %% the newest state, and wait for nobody. Functions without a store use the default store (`pando_cluster').
 %%
 %% `{error, Reason}': see `pando_errors'. Wrong arguments raise: `{pando_ex, Name, Props}' for paths and patterns,
-%% `function_clause' for types. The functions with `!' answer the bare value and raise `Reason'. `pando_adv' has the same
-%% writes with full answers.
+%% `function_clause' for types and for unknown options. The functions with `!' answer the bare value and raise `Reason'.
+%% `pando_adv' has the same calls with full answers.
+%%
+%% A path may have conditions in it (`pando_condition'), and is a pattern then. Functions about one node demand that
+%% each component names one, as `#if_all{conditions = [oak, #if_has_data{}]}' does, and otherwise raise
+%% `possibly_matching_many_nodes_denied'. Those about many, as `get_many' and `put_many', take what matches.
+%%
+%% == Options ==
+%%
+%% One map. All calls take
+%%
+%% <ul>
+%% <li>`timeout': milliseconds for the whole call, or `infinity'; without it, environment `default_timeout' of the
+%%     application, else `infinity'. 0 is `{error, timeout}' at once. After a time-out a write may still be
+%%     applied;</li>
+%% <li>`props_to_return': what `pando_adv', and functions that are called with properties, see of a node: a list of
+%%     `payload', `payload_version', `delete_reason' (these three by default), `child_list_version',
+%%     `child_list_length', `child_names', `has_payload', `raw_payload';</li>
+%% <li>`expect_specific_node': `true' makes a call about many nodes one about one, but not `count' and `fold', nor
+%%     `foreach', `map' and `filter', which are folds;</li>
+%% <li>`include_root_props': `true' adds the root to what a pattern matches that begins with a condition;</li>
+%% <li>`return_indirect_deletes': `false' leaves out of answers what went because it was kept while something else.</li>
+%% </ul>
+%%
+%% Reads take
+%%
+%% <ul>
+%% <li>`favor': `consistency' waits until all is applied here that was accepted before; `low_latency', the default,
+%%     waits for nothing;</li>
+%% <li>`condition': `{applied, {Index, Term}}' waits until this position of the log is applied here;</li>
+%% <li>`limit', `from': only so many nodes, only nodes after that path in the order of the walk (`get_many',
+%%     `get_many_or', `pando_adv:get_many', `count', `fold', `foreach', `map', `filter').</li>
+%% </ul>
+%%
+%% Writes take
+%%
+%% <ul>
+%% <li>`keep_while': `#{WatchedPath => Condition}': the nodes that are written go when one of these is not met any more;
+%%     paths beginning with `.' or `..' are seen from the node. The map replaces what the node had; without the option
+%%     that stays. `delete' and `delete_many' ignore it;</li>
+%% <li>`async': see `handle_async_ret/1';</li>
+%% <li>`reply_from': `leader', `local' or `{member, {Store, Node}}', all the same with one member;</li>
+%% <li>`protect_against_dups': a boolean; commands are never applied twice anyway.</li>
+%% </ul>
 -module(pando).
 -compile({no_auto_import, [get/1, put/2]}).
 
--export([start/0, start/1, start/2, start/3, stop/0, stop/1, get_store_ids/0]).
+-export([start/0, start/1, start/2, start/3, stop/0, stop/1, reset/0, reset/1, reset/2, get_store_ids/0]).
 -export([is_empty/0, is_empty/1, is_empty/2]).
--export([get/1, get/2, get/3, get_or/2, get_or/3, get_or/4, get_many/1, get_many/2, get_many/3]).
--export([exists/1, exists/2, exists/3, has_data/1, has_data/2, has_data/3]).
--export([count/1, count/2, count/3, fold/3, fold/4, fold/5]).
--export([put/2, put/3, put/4, create/2, create/3, create/4, update/2, update/3, update/4]).
--export([delete/1, delete/2, delete/3, clear_payload/1, clear_payload/2, clear_payload/3]).
+-export([get/1, get/2, get/3, get_or/2, get_or/3, get_or/4]).
+-export([get_many/1, get_many/2, get_many/3, get_many_or/2, get_many_or/3, get_many_or/4]).
+-export([exists/1, exists/2, exists/3, has_data/1, has_data/2, has_data/3, is_sproc/1, is_sproc/2, is_sproc/3]).
+-export([count/1, count/2, count/3, fold/3, fold/4, fold/5, foreach/2, foreach/3, foreach/4]).
+-export([map/2, map/3, map/4, filter/2, filter/3, filter/4]).
+-export([put/2, put/3, put/4, put_many/2, put_many/3, put_many/4]).
+-export([create/2, create/3, create/4, update/2, update/3, update/4]).
+-export([compare_and_swap/3, compare_and_swap/4, compare_and_swap/5]).
+-export([delete/1, delete/2, delete/3, delete_many/1, delete_many/2, delete_many/3]).
+-export([clear_payload/1, clear_payload/2, clear_payload/3]).
+-export([clear_many_payloads/1, clear_many_payloads/2, clear_many_payloads/3]).
+-export([handle_async_ret/1, handle_async_ret/2, fence/0, fence/1, fence/2, info/0, info/1, info/2]).
 -export(['get!'/1, 'get!'/2, 'get!'/3, 'get_or!'/2, 'get_or!'/3, 'get_or!'/4]).
--export(['get_many!'/1, 'get_many!'/2, 'get_many!'/3, 'exists!'/1, 'exists!'/2, 'exists!'/3]).
--export(['has_data!'/1, 'has_data!'/2, 'has_data!'/3, 'count!'/1, 'count!'/2, 'count!'/3]).
--export(['put!'/2, 'put!'/3, 'put!'/4, 'create!'/2, 'create!'/3, 'create!'/4]).
--export(['update!'/2, 'update!'/3, 'update!'/4, 'delete!'/1, 'delete!'/2, 'delete!'/3]).
+-export(['get_many!'/1, 'get_many!'/2, 'get_many!'/3, 'get_many_or!'/2, 'get_many_or!'/3, 'get_many_or!'/4]).
+-export(['exists!'/1, 'exists!'/2, 'exists!'/3, 'has_data!'/1, 'has_data!'/2, 'has_data!'/3]).
+-export(['is_sproc!'/1, 'is_sproc!'/2, 'is_sproc!'/3, 'count!'/1, 'count!'/2, 'count!'/3]).
+-export(['put!'/2, 'put!'/3, 'put!'/4, 'put_many!'/2, 'put_many!'/3, 'put_many!'/4]).
+-export(['create!'/2, 'create!'/3, 'create!'/4, 'update!'/2, 'update!'/3, 'update!'/4]).
+-export(['compare_and_swap!'/3, 'compare_and_swap!'/4, 'compare_and_swap!'/5]).
+-export(['delete!'/1, 'delete!'/2, 'delete!'/3, 'delete_many!'/1, 'delete_many!'/2, 'delete_many!'/3]).
 -export(['clear_payload!'/1, 'clear_payload!'/2, 'clear_payload!'/3]).
+-export(['clear_many_payloads!'/1, 'clear_many_payloads!'/2, 'clear_many_payloads!'/3]).
 
--export_type([result/1, written/0]).
+-export_type([result/1, written/0, correlation/0, async_ret/0, async_result/0]).
+
+-include("pando.hrl").
 
 -type store() :: pando_cluster:store_id().
 -type path() :: pando_path:path().
 -type options() :: map().
 -type result(Value) :: {ok, Value} | {error, pando_errors:reason()}.
 -type written() :: ok | {error, pando_errors:reason()}.
+-type values() :: #{pando_path:native_path() => term()}.
 -type fold_fun(Acc) :: fun((pando_path:native_path(), pando_adv:node_props(), Acc) -> Acc).
+-type foreach_fun() :: fun((pando_path:native_path(), pando_adv:node_props()) -> term()).
+-type map_fun(Value) :: fun((pando_path:native_path(), pando_adv:node_props()) -> Value).
+-type filter_fun() :: fun((pando_path:native_path(), pando_adv:node_props()) -> boolean()).
+
+-type correlation() :: integer() | reference().
+%% What the caller of an asynchronous write calls it.
+
+-type async_ret() ::
+    {ra_event, From :: {store(), node()}, {applied, [{correlation(), Reply :: term()}]}}
+    | {ra_event, From :: {store(), node()}, {rejected, {not_leader, undefined | {store(), node()}, correlation()}}}.
+%% The message about an asynchronous write: for `handle_async_ret/1'.
+
+-type async_result() ::
+    result(pando_adv:node_props_map()) | {error, {not_leader, undefined | {store(), node()}}} | term().
+%% What became of an asynchronous write.
 
 -define(DEFAULT_STORE, pando_cluster:get_default_store_id()).
 
@@ -69,6 +140,18 @@ stop() -> pando_cluster:stop().
 %% @doc Stops a store; its data stays. See `pando_cluster:stop/1'.
 -spec stop(store()) -> ok | {error, term()}.
 stop(Store) -> pando_cluster:stop(Store).
+
+%% @doc Stops the default store and deletes its data. See `pando_cluster:reset/2'.
+-spec reset() -> ok | {error, term()}.
+reset() -> pando_cluster:reset().
+
+%% @doc Stops a store and deletes its data: `reset(Store)' or `reset(Timeout)'. See `pando_cluster:reset/2'.
+-spec reset(store() | timeout()) -> ok | {error, term()}.
+reset(StoreOrTimeout) -> pando_cluster:reset(StoreOrTimeout).
+
+%% @doc Stops a store and deletes its data. See `pando_cluster:reset/2'.
+-spec reset(store(), timeout()) -> ok | {error, term()}.
+reset(Store, Timeout) -> pando_cluster:reset(Store, Timeout).
 
 %% @doc The stores that run on this node.
 -spec get_store_ids() -> [store()].
@@ -110,16 +193,19 @@ get(Path, Options) when is_map(Options) -> get(?DEFAULT_STORE, Path, Options).
 %% {ok,150}
 %% > pando:get(stock, "/:wood/elm").
 %% {error,{pando,node_not_found,#{node_is_target => true,node_name => <<"elm">>,node_path => [wood,<<"elm">>]}}}
+%% > pando:get(stock, [wood, #if_all{conditions = [<<"oak">>, #if_payload_version{version = 7}]}]).
+%% {error,{pando,mismatching_node,#{node_name => <<"oak">>,node_path => [wood,<<"oak">>],node_is_target => true,
+%%                                  node_props => #{data => 150,payload_version => 1},
+%%                                  condition => {if_payload_version,7}}}}
 %% '''
 -spec get(store(), path(), options()) -> result(term()).
 get(Store, Path, Options) when map_size(Options) =:= 0 ->
-    get_within(pando_options:default_timeout(), Store, Path);
+    case pando_options:default_timeout() of
+        0 -> {error, timeout};
+        _ -> pando_read:data(Store, Path)
+    end;
 get(Store, Path, Options) ->
-    #{timeout := Timeout} = pando_options:query(Options),
-    get_within(Timeout, Store, Path).
-
-get_within(0, _Store, _Path) -> {error, timeout};
-get_within(_Timeout, Store, Path) -> pando_read:data(Store, Path).
+    pando_read:data(Store, Path, pando_options:query(Options)).
 
 %% @doc Reads the value of a node of the default store, or takes a default.
 -spec get_or(path(), term()) -> result(term()).
@@ -130,42 +216,70 @@ get_or(Path, Default) -> get_or(?DEFAULT_STORE, Path, Default, #{}).
 get_or(Store, Path, Default) when is_atom(Store) -> get_or(Store, Path, Default, #{});
 get_or(Path, Default, Options) when is_map(Options) -> get_or(?DEFAULT_STORE, Path, Default, Options).
 
-%% @doc Reads the value of a node; `{ok, Default}' if it has none, or if there is no such node.
+%% @doc Reads the value of a node; `{ok, Default}' if it has none, if there is no such node, or if it does not meet a
+%% condition in the path.
+%%
+%% ```
+%% > pando:get_or(stock, "/:wood/elm", 0).
+%% {ok,0}
+%% '''
 -spec get_or(store(), path(), term(), options()) -> result(term()).
 get_or(Store, Path, Default, Options) ->
     Query = (pando_options:query(Options))#{props := pando_props:payload_bits()},
     case pando_read:node(Store, Path, Query) of
-        {ok, _, #{data := Data}} -> {ok, Data};
-        {ok, _, #{sproc := Procedure}} -> {ok, Procedure};
-        {ok, _, #{}} -> {ok, Default};
+        {ok, _, Props} -> {ok, pando_read:value(Props, Default)};
         {error, {pando, node_not_found, _}} -> {ok, Default};
+        {error, {pando, mismatching_node, _}} -> {ok, Default};
         {error, _} = Error -> Error
     end.
 
 %% @doc Reads all values of the default store that a pattern matches.
--spec get_many(path()) -> result(#{pando_path:native_path() => term()}).
+-spec get_many(path()) -> result(values()).
 get_many(Pattern) -> get_many(?DEFAULT_STORE, Pattern, #{}).
 
 %% @doc Reads all values that a pattern matches: `get_many(Store, Pattern)' or `get_many(Pattern, Options)'.
--spec get_many(store() | path(), path() | options()) -> result(#{pando_path:native_path() => term()}).
+-spec get_many(store() | path(), path() | options()) -> result(values()).
 get_many(Store, Pattern) when is_atom(Store) -> get_many(Store, Pattern, #{});
 get_many(Pattern, Options) when is_map(Options) -> get_many(?DEFAULT_STORE, Pattern, Options).
 
 %% @doc Reads the values of all nodes that a pattern matches, all as of one moment; `undefined' for those without a value.
 %%
+%% With `limit => N' the first `N' in the order of the walk: a node before those below it, siblings in term order, so
+%% in the order of their paths as terms. The next page begins `from' the greatest path of this one, whatever has changed
+%% since; a page that is not full is the last.
+%%
 %% ```
 %% > pando:get_many(stock, "/:wood/*").
+%% {ok,#{[wood,<<"ash">>] => 7,[wood,<<"oak">>] => 150}}
+%% > {ok, Page} = pando:get_many(stock, "/:wood/*", #{limit => 1}).
+%% {ok,#{[wood,<<"ash">>] => 7}}
+%% > pando:get_many(stock, "/:wood/*", #{limit => 1, from => lists:max(maps:keys(Page))}).
 %% {ok,#{[wood,<<"oak">>] => 150}}
 %% '''
--spec get_many(store(), path(), options()) -> result(#{pando_path:native_path() => term()}).
+-spec get_many(store(), path(), options()) -> result(values()).
 get_many(Store, Pattern, Options) ->
-    Query = (pando_options:query(Options))#{props := pando_props:payload_bits()},
-    Add = fun
-        (Path, #{data := Data}, Found) -> Found#{Path => Data};
-        (Path, #{sproc := Procedure}, Found) -> Found#{Path => Procedure};
-        (Path, #{}, Found) -> Found#{Path => undefined}
-    end,
-    pando_read:fold(Store, Pattern, Add, #{}, Query).
+    pando_read:values(Store, Pattern, undefined, pando_options:many(Options)).
+
+%% @doc Reads all values of the default store that a pattern matches, with a default for nodes without one.
+-spec get_many_or(path(), term()) -> result(values()).
+get_many_or(Pattern, Default) -> get_many_or(?DEFAULT_STORE, Pattern, Default, #{}).
+
+%% @doc Reads all values that a pattern matches, with a default for nodes without one:
+%% `get_many_or(Store, Pattern, Default)' or `get_many_or(Pattern, Default, Options)'.
+-spec get_many_or(store() | path(), path() | term(), term() | options()) -> result(values()).
+get_many_or(Store, Pattern, Default) when is_atom(Store) -> get_many_or(Store, Pattern, Default, #{});
+get_many_or(Pattern, Default, Options) when is_map(Options) ->
+    get_many_or(?DEFAULT_STORE, Pattern, Default, Options).
+
+%% @doc Reads the values of all nodes that a pattern matches, as `get_many/3'; `Default' for those without a value.
+%%
+%% ```
+%% > pando:get_many_or(stock, "*", none).
+%% {ok,#{[wood] => none}}
+%% '''
+-spec get_many_or(store(), path(), term(), options()) -> result(values()).
+get_many_or(Store, Pattern, Default, Options) ->
+    pando_read:values(Store, Pattern, Default, pando_options:many(Options)).
 
 %% @doc Whether there is a node of the default store.
 -spec exists(path()) -> boolean() | {error, pando_errors:reason()}.
@@ -176,19 +290,15 @@ exists(Path) -> exists(?DEFAULT_STORE, Path, #{}).
 exists(Store, Path) when is_atom(Store) -> exists(Store, Path, #{});
 exists(Path, Options) when is_map(Options) -> exists(?DEFAULT_STORE, Path, Options).
 
-%% @doc Whether there is a node.
+%% @doc Whether there is a node, and it meets the conditions in the path, if any.
+%%
+%% ```
+%% > pando:exists(stock, "/:wood/oak").
+%% true
+%% '''
 -spec exists(store(), path(), options()) -> boolean() | {error, pando_errors:reason()}.
-exists(Store, Path, Options) when is_atom(Store) ->
-    Query = pando_options:query(Options),
-    Native = pando_path:from_string(Path),
-    case pando_nif:exists(Store, Native) of
-        Answer when is_boolean(Answer), map_get(timeout, Query) =/= 0 -> Answer;
-        _ -> exists_slow(pando_read:node(Store, Native, Query#{props := pando_props:no_bits()}))
-    end.
-
-exists_slow({ok, _, _}) -> true;
-exists_slow({error, {pando, node_not_found, _}}) -> false;
-exists_slow({error, _} = Error) -> Error.
+exists(Store, Path, Options) ->
+    pando_read:exists(Store, Path, pando_options:query(Options)).
 
 %% @doc Whether a node of the default store has data.
 -spec has_data(path()) -> boolean() | {error, pando_errors:reason()}.
@@ -199,19 +309,38 @@ has_data(Path) -> has_data(?DEFAULT_STORE, Path, #{}).
 has_data(Store, Path) when is_atom(Store) -> has_data(Store, Path, #{});
 has_data(Path, Options) when is_map(Options) -> has_data(?DEFAULT_STORE, Path, Options).
 
-%% @doc Whether a node has data. A missing node has none; a stored procedure is no data.
+%% @doc Whether a node has data. A missing node has none, nor has one that does not meet a condition in the path; a
+%% stored procedure is no data.
+%%
+%% ```
+%% > pando:has_data(stock, "/:wood/oak").
+%% true
+%% '''
 -spec has_data(store(), path(), options()) -> boolean() | {error, pando_errors:reason()}.
-has_data(Store, Path, Options) when is_atom(Store) ->
-    Query = pando_options:query(Options),
-    Native = pando_path:from_string(Path),
-    case pando_nif:has_data(Store, Native) of
-        Answer when is_boolean(Answer), map_get(timeout, Query) =/= 0 -> Answer;
-        _ -> has_data_slow(pando_read:node(Store, Native, Query#{props := pando_props:bits([has_payload])}))
-    end.
+has_data(Store, Path, Options) ->
+    pando_read:has_data(Store, Path, pando_options:query(Options)).
 
-has_data_slow({ok, _, Props}) -> maps:get(has_data, Props, false);
-has_data_slow({error, {pando, node_not_found, _}}) -> false;
-has_data_slow({error, _} = Error) -> Error.
+%% @doc Whether a node of the default store holds a stored procedure.
+-spec is_sproc(path()) -> boolean() | {error, pando_errors:reason()}.
+is_sproc(Path) -> is_sproc(?DEFAULT_STORE, Path, #{}).
+
+%% @doc Whether a node holds a stored procedure: `is_sproc(Store, Path)' or `is_sproc(Path, Options)'.
+-spec is_sproc(store() | path(), path() | options()) -> boolean() | {error, pando_errors:reason()}.
+is_sproc(Store, Path) when is_atom(Store) -> is_sproc(Store, Path, #{});
+is_sproc(Path, Options) when is_map(Options) -> is_sproc(?DEFAULT_STORE, Path, Options).
+
+%% @doc Whether a node holds a stored procedure. A missing node holds none, nor does one that does not meet a condition
+%% in the path.
+%%
+%% ```
+%% > pando:put(stock, "/:sum", fun lists:sum/1).
+%% ok
+%% > pando:is_sproc(stock, "/:sum").
+%% true
+%% '''
+-spec is_sproc(store(), path(), options()) -> boolean() | {error, pando_errors:reason()}.
+is_sproc(Store, Path, Options) ->
+    pando_read:is_sproc(Store, Path, pando_options:query(Options)).
 
 %% @doc How many nodes of the default store a pattern matches.
 -spec count(path()) -> result(non_neg_integer()).
@@ -222,10 +351,16 @@ count(Pattern) -> count(?DEFAULT_STORE, Pattern, #{}).
 count(Store, Pattern) when is_atom(Store) -> count(Store, Pattern, #{});
 count(Pattern, Options) when is_map(Options) -> count(?DEFAULT_STORE, Pattern, Options).
 
-%% @doc How many nodes a pattern matches. `"/**"' does not count the root.
+%% @doc How many nodes a pattern matches. `"/**"' does not count the root. The children of one node are counted at once,
+%% however many they are.
+%%
+%% ```
+%% > pando:count(stock, "/:wood/*").
+%% {ok,2}
+%% '''
 -spec count(store(), path(), options()) -> result(non_neg_integer()).
 count(Store, Pattern, Options) ->
-    pando_read:count(Store, Pattern, pando_options:query(Options)).
+    pando_read:count(Store, Pattern, pando_options:many(Options)).
 
 %% @doc Folds over the nodes of the default store that a pattern matches.
 -spec fold(path(), fold_fun(Acc), Acc) -> result(Acc).
@@ -246,16 +381,99 @@ fold(Pattern, Fun, Acc, Options) when is_map(Options) -> fold(?DEFAULT_STORE, Pa
 %% '''
 -spec fold(store(), path(), fold_fun(Acc), Acc, options()) -> result(Acc).
 fold(Store, Pattern, Fun, Acc, Options) when is_function(Fun, 3) ->
-    %% Whatever `expect_specific_node' says: a fold is over many (specification 7.2).
-    pando_read:fold(Store, Pattern, Fun, Acc, (pando_options:query(Options))#{expect_specific_node := false}).
+    pando_read:fold(Store, Pattern, Fun, Acc, over_many(Options)).
+
+%% Whatever `expect_specific_node' says: a fold, and what is one, is over many (specification 7.2).
+over_many(Options) ->
+    (pando_options:many(Options))#{expect_specific_node := false}.
+
+%% @doc Calls a function for every node of the default store that a pattern matches.
+-spec foreach(path(), foreach_fun()) -> written().
+foreach(Pattern, Fun) -> foreach(?DEFAULT_STORE, Pattern, Fun, #{}).
+
+%% @doc Calls a function for every node that a pattern matches: `foreach(Store, Pattern, Fun)' or
+%% `foreach(Pattern, Fun, Options)'.
+-spec foreach(store() | path(), path() | foreach_fun(), foreach_fun() | options()) -> written().
+foreach(Store, Pattern, Fun) when is_atom(Store) -> foreach(Store, Pattern, Fun, #{});
+foreach(Pattern, Fun, Options) when is_map(Options) -> foreach(?DEFAULT_STORE, Pattern, Fun, Options).
+
+%% @doc Calls `Fun(Path, Props)' for every node that a pattern matches, as `fold/5' does, and drops what it returns.
+%%
+%% ```
+%% > pando:foreach(stock, "/:wood/*", fun(Path, #{data := N}) -> io:format("~p: ~b~n", [Path, N]) end).
+%% [wood,<<"ash">>]: 7
+%% [wood,<<"oak">>]: 150
+%% ok
+%% '''
+-spec foreach(store(), path(), foreach_fun(), options()) -> written().
+foreach(Store, Pattern, Fun, Options) when is_function(Fun, 2) ->
+    Call = fun(Path, Props, ok) ->
+        _ = Fun(Path, Props),
+        ok
+    end,
+    written(pando_read:fold(Store, Pattern, Call, ok, over_many(Options))).
+
+%% @doc What a function makes of every node of the default store that a pattern matches.
+-spec map(path(), map_fun(Value)) -> result(#{pando_path:native_path() => Value}).
+map(Pattern, Fun) -> map(?DEFAULT_STORE, Pattern, Fun, #{}).
+
+%% @doc What a function makes of every node that a pattern matches: `map(Store, Pattern, Fun)' or
+%% `map(Pattern, Fun, Options)'.
+-spec map(store() | path(), path() | map_fun(Value), map_fun(Value) | options()) ->
+    result(#{pando_path:native_path() => Value}).
+map(Store, Pattern, Fun) when is_atom(Store) -> map(Store, Pattern, Fun, #{});
+map(Pattern, Fun, Options) when is_map(Options) -> map(?DEFAULT_STORE, Pattern, Fun, Options).
+
+%% @doc Calls `Fun(Path, Props)' for every node that a pattern matches, as `fold/5' does, and answers what it returns,
+%% by path.
+%%
+%% ```
+%% > pando:map(stock, "/:wood/*", fun(_, #{data := N}) -> N * 2 end).
+%% {ok,#{[wood,<<"ash">>] => 14,[wood,<<"oak">>] => 300}}
+%% '''
+-spec map(store(), path(), map_fun(Value), options()) -> result(#{pando_path:native_path() => Value}).
+map(Store, Pattern, Fun, Options) when is_function(Fun, 2) ->
+    Add = fun(Path, Props, Found) -> [{Path, Fun(Path, Props)} | Found] end,
+    as_map(pando_read:fold(Store, Pattern, Add, [], over_many(Options))).
+
+%% @doc The values of those nodes of the default store that a pattern matches and a function chooses.
+-spec filter(path(), filter_fun()) -> result(values()).
+filter(Pattern, Fun) -> filter(?DEFAULT_STORE, Pattern, Fun, #{}).
+
+%% @doc The values of those nodes that a pattern matches and a function chooses: `filter(Store, Pattern, Fun)' or
+%% `filter(Pattern, Fun, Options)'.
+-spec filter(store() | path(), path() | filter_fun(), filter_fun() | options()) -> result(values()).
+filter(Store, Pattern, Fun) when is_atom(Store) -> filter(Store, Pattern, Fun, #{});
+filter(Pattern, Fun, Options) when is_map(Options) -> filter(?DEFAULT_STORE, Pattern, Fun, Options).
+
+%% @doc The values, as of `get_many/3', of those nodes that a pattern matches and for which `Fun(Path, Props)' is
+%% `true'. What is no boolean raises `case_clause'.
+%%
+%% ```
+%% > pando:filter(stock, "/:wood/*", fun(_, #{data := N}) -> N > 100 end).
+%% {ok,#{[wood,<<"oak">>] => 150}}
+%% '''
+-spec filter(store(), path(), filter_fun(), options()) -> result(values()).
+filter(Store, Pattern, Fun, Options) when is_function(Fun, 2) ->
+    #{props := Props} = Query = over_many(Options),
+    Add = fun(Path, NodeProps, Found) ->
+        case Fun(Path, pando_props:without_extra_payload(NodeProps, Props)) of
+            true -> [{Path, pando_read:value(NodeProps, undefined)} | Found];
+            false -> Found
+        end
+    end,
+    as_map(pando_read:fold(Store, Pattern, Add, [], Query#{props := pando_props:with_payload(Props)})).
+
+as_map({ok, Pairs}) -> {ok, maps:from_list(Pairs)};
+as_map({error, _} = Error) -> Error.
 
 %%% Writes
 
-%% @doc Creates a node, or replaces the value of one of the default store.
+%% @doc Creates a node, or replaces its value, in the default store.
 -spec put(path(), term()) -> written().
 put(Path, Data) -> put(?DEFAULT_STORE, Path, Data, #{}).
 
-%% @doc Creates a node, or replaces the value of one.
+%% @doc Creates a node, or replaces its value.
 -spec put(store(), path(), term()) -> written().
 put(Store, Path, Data) -> put(Store, Path, Data, #{}).
 
@@ -264,12 +482,41 @@ put(Store, Path, Data) -> put(Store, Path, Data, #{}).
 %% ```
 %% > pando:put(stock, "/:wood/oak", 150).
 %% ok
+%% > pando:put(stock, [wood, #if_all{conditions = [<<"oak">>, #if_payload_version{version = 1}]}], 149).
+%% ok
+%% > pando:put(stock, "/:locks/7", held, #{keep_while => #{"/:sessions/7" => #if_node_exists{}}}).
+%% {error,{pando,keep_while_conditions_not_met,#{node_name => <<"7">>,node_path => [locks,<<"7">>],
+%%                 keep_while_reason => {pattern_matches_no_nodes,[sessions,<<"7">>]}}}}
 %% '''
+%%
+%% A function as value is kept as a stored procedure. Errors: `mismatching_node', `node_not_found' when a condition in
+%% the path is not met; `keep_while_conditions_not_met'. On an error nothing has changed.
 -spec put(store(), path(), term(), options()) -> written().
 put(Store, Path, Data, Options) ->
-    written(pando_write:put(Store, Path, Data, anything, pando_write:without_answer(Options))).
+    written(pando_write:put(one, Store, Path, [], Data, pando_options:brief(Options))).
 
-%% @doc Creates a node that must not exist yet of the default store.
+%% @doc Replaces the values of all nodes that a pattern matches, in the default store.
+-spec put_many(path(), term()) -> written().
+put_many(Path, Data) -> put_many(?DEFAULT_STORE, Path, Data, #{}).
+
+%% @doc Replaces the values of all nodes that a pattern matches.
+-spec put_many(store(), path(), term()) -> written().
+put_many(Store, Path, Data) -> put_many(Store, Path, Data, #{}).
+
+%% @doc Replaces the values of all nodes that a pattern matches, all or none. No match is no error.
+%%
+%% A node is created only where the rest of the pattern after a match is plain names, or where there are no conditions
+%% at all: as `put/4' does, under each match.
+%%
+%% ```
+%% > pando:put_many(stock, "/:wood/*", 0).
+%% ok
+%% '''
+-spec put_many(store(), path(), term(), options()) -> written().
+put_many(Store, Path, Data, Options) ->
+    written(pando_write:put(many, Store, Path, [], Data, pando_options:brief(Options))).
+
+%% @doc Creates a node that must not exist yet, in the default store.
 -spec create(path(), term()) -> written().
 create(Path, Data) -> create(?DEFAULT_STORE, Path, Data, #{}).
 
@@ -278,11 +525,18 @@ create(Path, Data) -> create(?DEFAULT_STORE, Path, Data, #{}).
 create(Store, Path, Data) -> create(Store, Path, Data, #{}).
 
 %% @doc Creates a node that must not exist yet; otherwise `{error, {pando, mismatching_node, _}}'.
+%%
+%% ```
+%% > pando:create(stock, "/:wood/oak", 1).
+%% {error,{pando,mismatching_node,#{node_name => <<"oak">>,node_path => [wood,<<"oak">>],node_is_target => true,
+%%                                  node_props => #{data => 150,payload_version => 1},
+%%                                  condition => {if_node_exists,false}}}}
+%% '''
 -spec create(store(), path(), term(), options()) -> written().
 create(Store, Path, Data, Options) ->
-    written(pando_write:put(Store, Path, Data, absent, pando_write:without_answer(Options))).
+    written(pando_write:put(one, Store, Path, [#if_node_exists{exists = false}], Data, pando_options:brief(Options))).
 
-%% @doc Replaces the value of a node that must exist of the default store.
+%% @doc Replaces the value of a node that must exist, in the default store.
 -spec update(path(), term()) -> written().
 update(Path, Data) -> update(?DEFAULT_STORE, Path, Data, #{}).
 
@@ -290,12 +544,46 @@ update(Path, Data) -> update(?DEFAULT_STORE, Path, Data, #{}).
 -spec update(store(), path(), term()) -> written().
 update(Store, Path, Data) -> update(Store, Path, Data, #{}).
 
-%% @doc Replaces the value of a node that must exist; otherwise `{error, {pando, node_not_found, _}}'.
+%% @doc Replaces the value of a node that must exist; otherwise `{error, {pando, node_not_found, _}}', and nothing is
+%% created.
+%%
+%% ```
+%% > pando:update(stock, "/:wood/elm", 1).
+%% {error,{pando,node_not_found,#{node_name => <<"elm">>,node_path => [wood,<<"elm">>],node_is_target => true,
+%%                                condition => {if_all,[<<"elm">>,{if_node_exists,true}]}}}}
+%% '''
 -spec update(store(), path(), term(), options()) -> written().
 update(Store, Path, Data, Options) ->
-    written(pando_write:put(Store, Path, Data, present, pando_write:without_answer(Options))).
+    written(pando_write:put(one, Store, Path, [#if_node_exists{exists = true}], Data, pando_options:brief(Options))).
 
-%% @doc Removes a node of the default store and everything below it.
+%% @doc Replaces the value of a node if it matches a pattern, in the default store.
+-spec compare_and_swap(path(), term(), term()) -> written().
+compare_and_swap(Path, Pattern, Data) -> compare_and_swap(?DEFAULT_STORE, Path, Pattern, Data, #{}).
+
+%% @doc Replaces the value of a node if it matches a pattern.
+-spec compare_and_swap(store(), path(), term(), term()) -> written().
+compare_and_swap(Store, Path, Pattern, Data) -> compare_and_swap(Store, Path, Pattern, Data, #{}).
+
+%% @doc Replaces the value of a node if it is data that matches a pattern, as of `#if_data_matches{}': a term, where
+%% `_' stands for anything, as an atom, and maps match if they have the keys of the pattern.
+%%
+%% `{error, {pando, mismatching_node, _}}' if it does not match; its `node_props' tell what is there. `node_not_found'
+%% if there is no such node.
+%%
+%% ```
+%% > pando:compare_and_swap(stock, "/:wood/oak", 150, 149).
+%% ok
+%% > pando:compare_and_swap(stock, "/:wood/oak", 150, 148).
+%% {error,{pando,mismatching_node,#{node_name => <<"oak">>,node_path => [wood,<<"oak">>],node_is_target => true,
+%%                                  node_props => #{data => 149,payload_version => 2},
+%%                                  condition => {if_data_matches,150,[],undefined}}}}
+%% '''
+-spec compare_and_swap(store(), path(), term(), term(), options()) -> written().
+compare_and_swap(Store, Path, Pattern, Data, Options) ->
+    Condition = #if_data_matches{pattern = Pattern},
+    written(pando_write:put(one, Store, Path, [Condition], Data, pando_options:brief(Options))).
+
+%% @doc Removes a node and everything below it, in the default store.
 -spec delete(path()) -> written().
 delete(Path) -> delete(?DEFAULT_STORE, Path, #{}).
 
@@ -304,12 +592,38 @@ delete(Path) -> delete(?DEFAULT_STORE, Path, #{}).
 delete(Store, Path) when is_atom(Store) -> delete(Store, Path, #{});
 delete(Path, Options) when is_map(Options) -> delete(?DEFAULT_STORE, Path, Options).
 
-%% @doc Removes a node and everything below it; `ok' also if there is nothing. The size of what goes makes no difference.
+%% @doc Removes a node and everything below it. `ok' also if there is nothing, or if it does not meet a condition in the
+%% path. Of the root, the children go, and its value. The size of what goes makes no difference.
+%%
+%% ```
+%% > pando:delete(stock, "/:wood/oak").
+%% ok
+%% '''
 -spec delete(store(), path(), options()) -> written().
 delete(Store, Path, Options) ->
-    written(pando_write:delete(Store, Path, pando_write:without_answer(Options))).
+    written(pando_write:delete(one, Store, Path, pando_options:brief(Options))).
 
-%% @doc Takes the value off a node of the default store.
+%% @doc Removes all nodes that a pattern matches, and everything below them, in the default store.
+-spec delete_many(path()) -> written().
+delete_many(Path) -> delete_many(?DEFAULT_STORE, Path, #{}).
+
+%% @doc Removes all nodes that a pattern matches, and everything below them: `delete_many(Store, Path)' or
+%% `delete_many(Path, Options)'.
+-spec delete_many(store() | path(), path() | options()) -> written().
+delete_many(Store, Path) when is_atom(Store) -> delete_many(Store, Path, #{});
+delete_many(Path, Options) when is_map(Options) -> delete_many(?DEFAULT_STORE, Path, Options).
+
+%% @doc Removes all nodes that a pattern matches, and everything below them, at once. No match is no error.
+%%
+%% ```
+%% > pando:delete_many(stock, [wood, #if_data_matches{pattern = 0}]).
+%% ok
+%% '''
+-spec delete_many(store(), path(), options()) -> written().
+delete_many(Store, Path, Options) ->
+    written(pando_write:delete(many, Store, Path, pando_options:brief(Options))).
+
+%% @doc Takes the value off a node, in the default store.
 -spec clear_payload(path()) -> written().
 clear_payload(Path) -> clear_payload(?DEFAULT_STORE, Path, #{}).
 
@@ -317,14 +631,132 @@ clear_payload(Path) -> clear_payload(?DEFAULT_STORE, Path, #{}).
 -spec clear_payload(store(), path()) -> written().
 clear_payload(Store, Path) -> clear_payload(Store, Path, #{}).
 
-%% @doc Takes the value off a node, which stays; `ok' also if there is no such node. A parent that was created on the way
-%% to another node goes when it has neither children nor a value.
+%% @doc Takes the value off a node, which stays; `ok' also if there is no such node. A parent that was created on the
+%% way to another node goes when it has neither children nor a value.
+%%
+%% ```
+%% > pando:clear_payload(stock, "/:wood/oak").
+%% ok
+%% > pando:get(stock, "/:wood/oak").
+%% {ok,undefined}
+%% '''
+%%
+%% `{error, {pando, mismatching_node, _}}' if a condition in the path is not met.
 -spec clear_payload(store(), path(), options()) -> written().
 clear_payload(Store, Path, Options) ->
-    written(pando_write:clear(Store, Path, pando_write:without_answer(Options))).
+    written(pando_write:clear(one, Store, Path, pando_options:brief(Options))).
 
+%% @doc Takes the values off all nodes that a pattern matches, in the default store.
+-spec clear_many_payloads(path()) -> written().
+clear_many_payloads(Path) -> clear_many_payloads(?DEFAULT_STORE, Path, #{}).
+
+%% @doc Takes the values off all nodes that a pattern matches.
+-spec clear_many_payloads(store(), path()) -> written().
+clear_many_payloads(Store, Path) -> clear_many_payloads(Store, Path, #{}).
+
+%% @doc Takes the values off all nodes that a pattern matches, all or none. No match is no error.
+%%
+%% ```
+%% > pando:clear_many_payloads(stock, "/:wood/*").
+%% ok
+%% '''
+-spec clear_many_payloads(store(), path(), options()) -> written().
+clear_many_payloads(Store, Path, Options) ->
+    written(pando_write:clear(many, Store, Path, pando_options:brief(Options))).
+
+written(ok) -> ok;
 written({ok, _}) -> ok;
 written({error, _} = Error) -> Error.
+
+%%% Asynchronous writes, fences
+
+%% @doc The results in a message about asynchronous writes. See `handle_async_ret/2'.
+-spec handle_async_ret(async_ret()) -> [{correlation(), async_result()}].
+handle_async_ret(Message) ->
+    pando_write:async_results(Message).
+
+%% @doc The results in a message about asynchronous writes to a store.
+%%
+%% A write with the option `async' returns `ok' once the store has taken it, and goes on by itself:
+%%
+%% <ul>
+%% <li>`async => true', `low' or `normal': nobody is told what became of it, nor that the store does not run;</li>
+%% <li>`async => Correlation', an integer or a reference, or `{Correlation, low | normal}': a message to the caller,
+%%     `{ra_event, From, _}', tells, and this function makes the results of it, once, in the process that got it.</li>
+%% </ul>
+%%
+%% A store that has too much to do answers `{error, overload}' at once, in every form: nothing was done, and the caller
+%% is to wait. Writes of one process are applied in their order. `timeout' means nothing: nobody waits.
+%%
+%% A result is `{ok, #{Path => Props}}' as of `pando_adv' (no properties for writes of `pando'), or `{error, Reason}';
+%% `{error, {not_leader, Leader}}' is to be sent again. Other messages raise `function_clause'.
+%%
+%% ```
+%% > pando:put(stock, "/:wood/oak", 150, #{async => 7}).
+%% ok
+%% > receive {ra_event, _, _} = Message -> pando:handle_async_ret(stock, Message) end.
+%% [{7,{ok,#{[wood,<<"oak">>] => #{}}}}]
+%% '''
+-spec handle_async_ret(store(), async_ret()) -> [{correlation(), async_result()}].
+handle_async_ret(Store, Message) when is_atom(Store) ->
+    pando_write:async_results(Message).
+
+%% @doc Waits for all earlier writes to the default store. See `fence/2'.
+-spec fence() -> written().
+fence() -> fence_until(?DEFAULT_STORE, pando_options:fence(default)).
+
+%% @doc Waits for all earlier writes: `fence(Store)' or `fence(Timeout)'. The atom `infinity' is a timeout.
+-spec fence(store() | timeout()) -> written().
+fence(Timeout) when is_integer(Timeout); Timeout =:= infinity ->
+    fence_until(?DEFAULT_STORE, pando_options:fence(Timeout));
+fence(Store) ->
+    fence_until(Store, pando_options:fence(default)).
+
+%% @doc Waits until everything is applied here that was written before: this process's own asynchronous writes, and all
+%% that was committed.
+%%
+%% ```
+%% > pando:put(stock, "/:wood/oak", 150, #{async => true}), pando:fence(stock, 5000).
+%% ok
+%% '''
+-spec fence(store(), timeout()) -> written().
+fence(Store, Timeout) -> fence_until(Store, pando_options:fence(Timeout)).
+
+fence_until(Store, Deadline) when is_atom(Store) ->
+    pando_read:fence(Store, Deadline).
+
+%%% For people
+
+%% @doc Prints the names of the stores that run on this node.
+-spec info() -> ok.
+info() -> pando_info:stores().
+
+%% @doc Prints a store: see `info/2'.
+-spec info(store()) -> ok.
+info(Store) -> info(Store, #{}).
+
+%% @doc Prints a store for people: its members, which nodes are kept while others are there, the tree. Of a large store
+%% only the beginning, and how much more there is. `Options' are those of a read.
+%%
+%% ```
+%% > pando:info(stock).
+%%
+%% == CLUSTER MEMBERS ==
+%%
+%% nonode@nohost
+%%
+%% == TREE ==
+%%
+%% ●
+%% ╰── wood
+%%     ├── <<"ash">>
+%%     │     Data: 7
+%%     ╰── <<"oak">>
+%%           Data: 150
+%% ok
+%% '''
+-spec info(store(), options()) -> ok.
+info(Store, Options) when is_atom(Store) -> pando_info:store(Store, pando_options:query(Options)).
 
 %%% The same, raising errors
 
@@ -340,17 +772,42 @@ written({error, _} = Error) -> Error.
 -spec 'get!'(term(), term(), term()) -> term().
 'get!'(Store, Path, Options) -> bang(get(Store, Path, Options)).
 
+%% @doc As `get_or/2', but answers the bare value and raises the reason of an error.
+-spec 'get_or!'(term(), term()) -> term().
+'get_or!'(Path, Default) -> bang(get_or(Path, Default)).
+
+%% @doc As `get_or/3', but answers the bare value and raises the reason of an error.
+-spec 'get_or!'(term(), term(), term()) -> term().
+'get_or!'(StoreOrPath, PathOrDefault, DefaultOrOptions) -> bang(get_or(StoreOrPath, PathOrDefault, DefaultOrOptions)).
+
+%% @doc As `get_or/4', but answers the bare value and raises the reason of an error.
+-spec 'get_or!'(term(), term(), term(), term()) -> term().
+'get_or!'(Store, Path, Default, Options) -> bang(get_or(Store, Path, Default, Options)).
+
 %% @doc As `get_many/1', but answers the bare value and raises the reason of an error.
--spec 'get_many!'(term()) -> #{pando_path:native_path() => term()}.
+-spec 'get_many!'(term()) -> values().
 'get_many!'(Path) -> bang(get_many(Path)).
 
 %% @doc As `get_many/2', but answers the bare value and raises the reason of an error.
--spec 'get_many!'(term(), term()) -> #{pando_path:native_path() => term()}.
+-spec 'get_many!'(term(), term()) -> values().
 'get_many!'(StoreOrPath, PathOrOptions) -> bang(get_many(StoreOrPath, PathOrOptions)).
 
 %% @doc As `get_many/3', but answers the bare value and raises the reason of an error.
--spec 'get_many!'(term(), term(), term()) -> #{pando_path:native_path() => term()}.
+-spec 'get_many!'(term(), term(), term()) -> values().
 'get_many!'(Store, Path, Options) -> bang(get_many(Store, Path, Options)).
+
+%% @doc As `get_many_or/2', but answers the bare value and raises the reason of an error.
+-spec 'get_many_or!'(term(), term()) -> values().
+'get_many_or!'(Path, Default) -> bang(get_many_or(Path, Default)).
+
+%% @doc As `get_many_or/3', but answers the bare value and raises the reason of an error.
+-spec 'get_many_or!'(term(), term(), term()) -> values().
+'get_many_or!'(StoreOrPath, PathOrDefault, DefaultOrOptions) ->
+    bang(get_many_or(StoreOrPath, PathOrDefault, DefaultOrOptions)).
+
+%% @doc As `get_many_or/4', but answers the bare value and raises the reason of an error.
+-spec 'get_many_or!'(term(), term(), term(), term()) -> values().
+'get_many_or!'(Store, Path, Default, Options) -> bang(get_many_or(Store, Path, Default, Options)).
 
 %% @doc As `exists/1', but answers the bare value and raises the reason of an error.
 -spec 'exists!'(term()) -> boolean().
@@ -376,6 +833,18 @@ written({error, _} = Error) -> Error.
 -spec 'has_data!'(term(), term(), term()) -> boolean().
 'has_data!'(Store, Path, Options) -> bang(has_data(Store, Path, Options)).
 
+%% @doc As `is_sproc/1', but answers the bare value and raises the reason of an error.
+-spec 'is_sproc!'(term()) -> boolean().
+'is_sproc!'(Path) -> bang(is_sproc(Path)).
+
+%% @doc As `is_sproc/2', but answers the bare value and raises the reason of an error.
+-spec 'is_sproc!'(term(), term()) -> boolean().
+'is_sproc!'(StoreOrPath, PathOrOptions) -> bang(is_sproc(StoreOrPath, PathOrOptions)).
+
+%% @doc As `is_sproc/3', but answers the bare value and raises the reason of an error.
+-spec 'is_sproc!'(term(), term(), term()) -> boolean().
+'is_sproc!'(Store, Path, Options) -> bang(is_sproc(Store, Path, Options)).
+
 %% @doc As `count/1', but answers the bare value and raises the reason of an error.
 -spec 'count!'(term()) -> non_neg_integer().
 'count!'(Path) -> bang(count(Path)).
@@ -388,30 +857,6 @@ written({error, _} = Error) -> Error.
 -spec 'count!'(term(), term(), term()) -> non_neg_integer().
 'count!'(Store, Path, Options) -> bang(count(Store, Path, Options)).
 
-%% @doc As `delete/1', but answers the bare value and raises the reason of an error.
--spec 'delete!'(term()) -> ok.
-'delete!'(Path) -> bang(delete(Path)).
-
-%% @doc As `delete/2', but answers the bare value and raises the reason of an error.
--spec 'delete!'(term(), term()) -> ok.
-'delete!'(StoreOrPath, PathOrOptions) -> bang(delete(StoreOrPath, PathOrOptions)).
-
-%% @doc As `delete/3', but answers the bare value and raises the reason of an error.
--spec 'delete!'(term(), term(), term()) -> ok.
-'delete!'(Store, Path, Options) -> bang(delete(Store, Path, Options)).
-
-%% @doc As `get_or/2', but answers the bare value and raises the reason of an error.
--spec 'get_or!'(term(), term()) -> term().
-'get_or!'(Path, Default) -> bang(get_or(Path, Default)).
-
-%% @doc As `get_or/3', but answers the bare value and raises the reason of an error.
--spec 'get_or!'(term(), term(), term()) -> term().
-'get_or!'(StoreOrPath, PathOrDefault, DefaultOrOptions) -> bang(get_or(StoreOrPath, PathOrDefault, DefaultOrOptions)).
-
-%% @doc As `get_or/4', but answers the bare value and raises the reason of an error.
--spec 'get_or!'(term(), term(), term(), term()) -> term().
-'get_or!'(Store, Path, Default, Options) -> bang(get_or(Store, Path, Default, Options)).
-
 %% @doc As `put/2', but answers the bare value and raises the reason of an error.
 -spec 'put!'(term(), term()) -> ok.
 'put!'(Path, Data) -> bang(put(Path, Data)).
@@ -423,6 +868,18 @@ written({error, _} = Error) -> Error.
 %% @doc As `put/4', but answers the bare value and raises the reason of an error.
 -spec 'put!'(term(), term(), term(), term()) -> ok.
 'put!'(Store, Path, Data, Options) -> bang(put(Store, Path, Data, Options)).
+
+%% @doc As `put_many/2', but answers the bare value and raises the reason of an error.
+-spec 'put_many!'(term(), term()) -> ok.
+'put_many!'(Path, Data) -> bang(put_many(Path, Data)).
+
+%% @doc As `put_many/3', but answers the bare value and raises the reason of an error.
+-spec 'put_many!'(term(), term(), term()) -> ok.
+'put_many!'(Store, Path, Data) -> bang(put_many(Store, Path, Data)).
+
+%% @doc As `put_many/4', but answers the bare value and raises the reason of an error.
+-spec 'put_many!'(term(), term(), term(), term()) -> ok.
+'put_many!'(Store, Path, Data, Options) -> bang(put_many(Store, Path, Data, Options)).
 
 %% @doc As `create/2', but answers the bare value and raises the reason of an error.
 -spec 'create!'(term(), term()) -> ok.
@@ -448,6 +905,43 @@ written({error, _} = Error) -> Error.
 -spec 'update!'(term(), term(), term(), term()) -> ok.
 'update!'(Store, Path, Data, Options) -> bang(update(Store, Path, Data, Options)).
 
+%% @doc As `compare_and_swap/3', but answers the bare value and raises the reason of an error.
+-spec 'compare_and_swap!'(term(), term(), term()) -> ok.
+'compare_and_swap!'(Path, Pattern, Data) -> bang(compare_and_swap(Path, Pattern, Data)).
+
+%% @doc As `compare_and_swap/4', but answers the bare value and raises the reason of an error.
+-spec 'compare_and_swap!'(term(), term(), term(), term()) -> ok.
+'compare_and_swap!'(Store, Path, Pattern, Data) -> bang(compare_and_swap(Store, Path, Pattern, Data)).
+
+%% @doc As `compare_and_swap/5', but answers the bare value and raises the reason of an error.
+-spec 'compare_and_swap!'(term(), term(), term(), term(), term()) -> ok.
+'compare_and_swap!'(Store, Path, Pattern, Data, Options) ->
+    bang(compare_and_swap(Store, Path, Pattern, Data, Options)).
+
+%% @doc As `delete/1', but answers the bare value and raises the reason of an error.
+-spec 'delete!'(term()) -> ok.
+'delete!'(Path) -> bang(delete(Path)).
+
+%% @doc As `delete/2', but answers the bare value and raises the reason of an error.
+-spec 'delete!'(term(), term()) -> ok.
+'delete!'(StoreOrPath, PathOrOptions) -> bang(delete(StoreOrPath, PathOrOptions)).
+
+%% @doc As `delete/3', but answers the bare value and raises the reason of an error.
+-spec 'delete!'(term(), term(), term()) -> ok.
+'delete!'(Store, Path, Options) -> bang(delete(Store, Path, Options)).
+
+%% @doc As `delete_many/1', but answers the bare value and raises the reason of an error.
+-spec 'delete_many!'(term()) -> ok.
+'delete_many!'(Path) -> bang(delete_many(Path)).
+
+%% @doc As `delete_many/2', but answers the bare value and raises the reason of an error.
+-spec 'delete_many!'(term(), term()) -> ok.
+'delete_many!'(StoreOrPath, PathOrOptions) -> bang(delete_many(StoreOrPath, PathOrOptions)).
+
+%% @doc As `delete_many/3', but answers the bare value and raises the reason of an error.
+-spec 'delete_many!'(term(), term(), term()) -> ok.
+'delete_many!'(Store, Path, Options) -> bang(delete_many(Store, Path, Options)).
+
 %% @doc As `clear_payload/1', but answers the bare value and raises the reason of an error.
 -spec 'clear_payload!'(term()) -> ok.
 'clear_payload!'(Path) -> bang(clear_payload(Path)).
@@ -459,6 +953,18 @@ written({error, _} = Error) -> Error.
 %% @doc As `clear_payload/3', but answers the bare value and raises the reason of an error.
 -spec 'clear_payload!'(term(), term(), term()) -> ok.
 'clear_payload!'(Store, Path, Options) -> bang(clear_payload(Store, Path, Options)).
+
+%% @doc As `clear_many_payloads/1', but answers the bare value and raises the reason of an error.
+-spec 'clear_many_payloads!'(term()) -> ok.
+'clear_many_payloads!'(Path) -> bang(clear_many_payloads(Path)).
+
+%% @doc As `clear_many_payloads/2', but answers the bare value and raises the reason of an error.
+-spec 'clear_many_payloads!'(term(), term()) -> ok.
+'clear_many_payloads!'(Store, Path) -> bang(clear_many_payloads(Store, Path)).
+
+%% @doc As `clear_many_payloads/3', but answers the bare value and raises the reason of an error.
+-spec 'clear_many_payloads!'(term(), term(), term()) -> ok.
+'clear_many_payloads!'(Store, Path, Options) -> bang(clear_many_payloads(Store, Path, Options)).
 
 bang(ok) -> ok;
 bang({ok, Value}) -> Value;

@@ -4,29 +4,48 @@
 %% Reasons in `{error, Reason}' are native ones; `pando_errors' turns them into those that callers see.
 -module(pando_backend).
 
--export_type([store_id/0, request/0, result/0, reply/0, wanted/0, props_bits/0, native_path/0, native_error/0, node_props/0]).
+-export_type([store_id/0, request/0, result/0, reply/0, reply_to/0, wanted/0, scope/0, keep_while/0]).
+-export_type([props_bits/0, what/0, native_path/0, native_error/0, node_props/0]).
 
 -type store_id() :: atom().
 %% A set of node properties as bits; see `pando_props'.
 -type props_bits() :: 0..65535.
 %% Which properties of which nodes an answer shows; `none' when the caller wants none at all.
 -type wanted() :: none | {props_bits(), IndirectDeletes :: boolean()}.
+%% Names, special components and conditions; regular expressions as `pando_condition:compile/1' leaves them.
 -type native_path() :: [term()].
+%% `one': the path names exactly one node. `many_and_root': if the pattern begins with a condition, the root too.
+-type scope() :: one | many | many_and_root.
+%% `keep': what was there before; a list, even an empty one, replaces it. A watched path may be seen from the node.
+-type keep_while() :: keep | [{Watched :: native_path(), Condition :: term()}].
+%% `clear' takes the payload off nodes that are there; a missing node is no error.
 -type request() ::
-    {put, native_path(), none | data | sproc, term(), anything | absent | present, wanted()}
-    | {delete, native_path(), wanted()}
-    | {clear, native_path(), wanted()}.
+    {put, native_path(), none | data | sproc, term(), scope(), keep_while(), wanted()}
+    | {clear, native_path(), scope(), keep_while(), wanted()}
+    | {delete, native_path(), scope(), wanted()}.
+%% A reference: `{pando_reply, Reference, Reply}'. A correlation: `{ra_event, From, {applied, [{Correlation, Reply}]}}',
+%% or `{ra_event, From, {rejected, {not_leader, undefined, Correlation}}}'. `none': no message.
+-type reply_to() :: reference() | {From :: {store_id(), node()}, Correlation :: integer() | reference()} | none.
 -type node_props() :: #{atom() => term()}.
+%% What a scan shows of a node: properties, or its value, `Default' if it has none.
+-type what() :: props_bits() | {values, Default :: term()}.
 -type result() :: ok | {ok, #{native_path() => node_props()}} | {error, native_error()}.
 -type reply() :: result() | {answer, Answer :: reference()}.
+%% Conditions are the records that were given.
 -type native_error() ::
     noproc
     | overload
     | {node_not_found, Name :: term(), native_path(), IsTarget :: boolean()}
-    | {mismatching_node, Name :: term(), native_path(), IsTarget :: boolean(), node_props()}
+    | {node_not_found, Name :: term(), native_path(), IsTarget :: boolean(), Condition :: term()}
+    | {mismatching_node, Name :: term(), native_path(), IsTarget :: boolean(), node_props(), Condition :: term()}
+    | {keep_while_not_met, Name :: term(), native_path(),
+        Condition :: term() | {pattern_matches_no_nodes, native_path()}}
     | {limit_exceeded, Limit :: binary(), Max :: non_neg_integer()}
     | {bad_component, term()}
     | {many_nodes | unsupported_pattern, Text :: binary()}
+    | {targets_parent, Condition :: term()}
+    | {condition_not_supported, Condition :: term(), Text :: binary()}
+    | bad_match_specification
     | {closed | halted | disk_full | not_leader | command_failed, Text :: binary(), NotApplied :: boolean()}.
 
 %% Opens a store; the caller owns it and gets `{pando_opened, Store, ok | {error, Reason}}'. Later it may get
@@ -54,13 +73,32 @@
 %% One node, whatever its size.
 -callback read(store_id(), native_path(), props_bits()) ->
     {ok, native_path(), node_props()} | {error, native_error()}.
-%% A long read in chunks, all of one point in time.
--callback scan(store_id(), Pattern :: native_path(), props_bits(), IncludeRoot :: boolean()) ->
+%% A long read in chunks, all of one point in time. `From': only nodes after this path in the order of the walk, which
+%% is the order of paths as terms.
+-callback scan(store_id(), Pattern :: native_path(), what(), IncludeRoot :: boolean(), From :: none | native_path()) ->
     {ok, Cursor :: reference()} | {error, native_error()}.
--callback scan_next(Cursor :: reference()) -> {more | done, [{native_path(), node_props()}]}.
+%% At most so many nodes; fewer, even none, do not mean that no more follow.
+-callback scan_next(Cursor :: reference(), NodesMax :: pos_integer()) ->
+    {more | done, [{native_path(), node_props() | term()}]}.
+%% Lets go what a cursor holds; the next chunk is empty and the last. Without it that happens when it is collected.
+-callback scan_close(Cursor :: reference()) -> ok.
 -callback count_next(Cursor :: reference()) -> {more | done, non_neg_integer()}.
-%% Queues a command; `{pando_reply, Reference, Reply}' follows unless it is refused or cancelled.
--callback submit(store_id(), reference(), request(), Cancellable :: boolean()) ->
+%% Whether a node of this name and with these properties meets a condition; if not, which part is not met.
+-callback condition_met(Condition :: term(), Name :: atom() | binary(), node_props()) ->
+    true | {false, Why :: term()} | {error, native_error()}.
+%% Nodes that are kept while others meet conditions, not all of them if there are very many: path, and watched paths
+%% with their conditions.
+-callback keep_while(store_id()) ->
+    {ok, [{Path :: native_path(), [{Watched :: native_path(), Condition :: term()}]}]} | {error, noproc}.
+%% Queues a command; the reply follows unless it is refused or cancelled.
+-callback submit(store_id(), reply_to(), request(), Cancellable :: boolean()) ->
+    ok | {ok, Token :: reference()} | {error, native_error()}.
+%% `{pando_reply, Reference, ok | {error, _}}' follows when all is applied here that this member had accepted, and the
+%% leader committed, before the call.
+-callback barrier(store_id(), reference(), Cancellable :: boolean()) ->
+    ok | {ok, Token :: reference()} | {error, native_error()}.
+%% The same when this position of the log is applied here.
+-callback await_applied(store_id(), reference(), Index :: non_neg_integer(), Cancellable :: boolean()) ->
     ok | {ok, Token :: reference()} | {error, native_error()}.
 %% The result in a reply `{answer, Answer}', once: its terms are made by who asks, not by the thread that sends replies.
 -callback answer(Answer :: reference()) -> result().

@@ -1,21 +1,78 @@
-%% @private A command's way to a store and back: submits it, waits for the reply, gives up in time.
+%% @private What goes to a store and comes back later: sends it, waits for the reply, gives up in time.
 %%
-%% After it has returned, no message of the call ever arrives, whatever happened: the token decides by one
+%% After a call has returned, no message of it ever arrives, whatever happened: the token decides by one
 %% compare-and-swap whether the reply is sent or the caller has given up.
 -module(pando_client).
 
--export([call/3]).
+-export([deadline/1, is_past/1, remaining_ms/1]).
+-export([call/3, cast/3, barrier/2, await_applied/3, result/1]).
 
-%% The result as the native side gives it, or `{error, timeout}': then the command may still be applied, unless it was
-%% not yet proposed.
--spec call(pando_backend:store_id(), pando_backend:request(), timeout()) ->
+-export_type([deadline/0]).
+
+%% In milliseconds of the monotonic clock. `expired' is that of a timeout of 0, which is always too late.
+-type deadline() :: infinity | expired | integer().
+
+%% The virtual machine waits no longer than this: 49 days.
+-define(WAIT_MS_MAX, 16#FFFFFFFF).
+
+%% When a call that begins now has to end.
+-spec deadline(timeout()) -> deadline().
+deadline(infinity) -> infinity;
+deadline(0) -> expired;
+deadline(Timeout) when is_integer(Timeout) -> erlang:monotonic_time(millisecond) + Timeout.
+
+-spec is_past(deadline()) -> boolean().
+is_past(infinity) -> false;
+is_past(expired) -> true;
+is_past(Deadline) when is_integer(Deadline) -> erlang:monotonic_time(millisecond) >= Deadline.
+
+%% What is left until then, as `receive ... after' takes it.
+-spec remaining_ms(deadline()) -> timeout().
+remaining_ms(infinity) -> infinity;
+remaining_ms(expired) -> 0;
+remaining_ms(Deadline) when is_integer(Deadline) ->
+    min(max(Deadline - erlang:monotonic_time(millisecond), 0), ?WAIT_MS_MAX).
+
+%% Has a command applied. The result as the native side gives it, or `{error, timeout}': then the command may still be
+%% applied, unless it was not yet proposed.
+-spec call(pando_backend:store_id(), pando_backend:request(), deadline()) ->
     ok | {ok, map()} | {error, timeout | pando_backend:native_error()}.
-call(_Store, _Request, 0) ->
+call(Store, Request, Deadline) ->
+    await(fun(Reference, Cancellable) -> pando_nif:submit(Store, Reference, Request, Cancellable) end, Deadline).
+
+%% Hands a command over and returns. With a correlation, `{ra_event, _, {applied, [{Correlation, Reply}]}}' follows.
+-spec cast(pando_backend:store_id(), pando_backend:request(), none | {correlation, integer() | reference()}) ->
+    ok | {error, pando_backend:native_error()}.
+cast(Store, Request, Notification) ->
+    case pando_nif:submit(Store, reply_to(Store, Notification), Request, false) of
+        ok -> ok;
+        {error, _} = Error -> Error
+    end.
+
+reply_to(_Store, none) -> none;
+reply_to(Store, {correlation, Correlation}) -> {pando_cluster:this_member(Store), Correlation}.
+
+%% Waits until everything is applied here that was accepted or committed before.
+-spec barrier(pando_backend:store_id(), deadline()) -> ok | {error, timeout | pando_backend:native_error()}.
+barrier(Store, Deadline) ->
+    reached(await(fun(Reference, Cancellable) -> pando_nif:barrier(Store, Reference, Cancellable) end, Deadline)).
+
+%% Waits until a position of the log is applied here.
+-spec await_applied(pando_backend:store_id(), non_neg_integer(), deadline()) ->
+    ok | {error, timeout | pando_backend:native_error()}.
+await_applied(Store, Index, Deadline) ->
+    Send = fun(Reference, Cancellable) -> pando_nif:await_applied(Store, Reference, Index, Cancellable) end,
+    reached(await(Send, Deadline)).
+
+reached(ok) -> ok;
+reached({error, _} = Error) -> Error.
+
+await(_Send, expired) ->
     {error, timeout};
-call(Store, Request, Timeout) ->
+await(Send, Deadline) ->
     %% Made here, so that the receives below skip messages that were there before.
     Reference = make_ref(),
-    case pando_nif:submit(Store, Reference, Request, Timeout =/= infinity) of
+    case Send(Reference, Deadline =/= infinity) of
         ok ->
             receive
                 {pando_reply, Reference, Reply} -> result(Reply)
@@ -23,7 +80,7 @@ call(Store, Request, Timeout) ->
         {ok, Token} ->
             receive
                 {pando_reply, Reference, Reply} -> result(Reply)
-            after Timeout ->
+            after remaining_ms(Deadline) ->
                 case pando_nif:cancel(Token) of
                     true ->
                         {error, timeout};
@@ -37,6 +94,7 @@ call(Store, Request, Timeout) ->
             Error
     end.
 
+%% The result in a reply. The terms of an answer are made here, once.
 -spec result(pando_backend:reply()) -> pando_backend:result().
 result({answer, Answer}) -> pando_nif:answer(Answer);
 result(Result) -> Result.

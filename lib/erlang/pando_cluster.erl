@@ -1,13 +1,21 @@
 %% @doc Stores of this node: starting, stopping, names and directories (specification section 16).
 -module(pando_cluster).
+-compile({no_auto_import, [nodes/0, nodes/1, nodes/2]}).
 
--export([start/0, start/1, start/2, start/3, start_link/1, stop/0, stop/1]).
+-export([start/0, start/1, start/2, start/3, start_link/1, stop/0, stop/1, reset/0, reset/1, reset/2]).
 -export([get_store_ids/0, is_store_running/1, this_member/1, node_to_member/2, status/1]).
+-export([members/0, members/1, members/2, nodes/0, nodes/1, nodes/2]).
+-export([wait_for_leader/0, wait_for_leader/1, wait_for_leader/2]).
 -export([get_default_store_id/0, get_default_ra_system_or_data_dir/0]).
 
--export_type([store_id/0, data_dir/0, start_error/0]).
+-export_type([store_id/0, member/0, data_dir/0, start_error/0]).
+
+%% How often `wait_for_leader' looks, in milliseconds.
+-define(LEADER_POLL_MS, 200).
 
 -type store_id() :: pando_backend:store_id().
+%% A store on one node.
+-type member() :: {store_id(), node()}.
 %% A directory; each store has its own in it, named after the store.
 -type data_dir() :: file:filename_all().
 -type start_error() :: timeout | pando_errors:reason() | term().
@@ -157,14 +165,17 @@ stop() ->
 %% `{error, {pando, store_closed, #{outcome => unknown}}}' if they take too long; later ones `{error, noproc}'.
 -spec stop(store_id()) -> ok | {error, term()}.
 stop(StoreId) when is_atom(StoreId) ->
-    case whereis(StoreId) of
-        undefined ->
-            ok;
-        Server ->
-            case pando_server:is_server(Server) of
-                true -> stop_server(Server);
-                false -> ok
-            end
+    case server(StoreId) of
+        undefined -> ok;
+        Server -> stop_server(Server)
+    end.
+
+%% The process of a store, and not another one of the same name.
+server(StoreId) ->
+    Holder = whereis(StoreId),
+    case is_pid(Holder) andalso pando_server:is_server(Holder) of
+        true -> Holder;
+        false -> undefined
     end.
 
 stop_server(Server) ->
@@ -179,6 +190,50 @@ stop_server(Server) ->
         _ -> Stopped
     end.
 
+%% @doc Stops the default store and deletes its data. See `reset/2'.
+-spec reset() -> ok | {error, term()}.
+reset() ->
+    reset(get_default_store_id(), pando_options:default_timeout()).
+
+%% @doc Stops a store and deletes its data: `reset(Store)' or `reset(Timeout)'. The atom `infinity' is a timeout.
+-spec reset(store_id() | timeout()) -> ok | {error, term()}.
+reset(Timeout) when is_integer(Timeout); Timeout =:= infinity ->
+    reset(get_default_store_id(), Timeout);
+reset(StoreId) ->
+    reset(StoreId, pando_options:default_timeout()).
+
+%% @doc Stops a store and deletes its data; started again, it is empty, and another store than it was.
+%%
+%% `{error, {pando, not_a_pando_store, #{store_id}}}' if it does not run. `{error, {pando, reset_failed, #{reason,
+%% directory}}}' if its files cannot be removed: it is stopped then, with its data. After `{error, timeout}' it is
+%% stopped and deleted all the same, later.
+%%
+%% ```
+%% > pando_cluster:reset(stock, 5000).
+%% ok
+%% '''
+-spec reset(store_id(), timeout()) -> ok | {error, term()}.
+reset(StoreId, Timeout) when is_atom(StoreId) ->
+    Deadline = pando_client:deadline(pando_options:timeout(Timeout)),
+    case {server(StoreId), Deadline} of
+        {undefined, _} -> {error, {pando, not_a_pando_store, #{store_id => StoreId}}};
+        {_, expired} -> {error, timeout};
+        {Server, _} -> reset_server(Server, StoreId, Deadline)
+    end.
+
+reset_server(Server, StoreId, Deadline) ->
+    Monitor = monitor(process, Server),
+    Reset = pando_server:reset(Server, pando_client:remaining_ms(Deadline)),
+    receive
+        {'DOWN', Monitor, process, Server, _} -> ok
+    after pando_client:remaining_ms(Deadline) ->
+        true = demonitor(Monitor, [flush])
+    end,
+    case Reset of
+        {error, noproc} -> {error, {pando, not_a_pando_store, #{store_id => StoreId}}};
+        _ -> Reset
+    end.
+
 %% @doc The stores that run on this node, sorted.
 -spec get_store_ids() -> [store_id()].
 get_store_ids() ->
@@ -190,14 +245,113 @@ is_store_running(StoreId) when is_atom(StoreId) ->
     lists:member(StoreId, pando_nif:stores()).
 
 %% @doc This node's member of a store.
--spec this_member(store_id()) -> {store_id(), node()}.
+-spec this_member(store_id()) -> member().
 this_member(StoreId) when is_atom(StoreId) ->
     node_to_member(StoreId, node()).
 
 %% @doc A node's member of a store.
--spec node_to_member(store_id(), node()) -> {store_id(), node()}.
+-spec node_to_member(store_id(), node()) -> member().
 node_to_member(StoreId, Node) when is_atom(StoreId), is_atom(Node) ->
     {StoreId, Node}.
+
+%% @doc The members of the default store. See `members/2'.
+-spec members() -> {ok, [member()]} | {error, pando_errors:reason()}.
+members() ->
+    members(get_default_store_id(), #{}).
+
+%% @doc The members of a store: `members(Store)' or `members(Options)'.
+-spec members(store_id() | map()) -> {ok, [member()]} | {error, pando_errors:reason()}.
+members(StoreId) when is_atom(StoreId) -> members(StoreId, #{});
+members(Options) when is_map(Options) -> members(get_default_store_id(), Options).
+
+%% @doc The members of a store, sorted; this node's alone in this release. `Options': `timeout', and `favor', by default
+%% `consistency'. `{error, noproc}' if the store does not run.
+%%
+%% ```
+%% > pando_cluster:members(stock).
+%% {ok,[{stock,nonode@nohost}]}
+%% '''
+-spec members(store_id(), map()) -> {ok, [member()]} | {error, pando_errors:reason()}.
+members(StoreId, Options) when is_atom(StoreId) ->
+    Query = pando_options:query(maps:merge(#{favor => consistency}, Options)),
+    %% The root is always there: reading it takes what any read takes, and answers whether the store runs.
+    case pando_read:node(StoreId, [], Query#{props := pando_props:no_bits()}) of
+        {ok, _, _} -> {ok, [this_member(StoreId)]};
+        {error, _} = Error -> Error
+    end.
+
+%% @doc The nodes of the default store's members. See `members/2'.
+-spec nodes() -> {ok, [node()]} | {error, pando_errors:reason()}.
+nodes() ->
+    nodes_of(members()).
+
+%% @doc The nodes of a store's members: `nodes(Store)' or `nodes(Options)'.
+-spec nodes(store_id() | map()) -> {ok, [node()]} | {error, pando_errors:reason()}.
+nodes(StoreIdOrOptions) ->
+    nodes_of(members(StoreIdOrOptions)).
+
+%% @doc The nodes of a store's members, sorted. See `members/2'.
+%%
+%% ```
+%% > pando_cluster:nodes(stock, #{timeout => 5000}).
+%% {ok,[nonode@nohost]}
+%% '''
+-spec nodes(store_id(), map()) -> {ok, [node()]} | {error, pando_errors:reason()}.
+nodes(StoreId, Options) ->
+    nodes_of(members(StoreId, Options)).
+
+nodes_of({ok, Members}) -> {ok, [Node || {_, Node} <- Members]};
+nodes_of({error, _} = Error) -> Error.
+
+%% @doc Waits until the default store has a leader. See `wait_for_leader/2'.
+-spec wait_for_leader() -> ok | {error, timeout | noproc}.
+wait_for_leader() ->
+    wait_for_leader(get_default_store_id()).
+
+%% @doc Waits until a store has a leader, as long as `default_timeout' of the application says.
+-spec wait_for_leader(store_id() | member()) -> ok | {error, timeout | noproc}.
+wait_for_leader(StoreOrMember) ->
+    wait_for_leader(StoreOrMember, pando_options:default_timeout()).
+
+%% @doc Waits until a store, or a member of it, runs and has a leader. A store that `pando:start' has started has one.
+%%
+%% It looks at least once, and again while the store does not run. `{error, noproc}' if it still does not run in the
+%% end, `{error, timeout}' if it runs without a leader.
+%%
+%% ```
+%% > pando_cluster:wait_for_leader(stock, 5000).
+%% ok
+%% '''
+-spec wait_for_leader(store_id() | member(), timeout()) -> ok | {error, timeout | noproc}.
+wait_for_leader({StoreId, Node}, Timeout) when is_atom(StoreId), is_atom(Node) ->
+    await_leader(StoreId, Node, pando_client:deadline(pando_options:timeout(Timeout)));
+wait_for_leader(StoreId, Timeout) when is_atom(StoreId) ->
+    wait_for_leader(this_member(StoreId), Timeout).
+
+await_leader(StoreId, Node, Deadline) ->
+    case leader(StoreId, Node) of
+        {ok, Leader} when Leader =/= undefined ->
+            ok;
+        Without ->
+            case {pando_client:is_past(Deadline), Without} of
+                {true, {ok, undefined}} ->
+                    {error, timeout};
+                {true, {error, noproc}} ->
+                    {error, noproc};
+                {false, _} ->
+                    timer:sleep(min(?LEADER_POLL_MS, pando_client:remaining_ms(Deadline))),
+                    await_leader(StoreId, Node, Deadline)
+            end
+    end.
+
+%% Members are on this node alone.
+leader(StoreId, Node) when Node =:= node() ->
+    case pando_nif:status(StoreId) of
+        {ok, #{leader := Leader}} -> {ok, Leader};
+        {error, noproc} -> {error, noproc}
+    end;
+leader(_StoreId, _Node) ->
+    {error, noproc}.
 
 %% @doc Figures of a store: member, term, leader, log indexes, node count, log bytes.
 %%

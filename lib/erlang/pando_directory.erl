@@ -1,7 +1,9 @@
 %% @private Where the files of a store are, and what it means when they cannot be opened.
 -module(pando_directory).
 
--export([of_store/2, open_error/2, library_error/1]).
+-export([of_store/2, remove/1, reset_error/2, open_error/2, library_error/1]).
+
+-include_lib("kernel/include/logger.hrl").
 
 %% File systems take 255 bytes: of a longer name the first 200 are kept, and a digest of the whole.
 -define(LONG_NAME_START, 200).
@@ -34,6 +36,46 @@ shortened(<<Start:?LONG_NAME_START/binary, Rest/binary>> = Name) when byte_size(
     <<Start/binary, "%-", (binary:encode_hex(erlang:md5(Name)))/binary>>;
 shortened(Name) ->
     Name.
+
+%% Removes the directory of a store that is closed. It is renamed first, so that a store is there whole or not at all,
+%% whatever happens in between; what is left of it then is never taken for a store, and only costs space.
+-spec remove(binary()) -> ok | {error, {pando, reset_failed, map()}}.
+remove(Directory) ->
+    Parent = filename:dirname(Directory),
+    %% No name of a store is encoded like this: after a `%' of theirs come two digits, or `-'.
+    Unique = integer_to_binary(erlang:unique_integer([positive])),
+    Stamp = integer_to_binary(erlang:system_time()),
+    Removed = filename:join(Parent, <<"%removed-", Stamp/binary, "-", Unique/binary>>),
+    case file:rename(Directory, Removed) of
+        ok ->
+            ok = sync(Parent),
+            delete(Removed);
+        {error, enoent} ->
+            ok;
+        {error, Cause} ->
+            {error, reset_error(unicode:characters_to_binary(file:format_error(Cause)), Directory)}
+    end.
+
+-spec reset_error(binary(), binary()) -> {pando, reset_failed, map()}.
+reset_error(Reason, Directory) ->
+    {pando, reset_failed, #{reason => Reason, directory => Directory}}.
+
+%% A power cut must not bring back what was removed. File systems that cannot sync a directory need not.
+sync(Directory) ->
+    case file:open(Directory, [read, raw, directory]) of
+        {ok, File} ->
+            _ = file:sync(File),
+            _ = file:close(File),
+            ok;
+        {error, _} ->
+            ok
+    end.
+
+delete(Removed) ->
+    case file:del_dir_r(Removed) of
+        ok -> ok;
+        {error, Cause} -> ?LOG_WARNING("~ts could not be removed: ~ts", [Removed, file:format_error(Cause)])
+    end.
 
 %% `{pando, open_failed, #{kind, reason, data_dir}}': `kind' for programs, `reason' for people.
 -spec open_error(busy | {open_failed, binary(), binary()}, binary()) -> pando_errors:reason() | {pando, atom(), map()}.

@@ -4,45 +4,69 @@
 %% the command certainly did nothing, `unknown' when it may have been applied, or may be later.
 -module(pando_errors).
 
--export([reason/2, raise_misuse/2, format_error/2, format/1]).
+-include("pando.hrl").
 
--export_type([reason/0, outcome/0]).
+-export([reason/1, reason/2, condition/1, raise_misuse/2, format_error/2, format/1]).
+
+-export_type([reason/0, store_reason/0, outcome/0]).
 
 -type outcome() :: not_applied | unknown.
 %% In `{error, Reason}'. `noproc': the store is not running. `overload': too many commands wait; nothing was done, try
-%% again later. `timeout': a command may have been applied.
--type reason() :: noproc | timeout | overload | {pando, atom(), map()}.
+%% again later. `timeout': a command may have been applied. `{unknown_option, Key, Value}': nothing was done.
+-type reason() :: store_reason() | {unknown_option, reply_from, term()}.
+%% Those that a store gives.
+-type store_reason() :: noproc | timeout | overload | {pando, atom(), map()}.
 
-%% @private The public form of a native reason. `Path' is the caller's, `Conditions' are those which the function has
-%% added to its last component.
--spec reason(timeout | pando_backend:native_error(), {pando_path:native_path(), [term()]}) -> reason().
-reason(Reason, _) when Reason =:= noproc; Reason =:= timeout; Reason =:= overload ->
+%% @private The public form of a native reason. Raises, if the caller used the library wrongly; `Path' is the path or
+%% pattern as it was used, with what the function has added to it.
+-spec reason(timeout | pando_backend:native_error(), pando_path:pattern()) -> store_reason().
+reason({bad_component, Component}, Path) ->
+    ok = pando_path:ensure_is_valid(Path),
+    raise_misuse(invalid_path, #{path => Path, component => Component});
+reason({many_nodes, _}, Path) ->
+    raise_misuse(possibly_matching_many_nodes_denied, #{path => Path});
+reason({targets_parent, Condition}, Path) ->
+    raise_misuse(condition_targets_parent_node, #{path => Path, condition => Condition});
+reason({unsupported_pattern, Text}, Path) ->
+    raise_misuse(pattern_not_supported, #{path => Path, reason => Text});
+reason({condition_not_supported, Condition, Text}, _Path) ->
+    raise_misuse(condition_not_supported, #{condition => Condition, reason => Text});
+reason(bad_match_specification, _Path) ->
+    erlang:error(badarg, none, [{error_info, #{module => ?MODULE, cause => bad_match_specification}}]);
+reason(Reason, _Path) ->
+    reason(Reason).
+
+%% @private The public form of a native reason that comes with a reply: the store has taken the command, so the caller
+%% used the library rightly.
+-spec reason(timeout | pando_backend:native_error()) -> store_reason().
+reason(Reason) when Reason =:= noproc; Reason =:= timeout; Reason =:= overload ->
     Reason;
-reason({node_not_found, Name, NodePath, IsTarget}, {_, Conditions}) ->
-    Props = #{node_name => Name, node_path => NodePath, node_is_target => IsTarget},
-    case IsTarget andalso Conditions =/= [] of
-        true -> {pando, node_not_found, Props#{condition => {if_all, [Name | Conditions]}}};
-        false -> {pando, node_not_found, Props}
-    end;
-reason({mismatching_node, Name, NodePath, IsTarget, NodeProps}, {_, [Condition | _]}) ->
+reason({node_not_found, Name, NodePath, IsTarget}) ->
+    {pando, node_not_found, #{node_name => Name, node_path => NodePath, node_is_target => IsTarget}};
+reason({node_not_found, Name, NodePath, IsTarget, Condition}) ->
+    {pando, node_not_found, #{
+        node_name => Name,
+        node_path => NodePath,
+        node_is_target => IsTarget,
+        condition => Condition
+    }};
+reason({mismatching_node, Name, NodePath, IsTarget, NodeProps, Condition}) ->
     {pando, mismatching_node, #{
         node_name => Name,
         node_path => NodePath,
         node_is_target => IsTarget,
         node_props => NodeProps,
-        condition => Condition
+        condition => condition(Condition)
     }};
-reason({limit_exceeded, Limit, Max}, _) ->
+reason({keep_while_not_met, Name, NodePath, Reason}) ->
+    {pando, keep_while_conditions_not_met, #{
+        node_name => Name,
+        node_path => NodePath,
+        keep_while_reason => condition(Reason)
+    }};
+reason({limit_exceeded, Limit, Max}) ->
     {pando, limit_exceeded, #{limit => limit_name(Limit), max => Max, outcome => not_applied}};
-reason({bad_component, Component}, {Path, _}) ->
-    ok = pando_path:ensure_is_valid(Path),
-    raise_misuse(condition_not_supported, #{path => Path, condition => Component});
-reason({unsupported_pattern, Text}, {Path, _}) ->
-    raise_misuse(pattern_not_supported, #{path => Path, reason => Text});
-reason({many_nodes, _}, {Path, Conditions}) ->
-    Pattern = pando_path:combine_with_conditions(Path, Conditions),
-    raise_misuse(possibly_matching_many_nodes_denied, #{path => Pattern});
-reason({Name, Text, NotApplied}, _) when is_binary(Text) ->
+reason({Name, Text, NotApplied}) when is_binary(Text) ->
     Outcome =
         case NotApplied of
             true -> not_applied;
@@ -50,11 +74,15 @@ reason({Name, Text, NotApplied}, _) when is_binary(Text) ->
         end,
     {pando, public_name(Name), #{reason => Text, outcome => Outcome}}.
 
-limit_name(<<"path_components_max">>) -> path_components_max;
-limit_name(<<"path_size_bytes_max">>) -> path_size_bytes_max;
-limit_name(<<"name_size_bytes_max">>) -> name_size_bytes_max;
-limit_name(<<"atom_characters_max">>) -> atom_characters_max;
-limit_name(<<"payload_size_bytes_max">>) -> payload_size_bytes_max.
+%% @private A condition that is not met, as callers see it: with a regular expression that is none comes the reason, as
+%% `{Condition, {error, {Message, Offset}}}'.
+-spec condition(term()) -> term().
+condition(#if_name_matches{compiled = {error, _} = Invalid} = Condition) -> {Condition, Invalid};
+condition(#if_path_matches{compiled = {error, _} = Invalid} = Condition) -> {Condition, Invalid};
+condition(Condition) -> Condition.
+
+%% Names of limits are compiled into the native side: a fixed set, and no data.
+limit_name(Name) -> binary_to_atom(Name).
 
 public_name(closed) -> store_closed;
 public_name(halted) -> store_halted;
@@ -67,10 +95,19 @@ public_name(command_failed) -> command_failed.
 raise_misuse(Name, Props) ->
     erlang:error({pando_ex, Name, Props}, none, [{error_info, #{module => ?MODULE}}]).
 
-%% @private What shells and Elixir show beside the reason of an exception (EEP 54).
--spec format_error(term(), erlang:stacktrace()) -> #{general := string()}.
-format_error(Reason, _Stacktrace) ->
-    #{general => format(Reason)}.
+%% @private What shells and Elixir show beside the reason of an exception (EEP 54). As a binary: Elixir 1.14 takes the
+%% size of the text in bytes.
+-spec format_error(term(), erlang:stacktrace()) -> #{general := binary()}.
+format_error(Reason, Stacktrace) ->
+    #{general => unicode:characters_to_binary(general(Reason, Stacktrace))}.
+
+general(badarg, [{_, _, _, Info} | _]) ->
+    case proplists:get_value(error_info, Info) of
+        #{cause := bad_match_specification} -> "a condition if_data_matches is no match specification";
+        _ -> format(badarg)
+    end;
+general(Reason, _Stacktrace) ->
+    format(Reason).
 
 %% @doc A reason in words, for people: `{error, Reason}''s or an exception's.
 %%
@@ -89,6 +126,8 @@ format({pando, node_not_found, #{node_path := Path}}) ->
     text("there is no node at ~0tp", [Path]);
 format({pando, mismatching_node, #{node_path := Path, condition := Condition}}) ->
     text("the node at ~0tp does not meet ~0tp: nothing was done", [Path, Condition]);
+format({pando, keep_while_conditions_not_met, #{node_path := Path, keep_while_reason := Reason}}) ->
+    text("the node at ~0tp cannot be kept while ~0tp: nothing was done", [Path, Reason]);
 format({pando, limit_exceeded, #{limit := Limit, max := Max}}) ->
     text("more than ~0tp (~0tp): nothing was done", [Limit, Max]);
 format({pando, Name, #{reason := Reason, outcome := Outcome}}) ->
@@ -99,14 +138,26 @@ format({pando, store_runs_elsewhere, #{store_id := StoreId, data_dir := DataDir}
     text("the store ~ts runs already, with its files in ~ts", [StoreId, DataDir]);
 format({pando, name_is_taken, #{store_id := StoreId, by := Process}}) ->
     text("a process that is no store is registered as ~ts: ~0tp", [StoreId, Process]);
+format({pando, not_a_pando_store, #{store_id := StoreId}}) ->
+    text("no store ~ts runs on this node", [StoreId]);
+format({pando, reset_failed, #{reason := Reason, directory := Directory}}) ->
+    text("the store in ~ts was stopped, but its files are still there: ~ts", [Directory, Reason]);
+format({unknown_option, Key, Value}) ->
+    text("the option ~ts does not take ~0tp: nothing was done", [Key, Value]);
+format({not_leader, _Leader}) ->
+    "this member does not lead: nothing was done, send the command again";
 format({pando_ex, invalid_path, #{path := Path}}) ->
     text("~0tp is not a path", [Path]);
 format({pando_ex, possibly_matching_many_nodes_denied, #{path := Path}}) ->
     text("~0tp may match many nodes, and this function takes one", [Path]);
 format({pando_ex, pattern_not_supported, #{path := Path, reason := Reason}}) ->
     text("this version does not evaluate ~0tp: ~ts", [Path, Reason]);
-format({pando_ex, condition_not_supported, #{condition := Condition}}) ->
-    text("this version does not evaluate ~0tp yet", [Condition]);
+format({pando_ex, condition_not_supported, #{condition := Condition, reason := Reason}}) ->
+    text("~0tp cannot be evaluated: ~ts", [Condition, Reason]);
+format({pando_ex, condition_targets_parent_node, #{condition := Condition}}) ->
+    text("~0tp is about the parent of a node, which no condition can be", [Condition]);
+format({pando_ex, invalid_condition, #{path := Path, condition := Condition}}) ->
+    text("~0tp, for the node at ~0tp, is no condition", [Condition, Path]);
 format(Reason) ->
     text("~0tp", [Reason]).
 

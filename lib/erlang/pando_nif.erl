@@ -13,10 +13,15 @@
     has_data/2,
     read_quick/3,
     read/3,
-    scan/4,
-    scan_next/1,
+    scan/5,
+    scan_next/2,
+    scan_close/1,
     count_next/1,
+    condition_met/3,
+    keep_while/1,
     submit/4,
+    barrier/3,
+    await_applied/4,
     answer/1,
     cancel/1,
     status/1,
@@ -39,10 +44,15 @@
     has_data/2,
     read_quick/3,
     read/3,
-    scan/4,
-    scan_next/1,
+    scan/5,
+    scan_next/2,
+    scan_close/1,
     count_next/1,
+    condition_met/3,
+    keep_while/1,
     submit/4,
+    barrier/3,
+    await_applied/4,
     answer/1,
     cancel/1,
     status/1,
@@ -93,19 +103,44 @@ read_quick(_Store, _Path, _PropsBits) -> ?NOT_LOADED.
     {ok, pando_backend:native_path(), pando_backend:node_props()} | {error, pando_backend:native_error()}.
 read(_Store, _Path, _PropsBits) -> ?NOT_LOADED.
 
--spec scan(pando_backend:store_id(), pando_backend:native_path(), pando_backend:props_bits(), boolean()) ->
-    {ok, reference()} | {error, pando_backend:native_error()}.
-scan(_Store, _Pattern, _PropsBits, _IncludeRoot) -> ?NOT_LOADED.
+-spec scan(
+    pando_backend:store_id(),
+    pando_backend:native_path(),
+    pando_backend:what(),
+    boolean(),
+    none | pando_backend:native_path()
+) -> {ok, reference()} | {error, pando_backend:native_error()}.
+scan(_Store, _Pattern, _What, _IncludeRoot, _From) -> ?NOT_LOADED.
 
--spec scan_next(reference()) -> {more | done, [{pando_backend:native_path(), pando_backend:node_props()}]}.
-scan_next(_Cursor) -> ?NOT_LOADED.
+-spec scan_next(reference(), pos_integer()) ->
+    {more | done, [{pando_backend:native_path(), pando_backend:node_props() | term()}]}.
+scan_next(_Cursor, _NodesMax) -> ?NOT_LOADED.
+
+-spec scan_close(reference()) -> ok.
+scan_close(_Cursor) -> ?NOT_LOADED.
 
 -spec count_next(reference()) -> {more | done, non_neg_integer()}.
 count_next(_Cursor) -> ?NOT_LOADED.
 
--spec submit(pando_backend:store_id(), reference(), pando_backend:request(), boolean()) ->
+-spec condition_met(term(), atom() | binary(), pando_backend:node_props()) ->
+    true | {false, term()} | {error, pando_backend:native_error()}.
+condition_met(_Condition, _Name, _Props) -> ?NOT_LOADED.
+
+-spec keep_while(pando_backend:store_id()) ->
+    {ok, [{pando_backend:native_path(), [{pando_backend:native_path(), term()}]}]} | {error, noproc}.
+keep_while(_Store) -> ?NOT_LOADED.
+
+-spec submit(pando_backend:store_id(), pando_backend:reply_to(), pando_backend:request(), boolean()) ->
     ok | {ok, reference()} | {error, pando_backend:native_error()}.
-submit(_Store, _Reference, _Request, _Cancellable) -> ?NOT_LOADED.
+submit(_Store, _ReplyTo, _Request, _Cancellable) -> ?NOT_LOADED.
+
+-spec barrier(pando_backend:store_id(), reference(), boolean()) ->
+    ok | {ok, reference()} | {error, pando_backend:native_error()}.
+barrier(_Store, _Reference, _Cancellable) -> ?NOT_LOADED.
+
+-spec await_applied(pando_backend:store_id(), reference(), non_neg_integer(), boolean()) ->
+    ok | {ok, reference()} | {error, pando_backend:native_error()}.
+await_applied(_Store, _Reference, _Index, _Cancellable) -> ?NOT_LOADED.
 
 -spec answer(reference()) -> pando_backend:result().
 answer(_Answer) -> ?NOT_LOADED.

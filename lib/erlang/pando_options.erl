@@ -1,61 +1,148 @@
 %% @private Options of calls (specification section 5): checks them and gives them their defaults.
 %%
-%% An unknown key, or a value that its key does not take, raises `function_clause', as the specification says.
+%% An unknown key, or a value that its key does not take, raises `function_clause', as the specification says. The time
+%% of a call begins here: its deadline is computed once, and holds for all that the call waits for.
 -module(pando_options).
 
--export([query/1, command/1, timeout/1, default_timeout/0]).
+-export([query/1, many/1, command/1, brief/1, fence/1, timeout/1, default_timeout/0]).
 
--export_type([query/0, command/0]).
+-export_type([query/0, many/0, command/0]).
 
+%% `applied': the position of the log to wait for; then `favor' means nothing.
 -type query() :: #{
-    timeout := timeout(),
+    deadline := pando_client:deadline(),
+    favor := low_latency | consistency,
+    applied := none | non_neg_integer(),
     props := pando_backend:props_bits(),
     expect_specific_node := boolean(),
     include_root := boolean()
 }.
--type command() :: #{
-    timeout := timeout(),
+%% Beside those of `query()': at most `limit' nodes, all after `from' in the order of the walk. These two are there in
+%% what `many/1' returns.
+-type many() :: #{
+    deadline := pando_client:deadline(),
+    favor := low_latency | consistency,
+    applied := none | non_neg_integer(),
     props := pando_backend:props_bits(),
-    indirect_deletes := boolean()
+    expect_specific_node := boolean(),
+    include_root := boolean(),
+    limit := infinity | pos_integer(),
+    from := none | pando_path:native_path()
+}.
+%% `props' is `none' when the caller wants to know only whether it worked: nothing is collected then. `async': the call
+%% waits for the command, or nobody does, or a message tells. `keep_while': as the caller gave it.
+-type command() :: #{
+    deadline := pando_client:deadline(),
+    props := none | pando_backend:props_bits(),
+    indirect_deletes := boolean(),
+    expect_specific_node := boolean(),
+    include_root := boolean(),
+    keep_while := keep | pando_condition:keep_while(),
+    async := false | none | {correlation, integer() | reference()},
+    refused := none | {unknown_option, reply_from, term()}
 }.
 
-%% @doc Options of reads: `timeout', `favor', `props_to_return', `expect_specific_node', `include_root_props'.
+%% @doc Options of reads: `timeout', `favor', `condition', and those that say which nodes and what of them:
+%% `props_to_return', `expect_specific_node', `include_root_props', `return_indirect_deletes'.
 -spec query(map()) -> query().
 query(Options) when is_map(Options) ->
-    Defaults = #{
-        timeout => default,
+    with_deadline(maps:fold(fun query_option/3, query_defaults(), Options)).
+
+%% @doc Options of reads of many nodes: those of `query/1', and `limit' and `from'.
+-spec many(map()) -> many().
+many(Options) when is_map(Options) ->
+    Defaults = (query_defaults())#{limit => infinity, from => none},
+    with_deadline(maps:fold(fun many_option/3, Defaults, Options)).
+
+query_defaults() ->
+    #{
+        deadline => default,
+        favor => low_latency,
+        applied => none,
         props => pando_props:default_bits(),
         expect_specific_node => false,
         include_root => false
-    },
-    with_timeout(maps:fold(fun query_option/3, Defaults, Options)).
+    }.
 
-query_option(timeout, Timeout, Read) -> Read#{timeout := timeout(Timeout)};
-%% One member always answers from the newest state: both are the same here.
-query_option(favor, low_latency, Read) -> Read;
-query_option(favor, consistency, Read) -> Read;
+many_option(limit, Limit, Read) when is_integer(Limit), Limit > 0 -> Read#{limit := Limit};
+many_option(from, Path, Read) -> Read#{from := position(Path)};
+many_option(Key, Value, Read) -> query_option(Key, Value, Read).
+
+%% A place in the walk: a path that names one node, whether or not there is such a node.
+position(Path) ->
+    Native = pando_path:from_string(Path),
+    ok = pando_path:ensure_is_valid(Native),
+    case pando_path:targets_specific_node(Native) of
+        {true, Names} -> pando_path:realpath(Names);
+        false -> pando_errors:raise_misuse(possibly_matching_many_nodes_denied, #{path => Native})
+    end.
+
+query_option(timeout, Timeout, Read) -> Read#{deadline := timeout(Timeout)};
+query_option(favor, low_latency, Read) -> Read#{favor := low_latency};
+query_option(favor, consistency, Read) -> Read#{favor := consistency};
+query_option(condition, {applied, {Index, Term}}, Read) when
+    is_integer(Index), Index >= 0, is_integer(Term), Term >= 0
+->
+    Read#{applied := Index};
 query_option(props_to_return, Props, Read) -> Read#{props := pando_props:bits(Props)};
 query_option(expect_specific_node, Expect, Read) when is_boolean(Expect) -> Read#{expect_specific_node := Expect};
 query_option(include_root_props, Include, Read) when is_boolean(Include) -> Read#{include_root := Include};
 query_option(return_indirect_deletes, Return, Read) when is_boolean(Return) -> Read.
 
-%% @doc Options of writes: `timeout', `props_to_return', `return_indirect_deletes', `expect_specific_node',
-%% `include_root_props'.
+%% @doc Options of writes: `timeout', `async', `reply_from', `protect_against_dups', `keep_while', and those that say
+%% which nodes, and what of them is answered.
 -spec command(map()) -> command().
 command(Options) when is_map(Options) ->
-    Defaults = #{timeout => default, props => pando_props:default_bits(), indirect_deletes => true},
-    with_timeout(maps:fold(fun command_option/3, Defaults, Options)).
+    Defaults = #{
+        deadline => default,
+        props => pando_props:default_bits(),
+        indirect_deletes => true,
+        expect_specific_node => false,
+        include_root => false,
+        keep_while => keep,
+        async => false,
+        refused => none
+    },
+    with_deadline(maps:fold(fun command_option/3, Defaults, Options)).
 
-command_option(timeout, Timeout, Read) -> Read#{timeout := timeout(Timeout)};
+%% @doc The same for a caller who wants to know only whether it worked.
+-spec brief(map()) -> command().
+brief(Options) ->
+    (command(Options))#{props := none}.
+
+command_option(timeout, Timeout, Read) -> Read#{deadline := timeout(Timeout)};
+command_option(async, Async, Read) -> Read#{async := async(Async)};
+command_option(reply_from, From, Read) -> Read#{refused := refused(From)};
+%% A command is applied once: it is never sent twice on one member.
+command_option(protect_against_dups, Protect, Read) when is_boolean(Protect) -> Read;
+command_option(keep_while, KeepWhile, Read) when is_map(KeepWhile) -> Read#{keep_while := KeepWhile};
 command_option(props_to_return, Props, Read) -> Read#{props := pando_props:bits(Props)};
 command_option(return_indirect_deletes, Return, Read) when is_boolean(Return) -> Read#{indirect_deletes := Return};
-command_option(expect_specific_node, Expect, Read) when is_boolean(Expect) -> Read;
-command_option(include_root_props, Include, Read) when is_boolean(Include) -> Read.
+command_option(expect_specific_node, Expect, Read) when is_boolean(Expect) -> Read#{expect_specific_node := Expect};
+command_option(include_root_props, Include, Read) when is_boolean(Include) -> Read#{include_root := Include}.
 
-with_timeout(#{timeout := default} = Read) ->
-    Read#{timeout := default_timeout()};
-with_timeout(Read) ->
-    Read.
+%% Both priorities are the same: commands are batched anyway.
+async(false) -> false;
+async(Priority) when Priority =:= true; Priority =:= low; Priority =:= normal -> none;
+async({Correlation, Priority}) when Priority =:= low; Priority =:= normal -> correlation(Correlation);
+async(Correlation) -> correlation(Correlation).
+
+correlation(Correlation) when is_integer(Correlation); is_reference(Correlation) -> {correlation, Correlation}.
+
+%% There is one member: whichever of these is asked, it answers when it has applied the command.
+refused(From) when From =:= leader; From =:= local -> none;
+refused({member, {Store, Node}}) when is_atom(Store), is_atom(Node) -> none;
+refused(From) -> {unknown_option, reply_from, From}.
+
+with_deadline(#{deadline := default} = Read) ->
+    Read#{deadline := pando_client:deadline(default_timeout())};
+with_deadline(#{deadline := Timeout} = Read) ->
+    Read#{deadline := pando_client:deadline(Timeout)}.
+
+%% @doc What a fence is given instead of options: a timeout, or `default'.
+-spec fence(default | timeout()) -> pando_client:deadline().
+fence(default) -> pando_client:deadline(default_timeout());
+fence(Timeout) -> pando_client:deadline(timeout(Timeout)).
 
 %% @doc The timeout of calls that have none of their own: application environment `default_timeout', else `infinity'.
 -spec default_timeout() -> timeout().
@@ -68,7 +155,7 @@ default_timeout() ->
         {ok, Timeout} when is_integer(Timeout), Timeout >= 0 ->
             Timeout;
         {ok, Invalid} ->
-            erlang:error({pando_ex, invalid_default_timeout_value, #{default_timeout => Invalid}})
+            pando_errors:raise_misuse(invalid_default_timeout_value, #{default_timeout => Invalid})
     end.
 
 %% @doc A timeout of a call in milliseconds, or `infinity'.

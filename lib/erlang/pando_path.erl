@@ -323,7 +323,7 @@ to_binary(Path) ->
 %% the other two are checked when they are compiled.
 -spec is_valid(term()) -> true | {false, Bad :: term()}.
 is_valid([Component | Path]) ->
-    case is_valid_component(Component) of
+    case pando_condition:is_valid(Component) of
         true -> is_valid(Path);
         {false, _} = Invalid -> Invalid
     end;
@@ -331,21 +331,6 @@ is_valid([]) ->
     true;
 is_valid(Term) ->
     {false, Term}.
-
-%% Tuples rather than records where a field is looked at: it may not have the type of the record yet.
-is_valid_component(Component) when ?IS_PANDO_PATH_COMPONENT(Component) -> true;
-is_valid_component({if_node_exists, Flag} = Condition) -> is_valid_flag(Flag, Condition);
-is_valid_component({if_has_payload, Flag} = Condition) -> is_valid_flag(Flag, Condition);
-is_valid_component({if_has_data, Flag} = Condition) -> is_valid_flag(Flag, Condition);
-is_valid_component({if_has_sproc, Flag} = Condition) -> is_valid_flag(Flag, Condition);
-is_valid_component({if_not, Inner}) -> is_valid_component(Inner);
-is_valid_component({if_all, Inner}) -> is_valid(Inner);
-is_valid_component({if_any, Inner}) -> is_valid(Inner);
-is_valid_component(Condition) when ?IS_PANDO_CONDITION(Condition) -> true;
-is_valid_component(Term) -> {false, Term}.
-
-is_valid_flag(Flag, _Condition) when is_boolean(Flag) -> true;
-is_valid_flag(_Flag, Condition) -> {false, Condition}.
 
 %% @doc Returns `ok' for a valid path or pattern in native form, as {@link is_valid/1} sees it.
 %%
@@ -365,18 +350,16 @@ ensure_is_valid(Path) when is_list(Path) ->
 ensure_is_valid(Path) ->
     raise_invalid_path(#{path => Path}).
 
-%% @doc Returns a pattern that stands for the given one and may be used in its place any number of times.
-%%
-%% In Pando that is the same pattern: conditions are compiled by the store which receives them, whatever form
-%% they have. The function is here for programs which call it.
+%% @doc Returns the form of a native pattern in which stores take it: see {@link pando_condition:compile/1}. It may be
+%% used in place of the given one, any number of times; that saves nothing.
 %%
 %% ```
-%% 1> pando_path:compile([stock, #if_name_matches{regex = "^o"}]).
+%% 1> pando_path:compile([stock, #if_all{conditions = [#if_name_matches{regex = "^o"}]}]).
 %% [stock,{if_name_matches,"^o",undefined}]
 %% '''
 -spec compile(pattern()) -> pattern().
 compile(Pattern) when is_list(Pattern) ->
-    Pattern.
+    [pando_condition:compile(Component) || Component <- Pattern].
 
 %% @doc Returns the pattern whose last component must meet more conditions as well.
 %%

@@ -2,39 +2,136 @@
 %% takes part, and nobody waits for them.
 -module(pando_read).
 
--export([data/2, node/3, fold/5, count/3]).
+-export([data/2, data/3, exists/3, has_data/3, is_sproc/3, node/3, value/2]).
+-export([fold/5, values/4, props/3, count/3, fence/2]).
+-export([open/3, next/1, close/1]).
+
+-export_type([cursor/0]).
+
+-type error() :: {error, pando_errors:reason()}.
+%% What a chunk holds of a node: its properties, or its value.
+-type element(Content) :: {pando_path:native_path(), Content}.
+
+%% How many nodes one call of the native side is asked for. It may give fewer, by limits of its own.
+-define(CHUNK_NODES_MAX, 4096).
+%% Nodes in the first chunk of a read; each further one may have so many times as many.
+-define(CHUNK_NODES_FIRST, 64).
+-define(CHUNK_GROWTH, 4).
+
+-record(cursor, {
+    %% A cursor of the native side, or the nodes themselves.
+    source :: reference() | {nodes, [element(term())]},
+    %% How many nodes the next chunk may have.
+    size = ?CHUNK_NODES_FIRST :: pos_integer(),
+    %% How many nodes may still come.
+    left :: infinity | pos_integer()
+}).
+
+-opaque cursor() :: #cursor{}.
+
+%% Waits until everything is applied here that was accepted or committed before.
+-spec fence(pando_cluster:store_id(), pando_client:deadline()) -> ok | error().
+fence(Store, Deadline) ->
+    public(pando_client:barrier(Store, Deadline)).
+
+%% Waits for what the options ask for before a read: nothing, as a rule.
+ready(_Store, #{deadline := expired}) ->
+    {error, timeout};
+ready(Store, #{applied := Index, deadline := Deadline}) when is_integer(Index) ->
+    public(pando_client:await_applied(Store, Index, Deadline));
+ready(Store, #{favor := consistency, deadline := Deadline}) ->
+    fence(Store, Deadline);
+ready(_Store, _Query) ->
+    ok.
+
+public(ok) -> ok;
+public({error, Reason}) -> {error, pando_errors:reason(Reason)}.
+
+%%% One node
 
 %% The value of a node, the shortest way: `{ok, undefined}' without a payload.
--spec data(pando_cluster:store_id(), term()) -> {ok, term()} | {error, pando_errors:reason()}.
+-spec data(pando_cluster:store_id(), term()) -> {ok, term()} | error().
 data(Store, Path) when is_atom(Store) ->
     Native = pando_path:from_string(Path),
     case pando_nif:get_data(Store, Native) of
         slow ->
-            Options = #{
-                timeout => infinity,
-                props => pando_props:payload_bits(),
-                expect_specific_node => true,
-                include_root => false
-            },
-            case node(Store, Native, Options) of
-                {ok, _, Props} -> {ok, value(Props)};
+            case read(Store, Native, pando_props:payload_bits()) of
+                {ok, _, Props} -> {ok, value(Props, undefined)};
                 {error, _} = Error -> Error
             end;
         Found ->
             Found
     end.
 
-value(#{data := Data}) -> Data;
-value(#{sproc := Procedure}) -> Procedure;
-value(#{}) -> undefined.
+%% The same with options.
+-spec data(pando_cluster:store_id(), term(), pando_options:query()) -> {ok, term()} | error().
+data(Store, Path, Query) when is_atom(Store) ->
+    case ready(Store, Query) of
+        ok -> data(Store, Path);
+        {error, _} = Error -> Error
+    end.
 
-%% One node, named exactly.
--spec node(pando_cluster:store_id(), term(), pando_options:query()) ->
-    {ok, pando_path:native_path(), pando_adv:node_props()} | {error, pando_errors:reason()}.
-node(_Store, _Path, #{timeout := 0}) ->
-    {error, timeout};
-node(Store, Path, #{props := Props}) when is_atom(Store) ->
+%% The value in properties that were asked for with the payload.
+-spec value(pando_adv:node_props(), Default) -> term() | Default.
+value(#{data := Data}, _Default) -> Data;
+value(#{sproc := Procedure}, _Default) -> Procedure;
+value(#{}, Default) -> Default.
+
+-spec exists(pando_cluster:store_id(), term(), pando_options:query()) -> boolean() | error().
+exists(Store, Path, Query) when is_atom(Store) ->
     Native = pando_path:from_string(Path),
+    case ready(Store, Query) of
+        ok ->
+            case pando_nif:exists(Store, Native) of
+                slow -> if_found(read(Store, Native, pando_props:no_bits()), fun(_) -> true end);
+                Answer -> Answer
+            end;
+        {error, _} = Error ->
+            Error
+    end.
+
+-spec has_data(pando_cluster:store_id(), term(), pando_options:query()) -> boolean() | error().
+has_data(Store, Path, Query) when is_atom(Store) ->
+    Native = pando_path:from_string(Path),
+    case ready(Store, Query) of
+        ok ->
+            case pando_nif:has_data(Store, Native) of
+                slow -> if_found(read_kind(Store, Native), fun(Props) -> maps:get(has_data, Props, false) end);
+                Answer -> Answer
+            end;
+        {error, _} = Error ->
+            Error
+    end.
+
+-spec is_sproc(pando_cluster:store_id(), term(), pando_options:query()) -> boolean() | error().
+is_sproc(Store, Path, Query) when is_atom(Store) ->
+    Native = pando_path:from_string(Path),
+    case ready(Store, Query) of
+        ok -> if_found(read_kind(Store, Native), fun(Props) -> maps:get(is_sproc, Props, false) end);
+        {error, _} = Error -> Error
+    end.
+
+read_kind(Store, Native) ->
+    read(Store, Native, pando_props:bits([has_payload])).
+
+%% A node that is not there, or not as its conditions say, is not found.
+if_found({ok, _, Props}, Answer) -> Answer(Props);
+if_found({error, {pando, node_not_found, _}}, _Answer) -> false;
+if_found({error, {pando, mismatching_node, _}}, _Answer) -> false;
+if_found({error, _} = Error, _Answer) -> Error.
+
+%% One node, named exactly, and its properties.
+-spec node(pando_cluster:store_id(), term(), pando_options:query() | pando_options:many()) ->
+    {ok, pando_path:native_path(), pando_adv:node_props()} | error().
+node(Store, Path, #{props := Props} = Query) when is_atom(Store) ->
+    Native = pando_path:from_string(Path),
+    case ready(Store, Query) of
+        ok -> read(Store, Native, Props);
+        {error, _} = Error -> Error
+    end.
+
+read(Store, Path, Props) ->
+    Native = pando_condition:prepare(Path),
     Read =
         case pando_nif:read_quick(Store, Native, Props) of
             slow -> pando_nif:read(Store, Native, Props);
@@ -42,54 +139,152 @@ node(Store, Path, #{props := Props}) when is_atom(Store) ->
         end,
     case Read of
         {ok, _, _} -> Read;
-        {error, Reason} -> {error, pando_errors:reason(Reason, {Native, []})}
+        {error, Reason} -> {error, pando_errors:reason(Reason, Native)}
     end.
+
+%%% Many nodes
 
 %% All nodes that a pattern matches: parents first, siblings in term order. `Fun' runs in the caller.
--spec fold(pando_cluster:store_id(), term(), Fun, Acc, pando_options:query()) ->
-    {ok, Acc} | {error, pando_errors:reason()}
-when
+-spec fold(pando_cluster:store_id(), term(), Fun, Acc, pando_options:many()) -> {ok, Acc} | error() when
     Fun :: fun((pando_path:native_path(), pando_adv:node_props(), Acc) -> Acc).
-fold(Store, Pattern, Fun, Acc, #{expect_specific_node := true} = Options) ->
-    case node(Store, Pattern, Options) of
-        {ok, Path, Props} -> {ok, Fun(Path, Props, Acc)};
+fold(Store, Pattern, Fun, Acc, #{props := Props} = Options) ->
+    FoldChunk = fun(Chunk, Acc1) ->
+        lists:foldl(fun({Path, NodeProps}, Acc2) -> Fun(Path, NodeProps, Acc2) end, Acc1, Chunk)
+    end,
+    chunks(Store, Pattern, Props, FoldChunk, Acc, Options).
+
+%% Their values by path; `Default' for those without one.
+-spec values(pando_cluster:store_id(), term(), term(), pando_options:many()) ->
+    {ok, #{pando_path:native_path() => term()}} | error().
+values(Store, Pattern, Default, Options) ->
+    collect(Store, Pattern, {values, Default}, Options).
+
+%% Their properties by path.
+-spec props(pando_cluster:store_id(), term(), pando_options:many()) -> {ok, pando_adv:node_props_map()} | error().
+props(Store, Pattern, #{props := Props} = Options) ->
+    collect(Store, Pattern, Props, Options).
+
+%% One map made at once costs a fraction of one that grows by a node at a time.
+collect(Store, Pattern, What, Options) ->
+    case chunks(Store, Pattern, What, fun(Chunk, Chunks) -> [Chunk | Chunks] end, [], Options) of
+        {ok, Chunks} -> {ok, maps:from_list(lists:append(Chunks))};
         {error, _} = Error -> Error
-    end;
-fold(Store, Pattern, Fun, Acc, Options) ->
-    FoldChunk = fun(Nodes, Acc1) -> lists:foldl(fun({Path, Props}, Acc2) -> Fun(Path, Props, Acc2) end, Acc1, Nodes) end,
-    chunks(Store, Pattern, fun pando_nif:scan_next/1, FoldChunk, Acc, Options).
-
-%% How many nodes a pattern matches.
--spec count(pando_cluster:store_id(), term(), pando_options:query()) ->
-    {ok, non_neg_integer()} | {error, pando_errors:reason()}.
-count(Store, Pattern, Options) ->
-    chunks(Store, Pattern, fun pando_nif:count_next/1, fun(Found, Count) -> Count + Found end, 0, Options).
-
-chunks(_Store, _Pattern, _Next, _Fold, _Acc, #{timeout := 0}) ->
-    {error, timeout};
-chunks(Store, Pattern, Next, Fold, Acc, #{timeout := Timeout, props := Props, include_root := IncludeRoot}) when
-    is_atom(Store)
-->
-    Native = pando_path:from_string(Pattern),
-    case pando_nif:scan(Store, Native, Props, IncludeRoot) of
-        {ok, Cursor} -> next_chunk(Cursor, Next, Fold, Acc, deadline(Timeout));
-        {error, Reason} -> {error, pando_errors:reason(Reason, {Native, []})}
     end.
 
-next_chunk(Cursor, Next, Fold, Acc, Deadline) ->
-    case Next(Cursor) of
-        {done, Chunk} ->
+chunks(Store, Pattern, What, Fold, Acc, #{deadline := Deadline} = Options) ->
+    case open(Store, Pattern, What, Options) of
+        {ok, Cursor} -> next_chunk(Cursor, Fold, Acc, Deadline);
+        {error, _} = Error -> Error
+    end.
+
+next_chunk(Cursor, Fold, Acc, Deadline) ->
+    case next(Cursor) of
+        {Chunk, done} ->
             {ok, Fold(Chunk, Acc)};
-        {more, Chunk} ->
+        {Chunk, Rest} ->
             Folded = Fold(Chunk, Acc),
-            case is_past(Deadline) of
+            case pando_client:is_past(Deadline) of
                 true -> {error, timeout};
-                false -> next_chunk(Cursor, Next, Fold, Folded, Deadline)
+                false -> next_chunk(Rest, Fold, Folded, Deadline)
             end
     end.
 
-is_past(infinity) -> false;
-is_past(Deadline) -> erlang:monotonic_time(millisecond) >= Deadline.
+%% How many nodes a pattern matches; no more than the limit.
+-spec count(pando_cluster:store_id(), term(), pando_options:many()) -> {ok, non_neg_integer()} | error().
+count(Store, Pattern, #{limit := Limit, deadline := Deadline} = Options) when is_atom(Store) ->
+    case scan(Store, pando_path:from_string(Pattern), pando_props:no_bits(), Options) of
+        {ok, Cursor} -> count_chunk(Cursor, Limit, 0, Deadline);
+        {error, _} = Error -> Error
+    end.
 
-deadline(infinity) -> infinity;
-deadline(Timeout) -> erlang:monotonic_time(millisecond) + Timeout.
+count_chunk(Cursor, Limit, Count, Deadline) ->
+    {State, Found} = pando_nif:count_next(Cursor),
+    %% A number is less than any atom, and so than `infinity'.
+    case {State, min(Count + Found, Limit)} of
+        {done, Counted} ->
+            {ok, Counted};
+        {more, Limit} ->
+            {ok, Limit};
+        {more, Counted} ->
+            case pando_client:is_past(Deadline) of
+                true -> {error, timeout};
+                false -> count_chunk(Cursor, Limit, Counted, Deadline)
+            end
+    end.
+
+%%% Cursors
+
+%% @doc Begins a walk over the nodes that a pattern matches, for a reader who takes them chunk by chunk: a lazy stream.
+%%
+%% Options are those of `pando:fold/5'; `expect_specific_node' is among them. All chunks are of the moment of this call.
+%% `timeout' is for this call alone: how long the walk takes is up to the reader. A cursor holds on to the tree of that
+%% moment until it was read to its end, or was collected as garbage.
+%%
+%% ```
+%% {ok, Cursor} = pando_read:open(stock, "/:wood/*", #{limit => 1000}),
+%% {[{[wood, <<"ash">>], #{data := 7}}, ...], Next} = pando_read:next(Cursor).
+%% '''
+-spec open(pando_cluster:store_id(), pando_path:path(), map()) -> {ok, cursor()} | error().
+open(Store, Pattern, Options) ->
+    #{props := Props} = Many = pando_options:many(Options),
+    open(Store, Pattern, Props, Many).
+
+open(Store, Pattern, What, #{expect_specific_node := true, limit := Limit, from := From} = Options) ->
+    case node(Store, Pattern, Options#{props := bits(What)}) of
+        {ok, Path, _} when is_list(From), Path =< From -> {ok, #cursor{source = {nodes, []}, left = Limit}};
+        {ok, Path, Props} -> {ok, #cursor{source = {nodes, [{Path, content(What, Props)}]}, left = Limit}};
+        {error, {pando, mismatching_node, _}} -> {ok, #cursor{source = {nodes, []}, left = Limit}};
+        {error, _} = Error -> Error
+    end;
+open(Store, Pattern, What, #{limit := Limit} = Options) when is_atom(Store) ->
+    case scan(Store, pando_path:from_string(Pattern), What, Options) of
+        {ok, Native} -> {ok, #cursor{source = Native, left = Limit}};
+        {error, _} = Error -> Error
+    end.
+
+scan(Store, Path, What, #{include_root := IncludeRoot, from := From} = Options) ->
+    Native = pando_condition:prepare(Path),
+    case ready(Store, Options) of
+        ok ->
+            case pando_nif:scan(Store, Native, What, IncludeRoot, From) of
+                {ok, _} = Opened -> Opened;
+                {error, Reason} -> {error, pando_errors:reason(Reason, Native)}
+            end;
+        {error, _} = Error ->
+            Error
+    end.
+
+bits({values, _}) -> pando_props:payload_bits();
+bits(Props) -> Props.
+
+content({values, Default}, Props) -> value(Props, Default);
+content(_Bits, Props) -> Props.
+
+%% @doc The next chunk of a walk, which may be empty, and how to go on: `done', or the cursor for the next call. The
+%% cursor that was given is not to be used again.
+-spec next(cursor()) -> {[element(term())], cursor() | done}.
+next(#cursor{source = {nodes, Nodes}}) ->
+    {Nodes, done};
+next(#cursor{source = Native, left = infinity, size = Size} = Cursor) ->
+    case pando_nif:scan_next(Native, Size) of
+        {done, Chunk} -> {Chunk, done};
+        {more, Chunk} -> {Chunk, Cursor#cursor{size = next_size(Size)}}
+    end;
+next(#cursor{source = Native, left = Left, size = Size} = Cursor) ->
+    {State, Chunk} = pando_nif:scan_next(Native, min(Left, Size)),
+    case {State, Left - length(Chunk)} of
+        {more, More} when More > 0 ->
+            {Chunk, Cursor#cursor{left = More, size = next_size(Size)}};
+        {_, _} ->
+            ok = close(Cursor),
+            {Chunk, done}
+    end.
+
+%% @doc Ends a walk of which nothing more is wanted: the tree of its moment is let go at once, not only when the cursor is
+%% collected as garbage.
+-spec close(cursor()) -> ok.
+close(#cursor{source = {nodes, _}}) -> ok;
+close(#cursor{source = Native}) -> pando_nif:scan_close(Native).
+
+%% Who takes a few nodes of many waits for few; who takes them all soon gets large chunks.
+next_size(Size) -> min(?CHUNK_GROWTH * Size, ?CHUNK_NODES_MAX).

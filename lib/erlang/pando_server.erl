@@ -3,7 +3,7 @@
 -module(pando_server).
 -behaviour(gen_server).
 
--export([start_link/1, await_open/2, stop/1, data_dir/1, is_server/1]).
+-export([start_link/1, await_open/2, stop/1, reset/2, data_dir/1, is_server/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -include_lib("kernel/include/logger.hrl").
@@ -45,6 +45,11 @@ await_open(Server, Timeout) ->
 stop(Server) ->
     call(Server, stop, infinity).
 
+%% Closes the store and removes its files. Nobody can start it in between, because its name is still taken.
+-spec reset(pid(), timeout()) -> ok | {error, term()}.
+reset(Server, Timeout) ->
+    call(Server, reset, Timeout).
+
 %% The data directory that the store was started with.
 -spec data_dir(pid()) -> {ok, file:filename_all()} | {error, term()}.
 data_dir(Server) ->
@@ -78,7 +83,7 @@ init(#{store_id := StoreId, data_dir := DataDir, opened := Opened}) ->
 -spec handle_continue(open, #state{}) -> {noreply, #state{}}.
 handle_continue(open, #state{store_id = StoreId, directory = Directory} = State) ->
     %% A process of the same name that was killed may have left the store open or closing.
-    ok = close(StoreId),
+    _ = close(StoreId),
     Holder = io_lib:format("Erlang node ~ts, operating-system process ~ts", [node(), os:getpid()]),
     Handle = pando_nif:open(
         StoreId,
@@ -100,7 +105,7 @@ random_bytes(Count) ->
 unique() ->
     erlang:unique_integer([positive]).
 
--spec handle_call(await_open | stop | data_dir, gen_server:from(), #state{}) ->
+-spec handle_call(await_open | stop | reset | data_dir, gen_server:from(), #state{}) ->
     {reply, term(), #state{}} | {noreply, #state{}} | {stop, term(), term(), #state{}}.
 handle_call(await_open, _From, #state{phase = open} = State) ->
     {reply, ok, State};
@@ -113,9 +118,17 @@ handle_call(await_open, From, #state{waiting = Waiting} = State) ->
 handle_call(data_dir, _From, #state{data_dir = DataDir} = State) ->
     {reply, {ok, DataDir}, State};
 handle_call(stop, _From, #state{store_id = StoreId} = State) ->
-    ok = close(StoreId),
+    _ = close(StoreId),
     %% `normal': a process that is linked to a store it has started does not end with it.
-    {stop, normal, ok, State}.
+    {stop, normal, ok, State};
+handle_call(reset, _From, #state{phase = open, store_id = StoreId, directory = Directory} = State) ->
+    case close(StoreId) of
+        ok -> {stop, normal, pando_directory:remove(Directory), State};
+        late -> {stop, normal, {error, pando_directory:reset_error(<<"it was not closed in time">>, Directory)}, State}
+    end;
+%% What could not be opened may be open elsewhere: it is not ours to remove.
+handle_call(reset, _From, State) ->
+    {reply, {error, noproc}, State}.
 
 -spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
 handle_cast(_Unexpected, State) ->
@@ -162,7 +175,8 @@ answer_waiting(Answer, #state{waiting = Waiting} = State) ->
 
 -spec terminate(term(), #state{}) -> ok.
 terminate(_Reason, #state{store_id = StoreId}) ->
-    close(StoreId).
+    _ = close(StoreId),
+    ok.
 
 %% Also right when the store is not open.
 close(StoreId) ->
@@ -170,5 +184,6 @@ close(StoreId) ->
     receive
         {pando_closed, StoreId} -> ok
     after ?CLOSE_TIMEOUT_MS ->
-        ?LOG_ERROR("Store ~ts has not closed within ~b ms", [StoreId, ?CLOSE_TIMEOUT_MS], ?LOG_DOMAIN)
+        ?LOG_ERROR("Store ~ts has not closed within ~b ms", [StoreId, ?CLOSE_TIMEOUT_MS], ?LOG_DOMAIN),
+        late
     end.

@@ -1,43 +1,57 @@
 %% @private Writes, as `pando' and `pando_adv' ask for them.
 -module(pando_write).
 
--export([put/5, delete/3, clear/3, without_answer/1]).
+-export([put/6, delete/4, clear/4, async_results/1]).
 
 -include("pando.hrl").
 
--type options() :: pando_options:command() | silent().
-%% The caller wants to know only whether it worked: nothing is collected then.
--type silent() :: #{timeout := timeout(), props := none}.
-%% Without properties wanted, the map is empty.
--type result() :: {ok, pando_adv:node_props_map()} | {error, pando_errors:reason()}.
+-export_type([result/0]).
 
--export_type([silent/0]).
+-type mode() :: one | many.
+%% Whether the path has to name exactly one node.
+-type result() :: ok | {ok, pando_adv:node_props_map()} | {error, pando_errors:reason()}.
+%% `ok' of an asynchronous write. Without properties wanted, the map is empty.
 
-%% The options of a write whose caller wants no properties.
--spec without_answer(map()) -> silent().
-without_answer(Options) ->
-    #{timeout := Timeout} = pando_options:command(Options),
-    #{timeout => Timeout, props => none}.
-
--spec put(term(), term(), term(), anything | absent | present, options()) -> result().
-put(Store, Path, Data, Expectation, Options) when is_atom(Store) ->
-    Native = pando_path:from_string(Path),
+%% Puts a payload. `Conditions' is what the function adds to the last component of the path.
+-spec put(mode(), term(), term(), [pando_path:condition()], term(), pando_options:command()) -> result().
+put(Mode, Store, Path, Conditions, Data, Options) when is_atom(Store) ->
+    Native = target(pando_path:from_string(Path), Conditions),
     {Kind, Value} = payload(Data),
-    Request = {put, Native, Kind, Value, Expectation, wanted(Options)},
-    call(Store, Request, Native, conditions(Expectation), Options);
-put(_Store, Path, Data, _Expectation, _Options) ->
+    Request = {put, Native, Kind, Value, scope(Mode, Options), keep_while(Options), wanted(Options)},
+    send(Store, Request, Native, Options);
+put(_Mode, _Store, Path, _Conditions, Data, _Options) ->
     %% Arguments mixed up, such as `put(Path, Data, Options)'.
     pando_errors:raise_misuse(invalid_payload, #{path => Path, payload => pando_payload:wrap(Data)}).
 
--spec delete(pando_cluster:store_id(), term(), options()) -> result().
-delete(Store, Path, Options) when is_atom(Store) ->
-    Native = pando_path:from_string(Path),
-    call(Store, {delete, Native, wanted(Options)}, Native, [], Options).
+%% Deletes; an option `keep_while' means nothing here.
+-spec delete(mode(), term(), term(), pando_options:command()) -> result().
+delete(Mode, Store, Path, Options) when is_atom(Store) ->
+    Native = pando_condition:prepare(pando_path:from_string(Path)),
+    send(Store, {delete, Native, scope(Mode, Options), wanted(Options)}, Native, Options).
 
--spec clear(pando_cluster:store_id(), term(), options()) -> result().
-clear(Store, Path, Options) when is_atom(Store) ->
-    Native = pando_path:from_string(Path),
-    call(Store, {clear, Native, wanted(Options)}, Native, conditions(present), Options).
+%% Takes payloads off nodes that are there: that condition is part of the request, and of the path in errors alone.
+-spec clear(mode(), term(), term(), pando_options:command()) -> result().
+clear(Mode, Store, Path, Options) when is_atom(Store) ->
+    Native = pando_condition:prepare(pando_path:from_string(Path)),
+    Request = {clear, Native, scope(Mode, Options), keep_while(Options), wanted(Options)},
+    send(Store, Request, {existing, Native}, Options).
+
+%% The path with more conditions on its last component.
+target(Path, []) ->
+    pando_condition:prepare(Path);
+target(Path, Conditions) ->
+    %% Before anything is added, so that an error shows what the caller gave.
+    ok = pando_path:ensure_is_valid(Path),
+    pando_path:combine_with_conditions(testable(pando_condition:prepare(Path)), Conditions).
+
+%% The root has no component that could meet a condition, and a parent is nothing to test: this node is.
+testable([]) ->
+    [?THIS_PANDO_NODE];
+testable(Path) ->
+    case lists:last(Path) of
+        Walked when Walked =:= ?PARENT_PANDO_NODE; Walked =:= ?PANDO_ROOT_NODE -> Path ++ [?THIS_PANDO_NODE];
+        _ -> Path
+    end.
 
 payload(Data) ->
     case pando_payload:prepare(pando_payload:wrap(Data)) of
@@ -46,17 +60,57 @@ payload(Data) ->
         ?NO_PAYLOAD -> {none, undefined}
     end.
 
-%% What create and update add to the last component of their path, as errors show it.
-conditions(anything) -> [];
-conditions(absent) -> [#if_node_exists{exists = false}];
-conditions(present) -> [#if_node_exists{exists = true}].
+scope(one, _Options) -> one;
+scope(many, #{expect_specific_node := true}) -> one;
+scope(many, #{include_root := true}) -> many_and_root;
+scope(many, _Options) -> many.
 
-wanted(#{props := none}) -> none;
+keep_while(#{keep_while := keep}) -> keep;
+keep_while(#{keep_while := KeepWhile}) -> pando_condition:prepare_keep_while(KeepWhile).
+
+wanted(#{async := none}) -> none;
+wanted(#{async := false, props := none}) -> none;
+%% The message tells which nodes, also to who wants no properties of them.
+wanted(#{props := none, indirect_deletes := IndirectDeletes}) -> {pando_props:no_bits(), IndirectDeletes};
 wanted(#{props := Props, indirect_deletes := IndirectDeletes}) -> {Props, IndirectDeletes}.
 
-call(Store, Request, Path, Conditions, #{timeout := Timeout}) ->
-    case pando_client:call(Store, Request, Timeout) of
+send(_Store, _Request, _Path, #{refused := {unknown_option, _, _} = Refused}) ->
+    {error, Refused};
+send(Store, Request, Path, #{async := false, deadline := Deadline}) ->
+    case pando_client:call(Store, Request, Deadline) of
         ok -> {ok, #{}};
         {ok, _} = Answer -> Answer;
-        {error, Native} -> {error, pando_errors:reason(Native, {Path, Conditions})}
+        {error, Reason} -> {error, reason(Reason, Path)}
+    end;
+send(Store, Request, Path, #{async := Notification}) ->
+    case {pando_client:cast(Store, Request, Notification), Notification} of
+        {ok, _} -> ok;
+        %% Who asks for no message is not told that there is no store.
+        {{error, noproc}, none} -> ok;
+        {{error, Reason}, _} -> {error, reason(Reason, Path)}
     end.
+
+reason(Reason, {existing, Path}) ->
+    pando_errors:reason(Reason, existing(Path));
+reason(Reason, Path) ->
+    pando_errors:reason(Reason, Path).
+
+%% As errors show the path of a node that has to be there.
+existing(Path) ->
+    case is_list(Path) andalso pando_path:is_valid(Path) of
+        true -> pando_path:combine_with_conditions(testable(Path), [#if_node_exists{exists = true}]);
+        _Invalid -> Path
+    end.
+
+%% The results in a message of `pando_client:cast/3'. A value that is none of a write is delivered as it is.
+-spec async_results(term()) -> [{pando:correlation(), Result :: term()}].
+async_results({ra_event, _From, {applied, Replies}}) when is_list(Replies) ->
+    [{Correlation, async_result(Reply)} || {Correlation, Reply} <- Replies];
+async_results({ra_event, _From, {rejected, {not_leader, Leader, Correlation}}}) ->
+    [{Correlation, {error, {not_leader, Leader}}}].
+
+async_result({answer, _} = Reply) -> async_result(pando_client:result(Reply));
+async_result(ok) -> {ok, #{}};
+async_result({ok, _} = Answer) -> Answer;
+async_result({error, Reason}) -> {error, pando_errors:reason(Reason)};
+async_result(Value) -> Value.

@@ -7,11 +7,9 @@
 
 -export([main/0]).
 
--define(STORE, pando_bench).
-%% Of the store that put and get work on.
--define(NODES, 10000).
--define(LOADERS, 128).
 -define(CALLER_COUNTS, [1, 16, 128]).
+%% Of the store with most nodes.
+-define(LARGE_LOADERS, 256).
 
 -spec main() -> no_return().
 main() ->
@@ -38,7 +36,9 @@ plan("1") ->
         empty_count => 3,
         loaded_count => 1,
         node_count => 100000,
-        settle_ms => 1000
+        settle_ms => 1000,
+        large_node_count => 100000,
+        tree => bench_tree:plan(quick)
     };
 plan("") ->
     #{
@@ -56,7 +56,9 @@ plan("") ->
         empty_count => 10,
         loaded_count => 3,
         node_count => 100000,
-        settle_ms => 3000
+        settle_ms => 3000,
+        large_node_count => 1000000,
+        tree => bench_tree:plan(full)
     }.
 
 run() ->
@@ -80,7 +82,7 @@ run() ->
     Measured = lists:foldl(
         fun(Part, Rows) -> maps:merge(Rows, Part(Directory, Plan, Progress)) end,
         #{},
-        [fun empty_stores/3, fun calls/3, fun loaded_stores/3]
+        [fun empty_stores/3, fun calls/3, fun tree/3, fun loaded_stores/3, fun large_store/3]
     ),
     Progress("done", []),
     bench_report:print(Measured, Facts),
@@ -97,49 +99,33 @@ empty_stores(Directory, #{empty_count := Count}, Progress) ->
 %%% Calls
 
 calls(Directory, #{settle_ms := SettleMs} = Plan, Progress) ->
-    ok = bench_vm:ready(),
-    {ok, ?STORE} = pando:start(Directory, ?STORE),
-    Progress("loading ~b nodes", [?NODES]),
-    ok = preload(),
-    Pairs = put_pairs(Directory, Plan, Progress),
-    Puts = puts(Plan, Progress),
-    %% Until a snapshot that the puts have started is written.
-    timer:sleep(SettleMs),
-    Gets = gets(Plan, Progress),
-    ok = pando:stop(?STORE),
-    #{pairs => Pairs, puts => Puts, gets => Gets}.
-
-preload() ->
-    Slice = fun(First) ->
-        [
-            ok = pando:put(?STORE, path(Number), bench_data:value(Number, Number))
-         || Number <- lists:seq(First, ?NODES - 1, ?LOADERS)
-        ]
-    end,
-    ok = bench_load:together([fun() -> Slice(First) end || First <- lists:seq(0, ?LOADERS - 1)]),
-    {ok, ?NODES} = pando:count(?STORE, "/:vhosts/*/:queues/*"),
-    ok.
-
-path(Number) ->
-    bench_data:path(Number, ?NODES div bench_data:vhost_count()).
+    bench_store:with(filename:join(Directory, "calls"), fun() ->
+        Progress("loading ~b nodes", [bench_store:queue_count()]),
+        ok = bench_store:load_queues(),
+        Pairs = put_pairs(Directory, Plan, Progress),
+        Puts = puts(Plan, Progress),
+        %% Until a snapshot that the puts have started is written.
+        timer:sleep(SettleMs),
+        #{pairs => Pairs, puts => Puts, gets => gets(Plan, Progress)}
+    end).
 
 put_pairs(Directory, Plan, Progress) ->
     #{pair_count := Count, pair_ms := Ms, pair_warm_up_ms := WarmUpMs} = Plan,
-    _ = bench_load:closed_loop(1, maps:get(warm_up_ms, Plan), put_operation()),
+    _ = bench_load:closed_loop(1, maps:get(warm_up_ms, Plan), bench_store:put_operation()),
     [
         begin
             Progress("bare write + fdatasync and put, in turns, ~b of ~b", [Pair, Count]),
             Growing = bench_disk:floor(growing, Ms, Directory),
             Preallocated = bench_disk:floor(preallocated, Ms, Directory),
-            _ = bench_load:closed_loop(1, WarmUpMs, put_operation()),
-            Put = bench_load:closed_loop(1, Ms, put_operation()),
+            _ = bench_load:closed_loop(1, WarmUpMs, bench_store:put_operation()),
+            Put = bench_load:closed_loop(1, Ms, bench_store:put_operation()),
             #{growing => Growing, preallocated => Preallocated, put => Put}
         end
      || Pair <- lists:seq(1, Count)
     ].
 
 puts(#{round_count := Count, round_ms := Ms, warm_up_ms := WarmUpMs}, Progress) ->
-    Operation = put_operation(),
+    Operation = bench_store:put_operation(),
     CallerCounts = tl(?CALLER_COUNTS),
     Progress("put, warm-up", []),
     [bench_load:closed_loop(Callers, WarmUpMs, Operation) || Callers <- CallerCounts],
@@ -189,8 +175,10 @@ by_callers(Rounds) ->
 
 %% Paths are made beforehand here: only what is compared is in the blocks.
 with_blocks(Fun) ->
+    Store = bench_store:name(),
+    Numbers = lists:seq(0, bench_store:queue_count() - 1),
     Table = ets:new(bench_values, [set, public, {read_concurrency, true}]),
-    true = ets:insert(Table, [{path(N), bench_data:value(N, N)} || N <- lists:seq(0, ?NODES - 1)]),
+    true = ets:insert(Table, [{bench_store:path(N), bench_data:value(N, N)} || N <- Numbers]),
     Echo = spawn_link(fun echo/0),
     Result = Fun([
         {empty, fun(_) -> ok end},
@@ -203,7 +191,7 @@ with_blocks(Fun) ->
             end
         end},
         {ets_lookup, fun(Path) -> [_] = ets:lookup(Table, Path) end},
-        {get, fun(Path) -> {ok, _} = pando:get(?STORE, Path) end}
+        {get, fun(Path) -> {ok, _} = pando:get(Store, Path) end}
     ]),
     Monitor = monitor(process, Echo),
     unlink(Echo),
@@ -222,20 +210,14 @@ echo() ->
     end.
 
 blocks(Blocks, #{block_ms := Ms}) ->
-    Paths = [path(Number) || Number <- bench_data:numbers(?NODES)],
+    Paths = [bench_store:path(Number) || Number <- bench_data:numbers(bench_store:queue_count())],
     maps:from_list([{Name, bench_load:block(Call, Paths, Ms)} || {Name, Call} <- Blocks]).
 
-put_operation() ->
-    #{
-        prepare => fun(Random) -> {path(Random rem ?NODES), bench_data:value(Random rem ?NODES, Random)} end,
-        call => fun({Path, Value}) -> pando:put(?STORE, Path, Value) end,
-        is_right => fun(_, Answer) -> Answer =:= ok end
-    }.
-
 get_operation() ->
+    Store = bench_store:name(),
     #{
         prepare => fun get_path/1,
-        call => fun([_ | Path]) -> pando:get(?STORE, Path) end,
+        call => fun([_ | Path]) -> pando:get(Store, Path) end,
         is_right => fun([Id | _], {ok, #{id := Found}}) -> Found =:= Id; (_, _) -> false end
     }.
 
@@ -249,8 +231,13 @@ harness_operation() ->
 
 %% A path after what the value there is known by.
 get_path(Random) ->
-    Number = Random rem ?NODES,
-    [bench_data:id(Number) | path(Number)].
+    Number = Random rem bench_store:queue_count(),
+    [bench_data:id(Number) | bench_store:path(Number)].
+
+%%% The tree
+
+tree(Directory, #{tree := Plan}, Progress) ->
+    #{tree => bench_tree:measure(filename:join(Directory, "tree"), Plan, Progress)}.
 
 %%% Many nodes
 
@@ -263,3 +250,8 @@ loaded_stores(Directory, #{loaded_count := Count, node_count := NodeCount}, Prog
      || Round <- lists:seq(1, Count)
     ],
     #{loaded => Loaded, node_count => NodeCount}.
+
+large_store(Directory, #{large_node_count := NodeCount}, Progress) ->
+    Progress("~b nodes: memory, and the longest put while loading", [NodeCount]),
+    Large = bench_vm:large_store(filename:join(Directory, "large"), NodeCount, ?LARGE_LOADERS),
+    #{large => Large#{node_count => NodeCount, loader_count => ?LARGE_LOADERS}}.

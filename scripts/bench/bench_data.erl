@@ -1,7 +1,7 @@
 %% @doc The paths and values of the benchmark: queues of a broker, in paths of four components.
 -module(bench_data).
 
--export([path/2, value/2, id/1, numbers/1, external_size_bytes/0, vhost_count/0]).
+-export([path/2, name/1, value/2, id/1, numbers/1, external_size_bytes/0, vhost_count/0]).
 
 -export_type([value/0]).
 
@@ -13,7 +13,12 @@
 %% @doc The path of a queue; `QueuesPerVhost' of them share a parent.
 -spec path(non_neg_integer(), pos_integer()) -> [atom() | binary()].
 path(Number, QueuesPerVhost) ->
-    [vhosts, vhost(Number div QueuesPerVhost), queues, <<"q", (integer_to_binary(Number))/binary>>].
+    [vhosts, vhost(Number div QueuesPerVhost), queues, name(Number)].
+
+%% @doc The last component of that path.
+-spec name(non_neg_integer()) -> binary().
+name(Number) ->
+    <<"q", (integer_to_binary(Number))/binary>>.
 
 %% @doc The value of a queue: a map of eight keys, of the same size for all. A later put changes `Changing'.
 -spec value(non_neg_integer(), non_neg_integer()) -> value().

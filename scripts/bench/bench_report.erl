@@ -6,19 +6,20 @@
 
 -export([print_facts/1, print/2]).
 %% For its tests.
--export([median/1, verdict/1]).
+-export([verdict/1]).
 
 -export_type([target/0]).
+
+-import(bench_number, [median/1, spread/1, with_unit/2, microseconds/1, thousands/1, format/2]).
 
 -type facts() :: [{atom(), iodata()}].
 -type target() :: #{
     name := string(),
     wanted := {at_most | below | at_least, number()},
     measured := number(),
-    unit := unit(),
+    unit := bench_number:unit(),
     peer := string()
 }.
--type unit() :: floors | per_s | us | ms | bytes.
 
 %% Source: design/peers.md. Khepri 0.19.0-beta.1 with Ra 3.1.10 on OTP 27, two cores, ext4 on a virtual disk,
 %% November 2026; paths, size of the value and numbers of callers as here. The floors are those of that
@@ -58,12 +59,16 @@ print_facts(Facts) ->
 print(Measured, Facts) ->
     Calls = call_rows(Measured),
     Sizes = size_rows(Measured),
-    Targets = targets(Measured),
+    #{tree := Tree, large := Large} = Measured,
+    TreeRows = bench_tree_rows:rows(Tree, Large),
+    Targets = targets(Measured) ++ bench_tree_rows:targets(Tree, Large),
     io:format("~n## Calls, and the floors under them~n~n"),
     table(
         ["", "calls/s", "least–greatest", "mean µs", "p50 µs", "p99 µs", "max µs", "beside its floor", "peer"],
         [call_cells(Row) || Row <- Calls]
     ),
+    io:format("~n## The tree~n~n"),
+    table(["", "median", "least–greatest", "beside its floor", "peer"], [tree_cells(Row) || Row <- TreeRows]),
     io:format("~n## Memory, disk, opening~n~n"),
     table(["", "median", "least–greatest", "peer"], [size_cells(Row) || Row <- Sizes]),
     io:format("~n## Targets~n~n"),
@@ -74,7 +79,7 @@ print(Measured, Facts) ->
     Met = length([met || Target <- Targets, verdict(Target) =:= met]),
     io:format("~n~b of ~b targets met.~n", [Met, length(Targets)]),
     print_disturbance(Measured),
-    write_json(Facts, Calls, Sizes, Targets).
+    write_json(Facts, Calls, Sizes, TreeRows, Targets).
 
 %%% Rows
 
@@ -266,16 +271,20 @@ call_cells(#{name := Name, rates := {Rate, Least, Most}} = Row) ->
         Name,
         thousands(Rate),
         range(thousands(Least), thousands(Most)),
-        microseconds(maps:get(mean_us, Row, none)),
-        microseconds(maps:get(p50_us, Row, none)),
-        microseconds(maps:get(p99_us, Row, none)),
-        microseconds(maps:get(max_us, Row, none)),
+        us_or_blank(maps:get(mean_us, Row, none)),
+        us_or_blank(maps:get(p50_us, Row, none)),
+        us_or_blank(maps:get(p99_us, Row, none)),
+        us_or_blank(maps:get(max_us, Row, none)),
         maps:get(beside, Row, ""),
         maps:get(peer, Row)
     ].
 
 size_cells(#{name := Name, unit := Unit, values := {Median, Least, Most}, peer := Peer}) ->
     [Name, with_unit(Unit, Median), range(with_unit(Unit, Least), with_unit(Unit, Most)), Peer].
+
+tree_cells(#{beside := Beside} = Row) ->
+    [Name, Median, Range, Peer] = size_cells(Row),
+    [Name, Median, Range, Beside, Peer].
 
 target_cells(Target) ->
     #{name := Name, wanted := {Sense, Limit}, measured := Measured, unit := Unit, peer := Peer} = Target,
@@ -298,23 +307,8 @@ sense(at_least) -> "≥".
 range(Same, Same) -> "";
 range(Least, Most) -> Least ++ "–" ++ Most.
 
-with_unit(floors, Value) -> format("~.2f × floor", [float(Value)]);
-with_unit(per_s, Value) -> thousands(Value) ++ "/s";
-with_unit(us, Value) -> microseconds(Value) ++ " µs";
-with_unit(ms, Value) when Value < 100 -> format("~.1f ms", [float(Value)]);
-with_unit(ms, Value) -> thousands(Value) ++ " ms";
-with_unit(bytes, Value) -> thousands(Value) ++ " B".
-
-microseconds(none) -> "";
-microseconds(Value) when Value < 9.995 -> format("~.2f", [float(Value)]);
-microseconds(Value) when Value < 99.95 -> format("~.1f", [float(Value)]);
-microseconds(Value) -> thousands(Value).
-
-thousands(Value) when Value < 0 -> "-" ++ thousands(-Value);
-thousands(Value) -> thousands(lists:reverse(integer_to_list(round(Value))), "").
-
-thousands([A, B, C, D | Digits], Text) -> thousands([D | Digits], [$,, C, B, A | Text]);
-thousands(Digits, Text) -> lists:reverse(Digits, Text).
+us_or_blank(none) -> "";
+us_or_blank(Us) -> microseconds(Us).
 
 %% Texts to the left, numbers to the right.
 table(Headers, Rows) ->
@@ -349,7 +343,7 @@ rule(Width, leading) -> lists:duplicate(Width + 1, $-) ++ ":".
 
 %%% JSON
 
-write_json(Facts, Calls, Sizes, Targets) ->
+write_json(Facts, Calls, Sizes, TreeRows, Targets) ->
     case os:getenv("BENCH_JSON", "") of
         "" ->
             ok;
@@ -359,6 +353,7 @@ write_json(Facts, Calls, Sizes, Targets) ->
                 [maps:from_list([{kind, "facts"} | Facts])] ++
                     [(spread_keys(calls_per_s, rates, Row))#{kind => "calls"} || Row <- Calls] ++
                     [(spread_keys(value, values, Row))#{kind => "size"} || Row <- Sizes] ++
+                    [(spread_keys(value, values, Row))#{kind => "tree"} || Row <- TreeRows] ++
                     [
                         Target#{
                             kind => "target",
@@ -393,22 +388,3 @@ json_character($") -> "\\\"";
 json_character($\\) -> "\\\\";
 json_character(Character) when Character < 32 -> io_lib:format("\\u~4.16.0b", [Character]);
 json_character(Character) -> Character.
-
-%%% Numbers
-
-spread(Values) ->
-    {median(Values), lists:min(Values), lists:max(Values)}.
-
-%% @doc The middle value, or the mean of the two in the middle.
--spec median([number(), ...]) -> float().
-median(Values) ->
-    Sorted = lists:sort(Values),
-    Count = length(Sorted),
-    Upper = lists:nth(Count div 2 + 1, Sorted),
-    case Count rem 2 of
-        1 -> float(Upper);
-        0 -> (lists:nth(Count div 2, Sorted) + Upper) / 2
-    end.
-
-format(Format, Arguments) ->
-    lists:flatten(io_lib:format(Format, Arguments)).

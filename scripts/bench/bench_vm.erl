@@ -3,11 +3,11 @@
 %% A child VM talks to its parent over standard input and output, and ends with it.
 -module(bench_vm).
 
--export([loaded_store/2, empty_store/1]).
+-export([loaded_store/2, large_store/3, empty_store/1]).
 %% Called in the child VM.
--export([ready/0, load/2, open_beside/1, open/1, check/1, resident_bytes_settled/0, keep_writing/1]).
+-export([ready/0, load/3, open_beside/1, open/1, check/1, resident_bytes_settled/0, keep_writing/1]).
 
--export_type([loaded/0, empty/0]).
+-export_type([loaded/0, large/0, empty/0]).
 
 -type loaded() :: #{
     %% Of the nodes with a value.
@@ -18,11 +18,24 @@
     vm_bytes_per_node := float(),
     disk_bytes_per_node := float(),
     load_ms := float(),
+    put_p50_us := float(),
+    put_p99_us := float(),
+    put_max_us := float(),
     open_ms_stopped := float(),
     open_ms_killed := float(),
     %% What lay behind the snapshot when the store was opened.
     status_stopped := map(),
     status_killed := map()
+}.
+%% A store that was loaded, and what a put took meanwhile.
+-type large() :: #{
+    resident_bytes_per_node := float(),
+    peak_bytes_per_node := float(),
+    vm_bytes_per_node := float(),
+    load_ms := float(),
+    put_p50_us := float(),
+    put_p99_us := float(),
+    put_max_us := float()
 }.
 -type empty() :: #{create_ms := float(), close_ms := float(), open_ms := float()}.
 
@@ -43,7 +56,7 @@
 loaded_store(Directory, NodeCount) ->
     ok = filelib:ensure_path(Directory),
     Loader = start_child(),
-    Loaded = call(Loader, load, [Directory, NodeCount]),
+    Loaded = call(Loader, load, [Directory, NodeCount, ?LOADERS]),
     ok = stop_child(Loader),
     DiskBytes = size_bytes(Directory),
 
@@ -72,6 +85,16 @@ loaded_store(Directory, NodeCount) ->
         status_stopped => StatusStopped,
         status_killed => StatusKilled
     }.
+
+%% @doc Loads a store in a child VM by `LoaderCount' callers. `Directory' is made, and removed.
+-spec large_store(file:filename(), pos_integer(), pos_integer()) -> large().
+large_store(Directory, NodeCount, LoaderCount) ->
+    ok = filelib:ensure_path(Directory),
+    Loader = start_child(),
+    Large = call(Loader, load, [Directory, NodeCount, LoaderCount]),
+    ok = stop_child(Loader),
+    ok = file:del_dir_r(Directory),
+    Large.
 
 start_child() ->
     Directories = [filename:dirname(code:which(Module)) || Module <- [?MODULE, pando]],
@@ -141,29 +164,29 @@ open_beside(Directory) ->
 
 %% @private Opens a new store and puts each node once; then how much more memory is resident than with the
 %% empty one.
--spec load(file:filename(), pos_integer()) -> map().
-load(Directory, NodeCount) ->
+-spec load(file:filename(), pos_integer(), pos_integer()) -> large().
+load(Directory, NodeCount, LoaderCount) ->
     {ok, ?STORE} = pando:start(Directory, ?STORE),
     ResidentBefore = resident_bytes_settled(),
     VmBefore = erlang:memory(total),
-    LoadMs = timed_ms(fun() ->
-        bench_load:together([fun() -> put_slice(First, NodeCount) end || First <- lists:seq(0, ?LOADERS - 1)])
-    end),
+    Load = bench_load:each_timed(LoaderCount, NodeCount, #{
+        prepare => fun(Number) -> {path(Number, NodeCount), bench_data:value(Number, Number)} end,
+        call => fun({Path, Value}) -> pando:put(?STORE, Path, Value) end,
+        is_right => fun(_, Answer) -> Answer =:= ok end
+    }),
     ok = check(NodeCount),
     ResidentAfter = resident_bytes_settled(),
     VmAfter = erlang:memory(total),
+    #{elapsed_ms := LoadMs, p50_us := P50Us, p99_us := P99Us, max_us := MaxUs} = Load,
     #{
         resident_bytes_per_node => (ResidentAfter - ResidentBefore) / NodeCount,
         peak_bytes_per_node => (bench_machine:resident_bytes_peak() - ResidentBefore) / NodeCount,
         vm_bytes_per_node => (VmAfter - VmBefore) / NodeCount,
-        load_ms => LoadMs
+        load_ms => LoadMs,
+        put_p50_us => P50Us,
+        put_p99_us => P99Us,
+        put_max_us => MaxUs
     }.
-
-put_slice(Number, NodeCount) when Number < NodeCount ->
-    ok = put_node(Number, Number, NodeCount),
-    put_slice(Number + ?LOADERS, NodeCount);
-put_slice(_Number, _NodeCount) ->
-    ok.
 
 put_node(Number, Changing, NodeCount) ->
     pando:put(?STORE, path(Number, NodeCount), bench_data:value(Number, Changing)).

@@ -4,7 +4,18 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
--define(MODULES, [bench_data, bench_histogram, bench_load, bench_machine, bench_report]).
+-define(MODULES, [
+    bench_data,
+    bench_histogram,
+    bench_load,
+    bench_machine,
+    bench_number,
+    bench_report,
+    bench_store,
+    bench_tree,
+    bench_tree_rows,
+    bench_vm
+]).
 
 instruments_test_() ->
     {setup, fun compile_instruments/0, fun purge_instruments/1, [
@@ -16,8 +27,17 @@ instruments_test_() ->
         fun a_closed_loop_counts_every_call/0,
         fun a_wrong_answer_ends_the_round/0,
         fun a_block_is_the_mean_time_of_a_call/0,
+        fun each_calls_with_every_number_once/0,
+        fun each_timed_times_the_call_of_every_item_and_nothing_else/0,
+        fun a_wrong_answer_to_a_single_call_ends_it/0,
+        fun calls_beside_are_counted_only_while_the_function_runs_and_end_with_it/0,
         fun the_median_of_an_even_count_is_between_the_two_in_the_middle/0,
-        fun a_target_is_met_at_its_limit_unless_it_is_to_be_below/0
+        fun a_target_is_met_at_its_limit_unless_it_is_to_be_below/0,
+        fun numbers_are_printed_with_their_unit/0,
+        fun a_ratio_of_the_tree_is_the_median_of_the_ratios_of_its_rounds/0,
+        fun a_figure_of_the_peer_stands_only_where_sizes_are_the_same/0,
+        fun each_target_of_the_tree_is_measured_by_the_row_of_its_name/0,
+        {timeout, 120, fun every_section_of_the_tree_runs_with_tiny_sizes_and_gives_its_rows/0}
     ]}.
 
 compile_instruments() ->
@@ -128,8 +148,8 @@ a_block_is_the_mean_time_of_a_call() ->
     ?assert(Ns * Counted >= 10.0e6 * 0.9999).
 
 the_median_of_an_even_count_is_between_the_two_in_the_middle() ->
-    ?assertEqual(2.5, bench_report:median([4, 1, 3, 2])),
-    ?assertEqual(2.0, bench_report:median([3, 1, 2])).
+    ?assertEqual(2.5, bench_number:median([4, 1, 3, 2])),
+    ?assertEqual(2.0, bench_number:median([3, 1, 2])).
 
 a_target_is_met_at_its_limit_unless_it_is_to_be_below() ->
     Verdict = fun(Sense, Measured) -> bench_report:verdict(#{wanted => {Sense, 3}, measured => Measured}) end,
@@ -137,3 +157,211 @@ a_target_is_met_at_its_limit_unless_it_is_to_be_below() ->
     ?assertEqual([met, met, missed], Verdicts(at_most)),
     ?assertEqual([met, missed, missed], Verdicts(below)),
     ?assertEqual([missed, met, met], Verdicts(at_least)).
+
+each_calls_with_every_number_once() ->
+    Calls = counters:new(10, []),
+    ok = bench_load:each(4, 10, fun(Number) -> counters:add(Calls, Number + 1, 1) end),
+    ?assertEqual(lists:duplicate(10, 1), [counters:get(Calls, Index) || Index <- lists:seq(1, 10)]),
+    %% More callers than items, and no items at all.
+    ok = bench_load:each(4, 2, fun(Number) -> counters:add(Calls, Number + 1, 1) end),
+    ok = bench_load:each(4, 0, fun(_) -> exit(called) end),
+    ?assertEqual([2, 2, 1], [counters:get(Calls, Index) || Index <- [1, 2, 3]]).
+
+each_timed_times_the_call_of_every_item_and_nothing_else() ->
+    Begin = erlang:monotonic_time(),
+    #{elapsed_ms := ElapsedMs, p50_us := P50Us, p99_us := P99Us, max_us := MaxUs} = bench_load:each_timed(2, 20, #{
+        prepare => fun(Number) -> timer:sleep(Number div 19 * 50), Number end,
+        call => fun
+            (7) -> timer:sleep(10);
+            (_) -> ok
+        end,
+        is_right => fun(_, Answer) -> Answer =:= ok end
+    }),
+    Ms = erlang:convert_time_unit(erlang:monotonic_time() - Begin, native, microsecond) / 1000,
+    ?assert(ElapsedMs >= 50 andalso ElapsedMs =< Ms, {ElapsedMs, Ms}),
+    ?assert(P50Us =< P99Us andalso P99Us =< MaxUs, {P50Us, P99Us, MaxUs}),
+    %% The one that sleeps for 10 ms, not the one whose arguments take 50 ms; off by a bucket at most.
+    ?assert(MaxUs >= 10000 * 0.996 andalso MaxUs < 1000 * ElapsedMs, {MaxUs, ElapsedMs}).
+
+a_wrong_answer_to_a_single_call_ends_it() ->
+    ?assert(bench_load:once(fun() -> 7 end, fun(Answer) -> Answer =:= 7 end) >= 0),
+    {Pid, Monitor} = spawn_monitor(fun() -> bench_load:once(fun() -> 8 end, fun(Answer) -> Answer =:= 7 end) end),
+    Reason =
+        receive
+            {'DOWN', Monitor, process, Pid, Down} -> Down
+        end,
+    ?assertEqual({wrong_answer, 8}, Reason).
+
+calls_beside_are_counted_only_while_the_function_runs_and_end_with_it() ->
+    Calls = counters:new(1, []),
+    Begin = erlang:monotonic_time(nanosecond),
+    {Result, CallsPerS} = bench_load:beside(fun() -> counters:add(Calls, 1, 1) end, fun() ->
+        await_count(Calls, counters:get(Calls, 1) + 100)
+    end),
+    Elapsed = (erlang:monotonic_time(nanosecond) - Begin) / 1.0e9,
+    All = counters:get(Calls, 1),
+    ?assertEqual(awaited, Result),
+    %% The hundredth may not have been counted as ended; the first of all is none of those counted. The clock was read
+    %% later here than there.
+    ?assert(CallsPerS * Elapsed >= 99, {CallsPerS, Elapsed}),
+    ?assertEqual(All, counters:get(Calls, 1)).
+
+await_count(Counters, Count) ->
+    case counters:get(Counters, 1) >= Count of
+        true -> awaited;
+        false -> erlang:yield(), await_count(Counters, Count)
+    end.
+
+numbers_are_printed_with_their_unit() ->
+    Printed = [
+        bench_number:with_unit(Unit, Value)
+     || {Unit, Value} <- [
+            {floors, 1.256},
+            {puts, 2},
+            {times, 0.5},
+            {per_s, 121358.4},
+            {us, 2.2},
+            {us, 97.31},
+            {us, 1234.5},
+            {ms, 7.06},
+            {ms, 1440},
+            {bytes, -1234567}
+        ]
+    ],
+    Expected = [
+        "1.26 × floor",
+        "2.00 × one put",
+        "0.50 ×",
+        "121,358/s",
+        "2.20 µs",
+        "97.3 µs",
+        "1,235 µs",
+        "7.1 ms",
+        "1,440 ms",
+        "-1,234,567 B"
+    ],
+    ?assertEqual(Expected, Printed).
+
+%% What `bench_tree:measure/3' returns, with figures that are easy to follow.
+measured() ->
+    Round = fun(PerS, P50Us) -> #{calls_per_s => PerS, p50_us => P50Us} end,
+    Beside = fun(PerS, ReadsPerS) -> #{round => Round(PerS, 400.0), reads_per_s => ReadsPerS} end,
+    Delete = fun(PutUs, DeleteUs) -> #{put_us => PutUs, delete_us => DeleteUs} end,
+    #{
+        plan => (bench_tree:plan(full))#{subtree_node_counts := [1000, 10000]},
+        putter_count => 16,
+        subtrees => #{
+            %% Ratios 4, 2, 1.5: their median is not that of the deletes by that of the puts, 600/200.
+            1000 => [Delete(100.0, 400.0), Delete(300.0, 600.0), Delete(600.0, 900.0)],
+            10000 => [Delete(200.0, 500.0)]
+        },
+        halves => #{
+            tuple => [#{delete_us => 90000.0, ets_us => 60000.0}],
+            map => [#{delete_us => 160000.0, ets_us => 80000.0}]
+        },
+        lists => #{
+            integer => [#{list_us => 150000.0, ets_list_us => 100000.0, ets_map_us => 120000.0}],
+            map => [#{list_us => 260000.0, ets_list_us => 200000.0, ets_map_us => 260000.0}]
+        },
+        walks => [#{fold_us => 70000.0, page_us => 900.0, pages_us => 95000.0, count_us => 1.5, count_few_us => 1.0}],
+        besides => [
+            #{alone => Beside(1000.0, 0.0), ets => Beside(900.0, 4.0), list => Beside(400.0, 3.0)},
+            #{alone => Beside(2000.0, 0.0), ets => Beside(1800.0, 4.0), list => Beside(1200.0, 5.0)},
+            #{alone => Beside(1500.0, 0.0), ets => Beside(1350.0, 4.0), list => Beside(1350.0, 4.0)}
+        ],
+        conditions => [
+            #{plain => Round(5.0, 200.0), compare_and_swap => Round(4.0, 220.0), payload_version => Round(4.0, 210.0)}
+        ],
+        watchers => [Delete(250.0, 20000.0)]
+    }.
+
+large(NodeCount) ->
+    #{
+        node_count => NodeCount,
+        loader_count => 256,
+        resident_bytes_per_node => 432.1,
+        peak_bytes_per_node => 600.0,
+        vm_bytes_per_node => 1.0,
+        load_ms => 9000.0,
+        put_p50_us => 2000.0,
+        put_p99_us => 9000.0,
+        put_max_us => 51000.0
+    }.
+
+tree_row(Id, Rows) ->
+    [Row] = [Row || #{id := Each} = Row <- Rows, Each =:= Id],
+    Row.
+
+a_ratio_of_the_tree_is_the_median_of_the_ratios_of_its_rounds() ->
+    Rows = bench_tree_rows:rows(measured(), large(1000000)),
+    #{values := Values, beside := Beside, ratio := Ratio} = tree_row(delete_1000, Rows),
+    ?assertEqual({600.0, 400.0, 900.0}, Values),
+    ?assertEqual(2.0, Ratio),
+    ?assertEqual("2.00 × one put (1.50–4.00)", Beside),
+    %% 0.4, 0.6 and 0.9 of what the same round had alone.
+    ?assertMatch(
+        #{ratio := 0.6, beside := "0.60 × alone (0.40–0.90); 4.0 lists/s", values := {1200.0, 400.0, 1350.0}},
+        tree_row(beside_list, Rows)
+    ),
+    ?assertMatch(#{ratio := 80.0, values := {20.0, 20.0, 20.0}, unit := ms}, tree_row(delete_watched, Rows)),
+    ?assertMatch(#{ratio := 1.5, beside := "1.50 × of 1,000 children"}, tree_row(count, Rows)),
+    ?assertMatch(#{ratio := 1.1}, tree_row(compare_and_swap, Rows)).
+
+a_figure_of_the_peer_stands_only_where_sizes_are_the_same() ->
+    Peer = fun(Id, Measured, Large) -> maps:get(peer, tree_row(Id, bench_tree_rows:rows(Measured, Large))) end,
+    #{plan := Plan} = Measured = measured(),
+    Smaller = Measured#{plan := Plan#{child_count := 1000}},
+    ?assertEqual(
+        ["", "87 ms", "", "845 ms", "", "355 ms"],
+        [
+            Peer(Id, Measured, large(1000000))
+         || Id <- [delete_1000, delete_10000, delete_half_tuple, delete_half_map, list_integer, list_map]
+        ]
+    ),
+    ?assertEqual(["", ""], [Peer(Id, Smaller, large(1000000)) || Id <- [delete_half_map, list_map]]),
+    ?assertEqual(
+        ["0.86–1.7 s", "66–90 ms", ""],
+        [Peer(large_put_max, Measured, large(NodeCount)) || NodeCount <- [1000000, 100000, 1000]]
+    ).
+
+each_target_of_the_tree_is_measured_by_the_row_of_its_name() ->
+    Targets = bench_tree_rows:targets(measured(), large(1000000)),
+    ?assertEqual(
+        [
+            {"delete, subtree of 1,000 nodes", 2.0, met},
+            {"delete, subtree of 10,000 nodes", 2.5, met},
+            {"delete_many, half of 100,000 siblings, tuples", 90.0, met},
+            {"delete_many, half of 100,000 siblings, maps of 8 keys", 160.0, missed},
+            {"get_many, 100,000 children, integers", 150.0, met},
+            {"get_many, 100,000 children, maps of 8 keys", 260.0, missed},
+            {"put, 16 callers, while a process lists 100,000 children, beside alone", 0.6, met},
+            {"longest put while loading 1,000,000 nodes", 51.0, missed}
+        ],
+        [{Name, Measured, bench_report:verdict(Target)} || #{name := Name, measured := Measured} = Target <- Targets]
+    ).
+
+%% All calls of the tree section, each of whose answers is checked there, against a store.
+every_section_of_the_tree_runs_with_tiny_sizes_and_gives_its_rows() ->
+    pando_test_store:with_dir(fun(Directory) ->
+        Plan = (bench_tree:plan(quick))#{
+            put_ms := 5,
+            warm_up_ms := 10,
+            subtree_node_counts := [10, 200],
+            child_count := 2200,
+            page_node_count := 700,
+            few_child_count := 20,
+            count_ms := 2,
+            beside_ms := 20,
+            condition_ms := 20,
+            watcher_count := 50
+        },
+        Measured = bench_tree:measure(filename:join(Directory, "tree"), Plan, fun(_, _) -> ok end),
+        Rows = bench_tree_rows:rows(Measured, large(10)),
+        Ids = [Id || #{id := Id} <- bench_tree_rows:rows(measured(), large(10))],
+        ?assertEqual(
+            lists:sort(Ids) -- [delete_1000, delete_10000],
+            lists:sort([Id || #{id := Id} <- Rows]) -- [delete_10, delete_200]
+        ),
+        [?assert(Least > 0, Row) || #{values := {_, Least, _}} = Row <- Rows],
+        ?assertEqual({ok, []}, file:list_dir(Directory))
+    end).

@@ -1,143 +1,99 @@
-%% The recorded answers of ../shared/oracle, as far as this release has the calls. Skipped, with a message,
-%% where the recordings are not.
+%% The recorded answers of ../shared/oracle. Skipped, with a message, where the recordings are not.
 %%
-%% A case is a sequence of calls on one store. It is used up to its first write that is not here yet, because
-%% from then on the trees differ; reads that are not here yet are left out. What agrees is what
-%% oracle_check.erl takes for it.
+%% A case is a sequence of calls on a store of its own. Of cases.terms every call of every case is made and compared;
+%% of cases-transactions.terms those up to the first transaction of a case, because transactions are not here yet.
+%% What agrees is what oracle_check.erl takes for it.
 -module(pando_oracle_tests).
 
 -include_lib("eunit/include/eunit.hrl").
--include("pando.hrl").
 
 -define(DIRECTORY, "../shared/oracle").
--define(FILES, ["cases.terms", "cases-transactions.terms"]).
 -define(TIMEOUT_S, 300).
+%% So many calls that differ are shown.
+-define(SHOWN, 10).
 
--define(READS, [
-    get, get_or, get_many, exists, has_data, count, is_empty, 'get!', 'get_or!', 'get_many!', 'exists!',
-    'has_data!', 'count!'
-]).
--define(WRITES, [
-    put, create, update, delete, clear_payload, 'put!', 'create!', 'update!', 'delete!', 'clear_payload!'
-]).
--define(OPTIONS, [
-    timeout, favor, props_to_return, expect_specific_node, include_root_props, return_indirect_deletes
+%% Where specification section 21 and a recorded answer disagree, section 21 stands: {Case, numbers of calls, why}. All
+%% are of one kind, that of put_many with `**' before something in 21.2. There the original reports every match and
+%% keeps the changes of the deepest ones alone: what a delete_many says it has removed is still there, and shows in
+%% later calls. Here it is gone.
+-define(SECTION_21, [
+    {{random, 23, 21}, [17], "[b, x] was removed by call 15"},
+    {{random, 23, 34}, [41, 43], "[b, b] and [x, b] were removed by call 39"},
+    {{random, 23, 36}, [29, 30], "[a, b] and [a, c] were removed by call 17"},
+    {{random, 23, 57}, [27, 29, 30, 39], "[b, b] was removed by call 25"},
+    {{random, 23, 80}, [26, 31, 44], "[a, a] and [b, a] were removed by call 21"},
+    {{random, 23, 87}, [11, 24, 29], "[b, x] was removed by call 10"},
+    {{random, 23, 98}, [30, 31, 32, 35, 37, 38], "[x, a] is removed by call 30, and [x] with it"},
+    {{random, 23, 99}, [37], "[b, b, b] was removed by call 29"},
+    {{random, 23, 118}, [37], "[a, b], [a, x] and [b, x] were removed by call 36"},
+    {{random, 23, 122}, [37, 38, 40, 41], "[a, c] and [a, x] were removed by call 33"},
+    {{random, 23, 126}, [34], "[b, stock] was removed by call 28"},
+    {{random, 23, 179}, [21], "[x, b] and [x, x] were removed by call 11"},
+    {{random, 11, 59}, [7], "[a, a] was removed by call 6"},
+    {{random, 11, 92}, [40], "[b, x] and [x, a] were removed by call 39"}
 ]).
 
 recorded_answers_test_() ->
-    case [File || Name <- ?FILES, File <- [filename:join(?DIRECTORY, Name)], filelib:is_regular(File)] of
-        [] ->
+    case filelib:is_dir(?DIRECTORY) of
+        false ->
             io:format(user, "~nrecorded answers: skipped, no ~ts~n", [?DIRECTORY]),
             [];
-        Files ->
-            {setup, fun() -> load(Files) end, fun unload/1, fun({Run, Cases}) ->
-                {timeout, ?TIMEOUT_S, fun() -> check(Run, Cases) end}
+        true ->
+            {setup, fun load/0, fun unload/1, fun(Run) ->
+                [
+                    {File, {timeout, ?TIMEOUT_S, fun() -> check(Run, File, Usable) end}}
+                 || {File, Usable} <- [
+                        {"cases.terms", fun(Pairs) -> Pairs end},
+                        {"cases-transactions.terms", fun before_transactions/1}
+                    ]
+                ]
             end}
     end.
 
-load(Files) ->
+load() ->
     Source = filename:join(?DIRECTORY, "oracle_run.erl"),
     {ok, oracle_run, Beam} = compile:file(Source, [binary, {d, 'LIB', pando}]),
     {module, oracle_run} = code:load_binary(oracle_run, Source, Beam),
-    {oracle_run, lists:append([cases(File) || File <- Files])}.
+    oracle_run.
 
-cases(File) ->
-    {ok, Cases} = file:consult(File),
-    Cases.
-
-unload({Run, _}) ->
+unload(Run) ->
     true = code:delete(Run),
     code:purge(Run).
 
-check(Run, Cases) ->
-    {Calls, Differing} = pando_test_store:with_dir(fun(Dir) ->
-        lists:foldl(
-            fun(Case, {Count, Bad}) ->
-                {CaseCount, CaseBad} = check_case(Run, Dir, Case),
-                {Count + CaseCount, CaseBad ++ Bad}
-            end,
-            {0, []},
-            Cases
-        )
-    end),
-    io:format(user, "~nrecorded answers: ~b calls of ~b cases compared~n", [Calls, length(Cases)]),
-    ?assert(Calls > 1000),
-    ?assertEqual([], lists:reverse(Differing)).
+before_transactions(Pairs) ->
+    lists:takewhile(fun({Call, _}) -> element(1, Call) =/= tx end, Pairs).
 
-check_case(Run, Dir, {Id, Pairs}) ->
+check(Run, File, Usable) ->
+    {ok, Cases} = file:consult(filename:join(?DIRECTORY, File)),
+    Results = pando_test_store:with_dir(fun(Dir) ->
+        [check_case(Run, Dir, Id, Usable(Pairs)) || {Id, Pairs} <- Cases]
+    end),
+    Compared = lists:sum([Calls || {Calls, _} <- Results]),
+    All = lists:sum([length(Pairs) || {_, Pairs} <- Cases]),
+    io:format(user, "~n~ts: ~b of ~b calls of ~b cases compared~n", [File, Compared, All, length(Cases)]),
+    ?assert(Compared > length(Cases)),
+    Differing = lists:append([CaseDiffering || {_, CaseDiffering} <- Results]),
+    ?assertEqual({0, []}, {length(Differing), lists:sublist(Differing, ?SHOWN)}).
+
+%% How many calls were compared, and those that differ: {Case, number, call, recorded, answered}.
+check_case(Run, Dir, Id, Pairs) ->
     Store = pando_test_store:new_name(),
     {ok, Store} = pando:start(Dir, Store),
     try
-        Usable = usable(Pairs),
-        Actual = Run:case_results(Store, {Id, [Call || {Call, _} <- Usable]}),
-        Compared = lists:append([
-            row(Call, Expected, Answer)
-         || {{Call, Expected}, Answer} <- lists:zip(Usable, Actual)
-        ]),
-        {length(Compared), [{Id, Row} || {_, Expected, Answer} = Row <- Compared, Expected =/= Answer]}
+        {Calls, Recorded} = lists:unzip(Pairs),
+        Answers = Run:case_results(Store, {Id, Calls}),
+        Rows = lists:zip3(lists:enumerate(Calls), Recorded, Answers),
+        {length(Calls), [{Id, N, Call, Expected, Answer} || {{N, Call}, Expected, Answer} <- Rows,
+            not is_right(Id, N, Expected, Answer)]}
     after
         ok = pando:stop(Store)
     end.
 
-%% Of a recorded bare crash any clean answer will do: it is run and not compared.
-row(_Call, {'EXCEPTION', error, Reason}, _Answer) when is_atom(Reason) -> [];
-row(Call, Expected, Answer) -> [{Call, Expected, Answer}].
+is_right(Id, N, Expected, Answer) ->
+    IsListed = [] =/= [Case || {Case, Numbers, _Why} <- ?SECTION_21, Case =:= Id, lists:member(N, Numbers)],
+    %% One that agrees after all does not belong into the list.
+    agree(Expected, Answer) =/= IsListed.
 
-usable([{Call, _} = Pair | Pairs]) ->
-    case kind(Call) of
-        here -> [Pair | usable(Pairs)];
-        other_read -> usable(Pairs);
-        other_write -> []
-    end;
-usable([]) ->
-    [].
-
-kind({path, _, Arguments}) -> here_or(not has_other(Arguments), other_read);
-kind({fold, Path, Options}) -> here_or(not has_other([Path, Options]), other_read);
-kind({Kind, _, _}) when Kind =:= map; Kind =:= filter; Kind =:= foreach -> other_read;
-kind({Module, Function, Arguments}) when Module =:= db; Module =:= adv ->
-    case {lists:member(Function, ?READS), lists:member(Function, ?WRITES)} of
-        {true, false} -> here_or(not has_other(Arguments), other_read);
-        {false, true} -> here_or(not has_other(Arguments), other_write);
-        {false, false} -> here_or(false, kind_of_other(Function))
-    end;
-kind(_Transaction) ->
-    other_write.
-
-here_or(true, _) -> here;
-here_or(false, Other) -> Other.
-
-kind_of_other(Function) ->
-    Reads = [get_many_or, 'get_many_or!', is_sproc, 'is_sproc!', has_projection, run_sproc],
-    case lists:member(Function, Reads) of
-        true -> other_read;
-        false -> other_write
-    end.
-
-%% Whether a call has a condition other than `*' and `**' in a path, or an option of a later release.
-has_other(Arguments) ->
-    lists:any(fun is_other/1, Arguments).
-
-is_other(Options) when is_map(Options) ->
-    %% The payload of a put may be a map as well: then it has no option in it, and a call too few is no harm.
-    lists:any(
-        fun(Key) -> lists:member(Key, [keep_while, async, reply_from, condition]) end, maps:keys(Options)
-    );
-is_other(Path) when is_list(Path); is_binary(Path) ->
-    try pando_path:from_string(Path) of
-        Native -> lists:any(fun is_other_component/1, proper(Native))
-    catch
-        error:_ -> false
-    end;
-is_other(_) ->
-    false.
-
-proper(List) ->
-    case is_list(List) andalso length(List) >= 0 of
-        true -> List;
-        false -> []
-    end.
-
-is_other_component(#if_name_matches{regex = any}) -> false;
-is_other_component(#if_path_matches{regex = any}) -> false;
-is_other_component(Component) -> ?IS_PANDO_CONDITION(Component).
+%% Of a recorded bare crash any clean answer will do.
+agree({'EXCEPTION', error, Reason}, _) when is_atom(Reason) -> true;
+agree(Expected, Answer) -> Expected =:= Answer.

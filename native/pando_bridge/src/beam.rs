@@ -10,14 +10,14 @@ use pando_store::{OpenError, Outcome};
 pub trait Beam: Send + Sync + Sized + 'static {
     /// How a store is named in requests: small, quick to compare.
     type Key: Copy + Eq + Hash + Debug + Send + Sync + 'static;
-    /// Where the reply to one request goes.
+    /// Where the reply to one request goes; it may be that nobody wants it.
     type Address: Send + 'static;
     /// The process that opened a store and hears of its end.
     type Owner: Send + Sync + 'static;
 
     /// Whether the calling thread is a scheduler's.
     fn is_scheduler() -> bool;
-    /// Sends the outcome of a command.
+    /// Sends the outcome of a command, or of a wait.
     fn reply(address: Self::Address, outcome: Outcome);
     /// The store is open, or could not be opened.
     fn opened(owner: &Self::Owner, key: Self::Key, result: Result<(), OpenFailure>);

@@ -44,8 +44,33 @@ impl<B: Beam> OpenStore<B> {
         address: B::Address,
         token: Option<Arc<Token>>,
     ) -> Result<(), StoreError> {
-        let caller = Caller::new(address, token, self.replies.clone());
-        self.store.submit(command, caller).map_err(|(caller, error)| {
+        self.ask(address, token, |caller| self.store.submit(command, caller))
+    }
+
+    /// Tells `address` when every command that was queued before is answered, and everything is applied here that was
+    /// committed now. When refused, the address is told by the returned error only.
+    pub fn barrier(&self, address: B::Address, token: Option<Arc<Token>>) -> Result<(), StoreError> {
+        self.ask(address, token, |caller| self.store.barrier(caller))
+    }
+
+    /// Tells `address` when the log index `index` is applied here. When refused, the address is told by the returned error
+    /// only.
+    pub fn await_applied(
+        &self,
+        index: u64,
+        address: B::Address,
+        token: Option<Arc<Token>>,
+    ) -> Result<(), StoreError> {
+        self.ask(address, token, |caller| self.store.await_applied(index, caller))
+    }
+
+    fn ask(
+        &self,
+        address: B::Address,
+        token: Option<Arc<Token>>,
+        request: impl FnOnce(Caller<B>) -> Result<(), (Caller<B>, StoreError)>,
+    ) -> Result<(), StoreError> {
+        request(Caller::new(address, token, self.replies.clone())).map_err(|(caller, error)| {
             caller.dismiss();
             error
         })

@@ -1,4 +1,4 @@
-//! A caller of one command: where its reply goes, and the token that says whether it still waits.
+//! A caller of one command, or one that waits: where its reply goes, and the token that says whether it still waits.
 //!
 //! Invariant: a caller that is dropped without a reply is told that the outcome is unknown.
 

@@ -2,20 +2,19 @@
 //!
 //! Invariants
 //! 1. All chunks show the same point of the log, whatever is written meanwhile.
-//! 2. A chunk is bounded in nodes and bytes, so that nobody works for long on a scheduler.
+//! 2. A chunk is bounded in nodes, in bytes of what is shown of them, and in nodes visited, so that nobody works for long on
+//!    a scheduler.
 //! 3. The root is let go by the reaper, never by a scheduler.
 
-use std::sync::Arc;
-
 use pando_store::{Garbage, Reaper};
-use pando_tree::{Node, Path, Progress, Pulled, Refusal, Scan, Step};
+use pando_tree::{Name, Node, Path, Progress, Pulled, Refusal, Scan, Step};
 
 use crate::beam::Beam;
 use crate::bridge::OpenStore;
 
-/// Nodes in one chunk.
-pub const CHUNK_NODES_MAX: usize = 256;
-/// Bytes of payload after which a chunk takes no further node.
+/// Nodes in one chunk. So many of the smallest take about a millisecond.
+pub const CHUNK_NODES_MAX: usize = 4_096;
+/// Bytes shown after which a chunk takes no further node.
 pub const CHUNK_SIZE_BYTES_MAX: usize = 256 * 1024;
 /// Nodes visited for one chunk, matching or not.
 pub const CHUNK_STEPS_MAX: u64 = 8_192;
@@ -26,47 +25,41 @@ pub struct Cursor {
     reaper: Reaper,
 }
 
-/// Some of a cursor's nodes.
-pub struct Chunk {
-    /// Parents first, siblings in Erlang's term order.
-    pub nodes: Vec<(Path, Arc<Node>)>,
-    /// Whether more may follow.
-    pub more: bool,
-}
-
 impl Cursor {
-    /// Starts at the newest view of `open`.
+    /// Starts at the newest view of `open`; with `from`, behind this path in the order of the walk.
     pub fn new<B: Beam>(
         open: &OpenStore<B>,
         pattern: Vec<Step>,
         include_root: bool,
+        from: Option<Path>,
     ) -> Result<Cursor, Refusal> {
         let view = open.store().view_guard();
         Ok(Cursor {
-            scan: Some(Scan::new(&view.state, pattern, include_root)?),
+            scan: Some(Scan::new(&view.state, pattern, include_root, from)?),
             reaper: open.store().reaper().clone(),
         })
     }
 
-    /// The next nodes; there may be none in a chunk with more to follow.
-    pub fn next_chunk(&mut self) -> Chunk {
-        let mut nodes = Vec::new();
+    /// Shows the next nodes, at most `nodes_max`: parents first, siblings in Erlang's term order. `show` gives the size of
+    /// what it made of a node, in bytes. Gives whether more may follow; there may be none in a chunk with more to follow.
+    pub fn next_chunk(&mut self, nodes_max: usize, mut show: impl FnMut(&[Name], &Node) -> usize) -> bool {
+        let mut nodes_left = nodes_max.min(CHUNK_NODES_MAX);
         let mut size_bytes = 0;
         let mut steps = CHUNK_STEPS_MAX;
         while let Some(scan) = self.scan.as_mut() {
-            if nodes.len() >= CHUNK_NODES_MAX || size_bytes >= CHUNK_SIZE_BYTES_MAX {
-                return Chunk { nodes, more: true };
+            if nodes_left == 0 || size_bytes >= CHUNK_SIZE_BYTES_MAX {
+                return true;
             }
             match scan.next_within(&mut steps) {
                 Pulled::Node(path, node) => {
-                    size_bytes += node.payload().bytes().map_or(0, |bytes| bytes.len());
-                    nodes.push((path, node));
+                    nodes_left -= 1;
+                    size_bytes += show(&path, &node);
                 }
-                Pulled::OutOfSteps => return Chunk { nodes, more: true },
+                Pulled::OutOfSteps => return true,
                 Pulled::End => self.finish(),
             }
         }
-        Chunk { nodes, more: false }
+        false
     }
 
     /// Counts instead: how many were found since the last chunk, and whether there may be others.

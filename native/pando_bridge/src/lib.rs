@@ -14,6 +14,6 @@ pub use beam::{Beam, OpenFailure};
 pub use bridge::{
     Bridge, CLOSING_WAIT_MAX_MS, OpenRequest, OpenStore, Opening, PanickingThread, SharedBridge,
 };
-pub use cursor::{CHUNK_NODES_MAX, CHUNK_SIZE_BYTES_MAX, CHUNK_STEPS_MAX, Chunk, Cursor};
+pub use cursor::{CHUNK_NODES_MAX, CHUNK_SIZE_BYTES_MAX, CHUNK_STEPS_MAX, Cursor};
 pub use limits::limits;
 pub use token::Token;

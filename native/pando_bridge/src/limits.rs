@@ -13,6 +13,11 @@ pub fn limits() -> Vec<(&'static str, u64)> {
         Limit::NameSizeBytes,
         Limit::AtomCharacters,
         Limit::PayloadSizeBytes,
+        Limit::ConditionDepth,
+        Limit::ConditionParts,
+        Limit::ConditionSizeBytes,
+        Limit::CommandSteps,
+        Limit::KeepWhile,
     ];
     let mut limits: Vec<(&'static str, u64)> =
         of_commands.into_iter().map(|limit| (limit.name(), limit.max() as u64)).collect();
@@ -21,6 +26,7 @@ pub fn limits() -> Vec<(&'static str, u64)> {
         ("waiting_commands_size_bytes_max", options::COMMANDS_SIZE_BYTES_MAX as u64),
         ("batch_commands_max", options::BATCH_COMMANDS_MAX as u64),
         ("batch_size_bytes_max", options::BATCH_SIZE_BYTES_MAX as u64),
+        ("waiters_max", options::WAITERS_MAX as u64),
         ("entries_in_flight_max", options::ENTRIES_IN_FLIGHT_MAX as u64),
         ("snapshot_log_bytes_min", options::SNAPSHOT_LOG_BYTES_MIN),
         ("close_drain_timeout_ms", options::CLOSE_DRAIN_TIMEOUT_MS),

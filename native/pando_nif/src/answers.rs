@@ -4,11 +4,11 @@
 //! specification.
 
 use pando_store::{OutcomeKnown, StoreError, StoreStatus};
-use pando_tree::{Answer, DeleteReason, Name, Node, Path, Props, PropsMask, Refusal};
+use pando_tree::{Answer, DeleteReason, KeepWhileReason, Name, Path, Props, Refusal, Watched};
 use rustler::{Encoder, Env, Term};
 
 use crate::atoms;
-use crate::names::{name_term, path_term, root_name_term};
+use crate::names::{condition_term, name_term, path_term, root_name_term, steps_term};
 use crate::payloads::{payload_term, value_term};
 
 /// The map of a node's properties (specification section 1.2).
@@ -54,18 +54,16 @@ pub fn props_term<'a>(env: Env<'a>, props: &Props) -> Term<'a> {
     Term::map_from_term_arrays(env, &keys, &values).unwrap_or_else(|_| Term::map_new(env))
 }
 
-/// `{Path, Props}` of a node that a read found.
-pub fn found_term<'a>(env: Env<'a>, path: &[Name], node: &Node, mask: PropsMask) -> Term<'a> {
-    (path_term(env, path), props_term(env, &node.props(mask))).encode(env)
-}
-
 /// Whether [`answer_term`] makes terms of payloads, or many of them: not on a thread that is no scheduler
 /// (see `AnswerHandle`).
 pub fn holds_terms(answer: &Answer) -> bool {
     match answer {
         Answer::Done => false,
         Answer::Nodes(nodes) => !nodes.is_empty(),
-        Answer::Refused(refusal) => matches!(refusal, Refusal::Mismatching { .. }),
+        Answer::Refused(refusal) => matches!(
+            refusal,
+            Refusal::Mismatching { .. } | Refusal::NodeNotFound { .. } | Refusal::KeepWhileNotMet { .. }
+        ),
     }
 }
 
@@ -88,13 +86,31 @@ fn nodes_term<'a>(env: Env<'a>, nodes: &[(Path, Props)]) -> Term<'a> {
 /// Why the tree refused.
 pub fn refusal_term<'a>(env: Env<'a>, refusal: &Refusal) -> Term<'a> {
     match refusal {
-        Refusal::NodeNotFound { name, path, is_target } => {
-            (atoms::node_not_found(), name_term(env, name), path_term(env, path), *is_target).encode(env)
+        Refusal::NodeNotFound { name, path, is_target, condition } => {
+            let (tag, name, path) = (atoms::node_not_found(), name_term(env, name), path_term(env, path));
+            match condition {
+                None => (tag, name, path, *is_target).encode(env),
+                Some(condition) => (tag, name, path, *is_target, condition_term(env, condition)).encode(env),
+            }
         }
-        Refusal::Mismatching { name, path, is_target, props } => {
-            let name = name.as_ref().map_or_else(|| root_name_term(env), |name| name_term(env, name));
-            (atoms::mismatching_node(), name, path_term(env, path), *is_target, props_term(env, props))
-                .encode(env)
+        Refusal::Mismatching { name, path, is_target, props, condition } => (
+            atoms::mismatching_node(),
+            optional_name_term(env, name.as_ref()),
+            path_term(env, path),
+            *is_target,
+            props_term(env, props),
+            condition_term(env, condition),
+        )
+            .encode(env),
+        Refusal::KeepWhileNotMet { name, path, reason } => {
+            let reason = match reason {
+                KeepWhileReason::Condition(condition) => condition_term(env, condition),
+                KeepWhileReason::NoNode(path) => {
+                    (atoms::pattern_matches_no_nodes(), steps_term(env, path)).encode(env)
+                }
+            };
+            let name = optional_name_term(env, name.as_ref());
+            (atoms::keep_while_not_met(), name, path_term(env, path), reason).encode(env)
         }
         Refusal::LimitExceeded(limit) => {
             (atoms::limit_exceeded(), limit.name(), limit.max() as u64).encode(env)
@@ -102,6 +118,18 @@ pub fn refusal_term<'a>(env: Env<'a>, refusal: &Refusal) -> Term<'a> {
         Refusal::WildcardInPath { .. } => (atoms::many_nodes(), refusal.to_string()).encode(env),
         Refusal::UnsupportedPattern { .. } => (atoms::unsupported_pattern(), refusal.to_string()).encode(env),
     }
+}
+
+fn optional_name_term<'a>(env: Env<'a>, name: Option<&Name>) -> Term<'a> {
+    name.map_or_else(|| root_name_term(env), |name| name_term(env, name))
+}
+
+/// What a node depends on: `{Path, [{WatchedPath, Condition}]}`.
+pub fn keep_while_term<'a>(env: Env<'a>, path: &Path, conditions: &[Watched]) -> Term<'a> {
+    let watched = |watched: &Watched| {
+        (steps_term(env, &watched.path), condition_term(env, watched.condition.term())).encode(env)
+    };
+    (path_term(env, path), conditions.iter().map(watched).collect::<Vec<_>>()).encode(env)
 }
 
 /// Why a store did not answer. The second element of a tuple is text, the last says whether the command may be applied.
@@ -124,8 +152,8 @@ pub fn status_term<'a>(env: Env<'a>, status: &StoreStatus) -> Term<'a> {
         (atoms::member_id().to_term(env), status.member_id.encode(env)),
         (atoms::term().to_term(env), status.consensus.term.encode(env)),
         (atoms::leader().to_term(env), optional(env, status.consensus.leader)),
-        (atoms::last_log_index().to_term(env), optional(env, status.consensus.last_log_index)),
-        (atoms::applied_index().to_term(env), optional(env, status.consensus.applied_index)),
+        (atoms::last_log_index().to_term(env), optional(env, status.last_log_index)),
+        (atoms::applied_index().to_term(env), status.applied_index.encode(env)),
         (atoms::node_count().to_term(env), status.node_count.encode(env)),
         (atoms::log_size_bytes().to_term(env), status.log_size_bytes.encode(env)),
         (atoms::snapshot_index().to_term(env), optional(env, status.snapshot_index)),

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pando_bridge::{Beam, OpenFailure, Opening, SharedBridge};
-use pando_store::Outcome;
+use pando_store::{Outcome, StoreError};
 use pando_tree::Answer;
 use rustler::env::SavedTerm;
-use rustler::{Encoder, Env, LocalPid, OwnedEnv, Resource, ResourceArc, Term};
+use rustler::{Atom, Encoder, Env, LocalPid, NifResult, OwnedEnv, Resource, ResourceArc, Term};
 
 use crate::answers::{answer_term, holds_terms, store_error_term};
 use crate::atoms;
@@ -18,19 +18,49 @@ pub static BRIDGE: SharedBridge<Erlang> = SharedBridge::new();
 /// See the module.
 pub struct Erlang;
 
-/// The process that waits for a reply, and the reference it waits with, in an environment that becomes the message.
-pub struct Address {
-    pid: LocalPid,
-    environment: OwnedEnv,
-    reference: SavedTerm,
+/// Where a reply goes.
+pub enum Address {
+    /// To nobody.
+    Nobody,
+    /// To a process, in an environment that becomes the message.
+    Process {
+        /// The process.
+        pid: LocalPid,
+        /// Holds the terms that it knows the reply by.
+        environment: OwnedEnv,
+        /// These terms.
+        known_by: KnownBy,
+    },
+}
+
+/// What tells a process to which of its requests a message is the reply.
+pub enum KnownBy {
+    /// `{pando_reply, Reference, Reply}`.
+    Reference(SavedTerm),
+    /// `{ra_event, From, {applied, [{Correlation, Reply}]}}`, or, when nothing was done because this member does not lead,
+    /// `{ra_event, From, {rejected, {not_leader, undefined, Correlation}}}`.
+    Correlation {
+        /// What stands for the store.
+        from: SavedTerm,
+        /// An integer or a reference.
+        correlation: SavedTerm,
+    },
 }
 
 impl Address {
-    /// The calling process of `env`, waiting for `{pando_reply, Reference, Result}`.
-    pub fn new(env: Env<'_>, reference: Term<'_>) -> Address {
+    /// The calling process of `env`, known by a reference or by `{From, Correlation}`; nobody for `none`.
+    pub fn new(env: Env<'_>, reply_to: Term<'_>) -> NifResult<Address> {
+        if reply_to.decode::<Atom>().is_ok_and(|atom| atom == atoms::none()) {
+            return Ok(Address::Nobody);
+        }
         let environment = OwnedEnv::new();
-        let reference = environment.save(reference);
-        Address { pid: env.pid(), environment, reference }
+        let known_by = if reply_to.is_ref() {
+            KnownBy::Reference(environment.save(reply_to))
+        } else {
+            let (from, correlation) = reply_to.decode::<(Term<'_>, Term<'_>)>()?;
+            KnownBy::Correlation { from: environment.save(from), correlation: environment.save(correlation) }
+        };
+        Ok(Address::Process { pid: env.pid(), environment, known_by })
     }
 }
 
@@ -52,6 +82,16 @@ impl AnswerHandle {
     /// The answer, once.
     pub fn take(&self) -> Option<Answer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+fn reply_term(env: Env<'_>, outcome: Outcome) -> Term<'_> {
+    match outcome {
+        Ok(applied) if holds_terms(&applied.answer) => {
+            (atoms::answer(), ResourceArc::new(AnswerHandle::new(applied.answer))).encode(env)
+        }
+        Ok(applied) => answer_term(env, &applied.answer),
+        Err(error) => (atoms::error(), store_error_term(env, &error)).encode(env),
     }
 }
 
@@ -78,17 +118,23 @@ impl Beam for Erlang {
     }
 
     fn reply(address: Address, outcome: Outcome) {
-        let Address { pid, mut environment, reference } = address;
+        let Address::Process { pid, mut environment, known_by } = address else { return };
         // A caller that is gone needs no reply.
-        let _ = environment.send_and_clear(&pid, |env| {
-            let result = match outcome {
-                Ok(applied) if holds_terms(&applied.answer) => {
-                    (atoms::answer(), ResourceArc::new(AnswerHandle::new(applied.answer))).encode(env)
-                }
-                Ok(applied) => answer_term(env, &applied.answer),
-                Err(error) => (atoms::error(), store_error_term(env, &error)).encode(env),
-            };
-            (atoms::pando_reply(), reference.load(env), result)
+        let _ = environment.send_and_clear(&pid, |env| match known_by {
+            KnownBy::Reference(reference) => {
+                (atoms::pando_reply(), reference.load(env), reply_term(env, outcome)).encode(env)
+            }
+            KnownBy::Correlation { from, correlation } => {
+                let correlation = correlation.load(env);
+                let event = match outcome {
+                    Err(StoreError::NotLeader) => {
+                        (atoms::rejected(), (atoms::not_leader(), atoms::undefined(), correlation))
+                            .encode(env)
+                    }
+                    outcome => (atoms::applied(), vec![(correlation, reply_term(env, outcome))]).encode(env),
+                };
+                (atoms::ra_event(), from.load(env), event).encode(env)
+            }
         });
     }
 

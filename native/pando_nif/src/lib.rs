@@ -9,22 +9,25 @@
 mod answers;
 mod atoms;
 mod erlang;
+mod listing;
 mod names;
 mod payloads;
 mod raw;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use pando_bridge::{Cursor, OpenRequest, PanickingThread, Token};
+use pando_bridge::{Cursor, OpenRequest, OpenStore, PanickingThread, Token};
 use pando_store::options::{QUEUED_COMMANDS_MAX, SNAPSHOT_LOG_BYTES_MIN};
-use pando_store::{ProvokedThread, StoreOptions, SystemClock};
-use pando_tree::{Command, Expectation, Payload, PropsMask, Step, Wanted};
+use pando_store::{ProvokedThread, StoreError, StoreOptions, SystemClock};
+use pando_tree::limits::COMMAND_STEPS_MAX;
+use pando_tree::{BadCondition, Command, Payload, PropsMask, Scope, Subject, Verdict, Wanted, Watched};
 use rustler::types::atom::Atom;
 use rustler::{Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
 
-use answers::{answer_term, found_term, refusal_term, status_term, store_error_term};
-use erlang::{Address, AnswerHandle, BRIDGE, OpenHandle, Owner};
+use answers::{answer_term, refusal_term, status_term, store_error_term};
+use erlang::{Address, AnswerHandle, BRIDGE, Erlang, OpenHandle, Owner};
+use listing::{Listing, Shown};
 use names::{BadPath, is_quick_path, plain_names, steps};
 use raw::{AtomKey, atom_key, pin_library};
 
@@ -37,6 +40,9 @@ const QUICK_PAYLOAD_SIZE_BYTES_MAX: usize = 4 * 1024;
 /// Children whose names a normal scheduler lists.
 const QUICK_CHILD_NAMES_MAX: u64 = 64;
 
+/// Nodes that depend on others, of which one call tells.
+const KEEP_WHILE_LISTED_MAX: usize = 10_000;
+
 /// A token in Erlang's hands. When its process dies, it is collected, and the command is cancelled if it still can be.
 struct TokenHandle(Arc<Token>);
 
@@ -48,15 +54,6 @@ impl Drop for TokenHandle {
         self.0.cancel();
     }
 }
-
-/// A cursor in Erlang's hands.
-struct CursorHandle {
-    cursor: Mutex<Cursor>,
-    mask: PropsMask,
-}
-
-#[rustler::resource_impl]
-impl Resource for CursorHandle {}
 
 fn key_of(store: Term<'_>) -> NifResult<AtomKey> {
     atom_key(store).ok_or(rustler::Error::BadArg)
@@ -74,6 +71,19 @@ fn bad_path<'a>(env: Env<'a>, bad: BadPath<'a>) -> Term<'a> {
     match bad {
         BadPath::Component(component) => error(env, (atoms::bad_component(), component)),
         BadPath::Limit(limit) => error(env, refusal_term(env, &limit.into())),
+        BadPath::Condition(term, bad) => error(env, bad_condition_term(env, term, &bad)),
+    }
+}
+
+fn bad_condition_term<'a>(env: Env<'a>, term: Term<'a>, bad: &BadCondition) -> Term<'a> {
+    match bad {
+        BadCondition::Malformed => (atoms::bad_component(), term).encode(env),
+        BadCondition::LimitExceeded(limit) => refusal_term(env, &(*limit).into()),
+        BadCondition::TargetsParent => (atoms::targets_parent(), term).encode(env),
+        BadCondition::MatchSpecification => atoms::bad_match_specification().to_term(env),
+        BadCondition::NotSupported { condition, text } => {
+            (atoms::condition_not_supported(), names::condition_term(env, condition), text).encode(env)
+        }
     }
 }
 
@@ -81,7 +91,7 @@ fn mask_of(bits: u16) -> NifResult<PropsMask> {
     PropsMask::from_bits(bits).ok_or(rustler::Error::BadArg)
 }
 
-/// `open(Store, Directory, NodeName, Holder, StoreId, Incarnation, Options) -> Handle`; then a message
+/// `open(Store, Name, Directory, NodeName, Holder, NewStoreId, Incarnation) -> Handle`; then a message
 /// `{pando_opened, Store, ok | {error, Reason}}`.
 #[rustler::nif]
 #[allow(clippy::too_many_arguments, reason = "one flat call into the library")]
@@ -234,64 +244,78 @@ fn read_one<'a>(
     Ok(read.unwrap_or_else(|| not_running(env)))
 }
 
-/// `scan(Store, Pattern, PropsBits, IncludeRoot) -> {ok, Cursor} | {error, Reason}`.
+/// `scan(Store, Pattern, PropsBits | {values, Default}, IncludeRoot, none | From) -> {ok, Cursor} | {error, Reason}`; of a
+/// path `From`, only nodes behind it.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn scan<'a>(
     env: Env<'a>,
     store: Term<'a>,
     pattern: Term<'a>,
-    bits: u16,
+    what: Term<'a>,
     include_root: bool,
+    from: Term<'a>,
 ) -> NifResult<Term<'a>> {
-    let (key, mask) = (key_of(store)?, mask_of(bits)?);
-    let pattern = match steps(pattern) {
-        Ok(pattern) => pattern,
+    let (key, shown) = (key_of(store)?, Shown::from_term(what)?);
+    let is_none = from.decode::<Atom>().is_ok_and(|atom| atom == atoms::none());
+    let from = if is_none { Ok(None) } else { names::names(from).map(Some) };
+    let (pattern, from) = match steps(pattern).and_then(|pattern| Ok((pattern, from?))) {
+        Ok(decoded) => decoded,
         Err(bad) => return Ok(bad_path(env, bad)),
     };
     if let Err(limit) = pando_tree::check_path(&pattern) {
         return Ok(error(env, refusal_term(env, &limit.into())));
     }
-    let opened = BRIDGE.get().with(key, |open| match Cursor::new(open, pattern, include_root) {
-        Ok(cursor) => {
-            let handle = ResourceArc::new(CursorHandle { cursor: Mutex::new(cursor), mask });
-            (atoms::ok(), handle).encode(env)
-        }
+    let opened = BRIDGE.get().with(key, |open| match Cursor::new(open, pattern, include_root, from) {
+        Ok(cursor) => (atoms::ok(), ResourceArc::new(Listing::new(cursor, shown))).encode(env),
         Err(refusal) => error(env, refusal_term(env, &refusal)),
     });
     Ok(opened.unwrap_or_else(|| not_running(env)))
 }
 
-/// `scan_next(Cursor) -> {more | done, [{Path, Props}]}`.
+/// `scan_next(Cursor, NodesMax) -> {more | done, [{Path, PropsOrValue}]}`.
 #[rustler::nif(schedule = "DirtyCpu")]
-fn scan_next<'a>(env: Env<'a>, handle: ResourceArc<CursorHandle>) -> Term<'a> {
-    let chunk = handle.cursor.lock().unwrap_or_else(PoisonError::into_inner).next_chunk();
-    let nodes: Vec<Term<'a>> =
-        chunk.nodes.iter().map(|(path, node)| found_term(env, path, node, handle.mask)).collect();
-    (if chunk.more { atoms::more() } else { atoms::done() }, nodes).encode(env)
+fn scan_next<'a>(env: Env<'a>, listing: ResourceArc<Listing>, nodes_max: usize) -> NifResult<Term<'a>> {
+    if nodes_max == 0 {
+        return Err(rustler::Error::BadArg);
+    }
+    let (more, elements) = listing.next(env, nodes_max);
+    Ok((more_or_done(more), elements).encode(env))
+}
+
+/// `scan_close(Cursor) -> ok`: nobody wants more of it, and what it holds is let go. Otherwise that happens when it is
+/// collected as garbage.
+#[rustler::nif]
+fn scan_close(listing: ResourceArc<Listing>) -> Atom {
+    listing.close();
+    atoms::ok()
 }
 
 /// `count_next(Cursor) -> {more | done, Found}`: counts instead of showing.
 #[rustler::nif(schedule = "DirtyCpu")]
-fn count_next<'a>(env: Env<'a>, handle: ResourceArc<CursorHandle>) -> Term<'a> {
-    let (found, more) = handle.cursor.lock().unwrap_or_else(PoisonError::into_inner).count_chunk();
-    (if more { atoms::more() } else { atoms::done() }, found).encode(env)
+fn count_next<'a>(env: Env<'a>, listing: ResourceArc<Listing>) -> Term<'a> {
+    let (found, more) = listing.count();
+    (more_or_done(more), found).encode(env)
 }
 
-/// `submit(Store, Reference, Request, Cancellable) -> ok | {ok, Token} | {error, Reason}`; then, unless refused or
-/// cancelled, a message `{pando_reply, Reference, Result}` to the caller. Result: `ok`, `{error, Reason}`, or
-/// `{answer, Answer}` for [`answer`].
+fn more_or_done(more: bool) -> Atom {
+    if more { atoms::more() } else { atoms::done() }
+}
+
+/// `submit(Store, ReplyTo, Request, Cancellable) -> ok | {ok, Token} | {error, Reason}`; then, unless refused or cancelled,
+/// a message to the caller, as [`Address`] shows: with `ok`, `{error, Reason}`, or `{answer, Answer}` for [`answer`].
 ///
-/// Request: `{put, Path, none | data | sproc, Value, anything | absent | present, Wanted}`, `{delete, Path, Wanted}` or
-/// `{clear, Path, Wanted}`; Wanted: `none` or `{PropsBits, IndirectDeletes}`.
+/// Request: `{put, Path, none | data | sproc, Value, Scope, KeepWhile, Wanted}`, `{clear, Path, Scope, KeepWhile, Wanted}` or
+/// `{delete, Path, Scope, Wanted}`; Scope: `one`, `many` or `many_and_root`; KeepWhile: `keep` or a list of
+/// `{Path, Condition}`; Wanted: `none` or `{PropsBits, IndirectDeletes}`.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn submit<'a>(
     env: Env<'a>,
     store: Term<'a>,
-    reference: Term<'a>,
+    reply_to: Term<'a>,
     request: Term<'a>,
     cancellable: bool,
 ) -> NifResult<Term<'a>> {
-    let key = key_of(store)?;
+    let address = Address::new(env, reply_to)?;
     let command = match command(request)? {
         Ok(command) => command,
         Err(bad) => return Ok(bad_path(env, bad)),
@@ -299,47 +323,92 @@ fn submit<'a>(
     if let Err(refusal) = command.check() {
         return Ok(error(env, refusal_term(env, &refusal)));
     }
-    let submitted = BRIDGE.get().with(key, |open| {
-        let address = Address::new(env, reference);
-        let token = cancellable.then(|| Arc::new(Token::default()));
-        match (open.submit(command, address, token.clone()), token) {
-            (Ok(()), None) => atoms::ok().to_term(env),
-            (Ok(()), Some(token)) => (atoms::ok(), ResourceArc::new(TokenHandle(token))).encode(env),
-            (Err(refused), _) => error(env, store_error_term(env, &refused)),
-        }
-    });
-    Ok(submitted.unwrap_or_else(|| not_running(env)))
+    ask(env, store, cancellable, |open, token| open.submit(command, address, token))
 }
 
-/// The command of a request, or what is wrong with its path.
+/// `barrier(Store, Reference, Cancellable) -> ok | {ok, Token} | {error, Reason}`; then, unless refused or cancelled,
+/// `{pando_reply, Reference, ok | {error, Reason}}`, when all that was accepted or committed before is applied here.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn barrier<'a>(env: Env<'a>, store: Term<'a>, reference: Term<'a>, cancellable: bool) -> NifResult<Term<'a>> {
+    let address = Address::new(env, reference)?;
+    ask(env, store, cancellable, |open, token| open.barrier(address, token))
+}
+
+/// `await_applied(Store, Reference, Index, Cancellable)`: the same, when the log index is applied here.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn await_applied<'a>(
+    env: Env<'a>,
+    store: Term<'a>,
+    reference: Term<'a>,
+    index: u64,
+    cancellable: bool,
+) -> NifResult<Term<'a>> {
+    let address = Address::new(env, reference)?;
+    ask(env, store, cancellable, |open, token| open.await_applied(index, address, token))
+}
+
+/// Asks an open store for something that is answered later.
+fn ask<'a>(
+    env: Env<'a>,
+    store: Term<'a>,
+    cancellable: bool,
+    request: impl FnOnce(&OpenStore<Erlang>, Option<Arc<Token>>) -> Result<(), StoreError>,
+) -> NifResult<Term<'a>> {
+    let token = cancellable.then(Arc::<Token>::default);
+    let asked = BRIDGE.get().with(key_of(store)?, |open| match (request(open, token.clone()), token) {
+        (Ok(()), None) => atoms::ok().to_term(env),
+        (Ok(()), Some(token)) => (atoms::ok(), ResourceArc::new(TokenHandle(token))).encode(env),
+        (Err(refused), _) => error(env, store_error_term(env, &refused)),
+    });
+    Ok(asked.unwrap_or_else(|| not_running(env)))
+}
+
+/// The command of a request, or what is wrong with its path or conditions.
 fn command(request: Term<'_>) -> NifResult<Result<Command, BadPath<'_>>> {
-    if let Ok((tag, path, kind, value, expectation, wanted)) =
-        request.decode::<(Atom, Term<'_>, Atom, Term<'_>, Atom, Term<'_>)>()
+    if let Ok((tag, path, kind, value, scope, keep_while, wanted)) =
+        request.decode::<(Atom, Term<'_>, Atom, Term<'_>, Atom, Term<'_>, Term<'_>)>()
         && tag == atoms::put()
     {
-        let wanted = wanted_of(wanted)?;
-        let expectation = expectation_of(expectation)?;
-        let payload = payloads::from_term(kind, value)?;
-        return Ok(steps(path).map(|path| Command::Put { path, payload, expectation, wanted }));
+        let (scope, wanted, payload) =
+            (scope_of(scope)?, wanted_of(wanted)?, payloads::from_term(kind, value)?);
+        return Ok(steps(path).and_then(|path| {
+            let keep_while = keep_while_of(keep_while)?;
+            Ok(Command::Put { path, scope, payload, keep_while, wanted })
+        }));
     }
-    let (tag, path, wanted) = request.decode::<(Atom, Term<'_>, Term<'_>)>()?;
-    let wanted = wanted_of(wanted)?;
-    let with_path =
-        |make: fn(Vec<Step>, Option<Wanted>) -> Command| steps(path).map(|path| make(path, wanted));
-    match tag {
-        tag if tag == atoms::delete() => Ok(with_path(|path, wanted| Command::Delete { path, wanted })),
-        tag if tag == atoms::clear() => Ok(with_path(|path, wanted| Command::Clear { path, wanted })),
+    if let Ok((tag, path, scope, keep_while, wanted)) =
+        request.decode::<(Atom, Term<'_>, Atom, Term<'_>, Term<'_>)>()
+        && tag == atoms::clear()
+    {
+        let (scope, wanted) = (scope_of(scope)?, wanted_of(wanted)?);
+        return Ok(steps(path).and_then(|path| {
+            let keep_while = keep_while_of(keep_while)?;
+            Ok(Command::Clear { path, scope, keep_while, wanted })
+        }));
+    }
+    let (tag, path, scope, wanted) = request.decode::<(Atom, Term<'_>, Atom, Term<'_>)>()?;
+    if tag != atoms::delete() {
+        return Err(rustler::Error::BadArg);
+    }
+    let (scope, wanted) = (scope_of(scope)?, wanted_of(wanted)?);
+    Ok(steps(path).map(|path| Command::Delete { path, scope, wanted }))
+}
+
+fn scope_of(atom: Atom) -> NifResult<Scope> {
+    match atom {
+        atom if atom == atoms::one() => Ok(Scope::One),
+        atom if atom == atoms::many() => Ok(Scope::Many),
+        atom if atom == atoms::many_and_root() => Ok(Scope::ManyAndRoot),
         _ => Err(rustler::Error::BadArg),
     }
 }
 
-fn expectation_of(atom: Atom) -> NifResult<Expectation> {
-    match atom {
-        atom if atom == atoms::anything() => Ok(Expectation::Anything),
-        atom if atom == atoms::absent() => Ok(Expectation::Absent),
-        atom if atom == atoms::present() => Ok(Expectation::Present),
-        _ => Err(rustler::Error::BadArg),
+/// `keep`, or a list of what the nodes are to depend on.
+fn keep_while_of(term: Term<'_>) -> Result<Option<Vec<Watched>>, BadPath<'_>> {
+    if term.decode::<Atom>().is_ok_and(|atom| atom == atoms::keep()) {
+        return Ok(None);
     }
+    names::watched(term).map(Some)
 }
 
 fn wanted_of(term: Term<'_>) -> NifResult<Option<Wanted>> {
@@ -360,6 +429,53 @@ fn answer<'a>(env: Env<'a>, handle: ResourceArc<AnswerHandle>) -> NifResult<Term
 #[rustler::nif]
 fn cancel(handle: ResourceArc<TokenHandle>) -> bool {
     handle.0.cancel()
+}
+
+/// `condition_met(Condition, Name, Props) -> true | {false, Why} | {error, Reason}`: whether a node of this name with these
+/// properties (`data`, `sproc`, `payload_version`, `child_list_version`, `child_list_length`) meets the condition.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn condition_met<'a>(
+    env: Env<'a>,
+    condition: Term<'a>,
+    name: Term<'a>,
+    props: Term<'a>,
+) -> NifResult<Term<'a>> {
+    let condition = match names::condition(condition) {
+        Ok(condition) => condition,
+        Err(bad) => return Ok(bad_path(env, bad)),
+    };
+    let name = names::name(name).ok_or(rustler::Error::BadArg)?;
+    let value = |key: Atom| props.map_get(key).ok();
+    let number = |key: Atom| value(key).and_then(|value| value.decode::<u64>().ok());
+    let payload = match (value(atoms::data()), value(atoms::sproc())) {
+        (Some(data), _) => payloads::from_term(atoms::data(), data)?,
+        (None, Some(procedure)) => payloads::from_term(atoms::sproc(), procedure)?,
+        (None, None) => Payload::None,
+    };
+    let subject = Subject {
+        payload: &payload,
+        payload_version: number(atoms::payload_version()),
+        child_list_version: number(atoms::child_list_version()),
+        child_list_length: number(atoms::child_list_length()),
+    };
+    let mut steps = COMMAND_STEPS_MAX as u64;
+    Ok(match condition.test(Some(&name), &subject, &mut steps) {
+        Ok(Verdict::Met) => true.encode(env),
+        Ok(Verdict::NotMet(why)) => (false, names::condition_term(env, &why)).encode(env),
+        Err(out_of_steps) => error(env, refusal_term(env, &out_of_steps.into())),
+    })
+}
+
+/// `keep_while(Store) -> {ok, [{Path, [{WatchedPath, Condition}]}]} | {error, noproc}`: the nodes that depend on others,
+/// the first `KEEP_WHILE_LISTED_MAX` of them.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn keep_while<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Term<'a>> {
+    let listed = BRIDGE.get().with(key_of(store)?, |open| {
+        let view = open.store().view_guard();
+        let nodes = view.state.keep_while().take(KEEP_WHILE_LISTED_MAX);
+        nodes.map(|(path, conditions)| answers::keep_while_term(env, path, conditions)).collect::<Vec<_>>()
+    });
+    Ok(listed.map_or_else(|| not_running(env), |nodes| (atoms::ok(), nodes).encode(env)))
 }
 
 /// `status(Store) -> {ok, Map} | {error, noproc}`.

@@ -1,6 +1,6 @@
 //! Names, paths and patterns between Erlang terms and the tree.
 
-use pando_tree::{Limit, Name, NameKind, Step};
+use pando_tree::{BadCondition, Condition, Limit, Name, NameKind, Step, Watched};
 use rustler::types::atom::Atom;
 use rustler::{Binary, Encoder, Env, Term};
 
@@ -20,7 +20,7 @@ const ATOM_UTF8: u8 = 118;
 const PATH_ROOM: usize = 8;
 
 /// The name that a term stands for: an atom's or a binary's.
-fn name(term: Term<'_>) -> Option<Name> {
+pub fn name(term: Term<'_>) -> Option<Name> {
     if let Some(name) = with_latin1_atom(term, latin1_atom_name) {
         return Some(name);
     }
@@ -53,33 +53,51 @@ pub enum BadPath<'a> {
     Component(Term<'a>),
     /// Too much of something.
     Limit(Limit),
+    /// A condition that the tree does not take.
+    Condition(Term<'a>, BadCondition),
 }
 
-/// A path or pattern. Looks at no more than a path may have, whatever it is given.
+/// A path or pattern.
 pub fn steps(path: Term<'_>) -> Result<Vec<Step>, BadPath<'_>> {
-    let mut steps = Vec::with_capacity(PATH_ROOM);
+    components(path, step)
+}
+
+/// A path that consists of names.
+pub fn names(path: Term<'_>) -> Result<Vec<Name>, BadPath<'_>> {
+    components(path, |component| name(component).ok_or(BadPath::Component(component)))
+}
+
+/// Decodes each component. Looks at no more than a path may have, whatever it is given.
+fn components<'a, C>(
+    path: Term<'a>,
+    decode: impl Fn(Term<'a>) -> Result<C, BadPath<'a>>,
+) -> Result<Vec<C>, BadPath<'a>> {
+    let mut components = Vec::with_capacity(PATH_ROOM);
     let mut rest = path;
     while let Ok((component, tail)) = rest.list_get_cell() {
-        Limit::PathComponents.check(steps.len() + 1).map_err(BadPath::Limit)?;
+        Limit::PathComponents.check(components.len() + 1).map_err(BadPath::Limit)?;
         if let Some(size_bytes) = binary_size_bytes(component) {
             Limit::NameSizeBytes.check(size_bytes).map_err(BadPath::Limit)?;
         }
-        steps.push(step(component).ok_or(BadPath::Component(component))?);
+        components.push(decode(component)?);
         rest = tail;
     }
-    if rest.is_empty_list() { Ok(steps) } else { Err(BadPath::Component(rest)) }
+    if rest.is_empty_list() { Ok(components) } else { Err(BadPath::Component(rest)) }
 }
 
 fn binary_size_bytes(term: Term<'_>) -> Option<usize> {
     Binary::from_term(term).ok().map(|binary| binary.len())
 }
 
-/// Whether a path is short enough to be followed on a normal scheduler. Says nothing about whether it is one.
+/// Whether a path is short and simple enough to be followed on a normal scheduler: no conditions, which may be large.
+/// Says nothing about whether it is one.
 pub fn is_quick_path(path: Term<'_>, components_max: usize, name_size_bytes_max: usize) -> bool {
     let mut rest = path;
     for _ in 0..=components_max {
         let Ok((component, tail)) = rest.list_get_cell() else { return true };
-        if binary_size_bytes(component).is_some_and(|size_bytes| size_bytes > name_size_bytes_max) {
+        if component.is_tuple()
+            || binary_size_bytes(component).is_some_and(|size_bytes| size_bytes > name_size_bytes_max)
+        {
             return false;
         }
         rest = tail;
@@ -87,24 +105,69 @@ pub fn is_quick_path(path: Term<'_>, components_max: usize, name_size_bytes_max:
     false
 }
 
-fn step(component: Term<'_>) -> Option<Step> {
+fn step(component: Term<'_>) -> Result<Step, BadPath<'_>> {
     if let Some(name) = name(component) {
-        return Some(Step::Child(name));
+        return Ok(Step::Child(name));
     }
     match component.decode::<i64>() {
-        Ok(THIS) => return Some(Step::This),
-        Ok(PARENT) => return Some(Step::Parent),
-        Ok(ROOT) => return Some(Step::Root),
-        Ok(_) => return None,
+        Ok(THIS) => return Ok(Step::This),
+        Ok(PARENT) => return Ok(Step::Parent),
+        Ok(ROOT) => return Ok(Step::Root),
+        Ok(_) => return Err(BadPath::Component(component)),
         Err(_) => {}
     }
-    let (record, regex, _compiled) = component.decode::<(Atom, Atom, Term<'_>)>().ok()?;
-    match record {
-        _ if regex != atoms::any() => None,
-        record if record == atoms::if_name_matches() => Some(Step::AnyChild),
-        record if record == atoms::if_path_matches() => Some(Step::AnyDescendant),
-        _ => None,
+    if let Ok((record, regex, _compiled)) = component.decode::<(Atom, Atom, Term<'_>)>()
+        && regex == atoms::any()
+    {
+        if record == atoms::if_name_matches() {
+            return Ok(Step::AnyChild);
+        }
+        if record == atoms::if_path_matches() {
+            return Ok(Step::AnyDescendant);
+        }
     }
+    if !component.is_tuple() {
+        return Err(BadPath::Component(component));
+    }
+    condition(component).map(Step::Condition)
+}
+
+/// The condition that a term stands for: a record, or a component in the place of one.
+pub fn condition(term: Term<'_>) -> Result<Condition, BadPath<'_>> {
+    Condition::from_term(term.to_binary().as_slice()).map_err(|bad| BadPath::Condition(term, bad))
+}
+
+/// What nodes are to depend on: a list of `{Path, Condition}`.
+pub fn watched(list: Term<'_>) -> Result<Vec<Watched>, BadPath<'_>> {
+    let mut watched = Vec::new();
+    let mut rest = list;
+    while let Ok((pair, tail)) = rest.list_get_cell() {
+        Limit::KeepWhile.check(watched.len() + 1).map_err(BadPath::Limit)?;
+        let (path, met) = pair.decode::<(Term<'_>, Term<'_>)>().map_err(|_| BadPath::Component(pair))?;
+        watched.push(Watched { path: steps(path)?, condition: condition(met)? });
+        rest = tail;
+    }
+    if rest.is_empty_list() { Ok(watched) } else { Err(BadPath::Component(rest)) }
+}
+
+/// The terms of steps.
+pub fn steps_term<'a>(env: Env<'a>, steps: &[Step]) -> Term<'a> {
+    let star = |record: Atom| (record, atoms::any(), atoms::undefined()).encode(env);
+    let component = |step: &Step| match step {
+        Step::Child(name) => name_term(env, name),
+        Step::This => THIS.encode(env),
+        Step::Parent => PARENT.encode(env),
+        Step::Root => ROOT.encode(env),
+        Step::AnyChild => star(atoms::if_name_matches()),
+        Step::AnyDescendant => star(atoms::if_path_matches()),
+        Step::Condition(condition) => condition_term(env, condition.term()),
+    };
+    steps.iter().map(component).collect::<Vec<_>>().encode(env)
+}
+
+/// The term of a condition.
+pub fn condition_term<'a>(env: Env<'a>, term: &[u8]) -> Term<'a> {
+    stored_term(env, term).unwrap_or_else(|| atoms::undefined().to_term(env))
 }
 
 /// A path of plain names, for the quickest read; `None` if there is anything else in it, or more of anything than a normal

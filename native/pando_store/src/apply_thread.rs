@@ -2,6 +2,7 @@
 //!
 //! Invariants
 //! 1. A view is published before any answer that it holds is given: a caller that has its answer can read its write.
+//!    A barrier is answered after them, and so is who waited for a log index.
 //! 2. One publish for all entries handed over together.
 //! 3. Old views and detached subtrees are never freed by a reader: this thread keeps each old view until it is the last
 //!    holder, or leaves it to the reaper.
@@ -80,21 +81,24 @@ impl<T: Ticket> ApplyThread<T> {
     }
 
     fn apply(&mut self, entries: Vec<Entry>, done: Done) {
-        let mut answered: Vec<(Vec<T>, Vec<CommandAnswer>, u64)> = Vec::with_capacity(entries.len());
+        let mut answered = Vec::with_capacity(entries.len());
         for entry in &entries {
             self.log_bytes_since_snapshot += entry.size_bytes() as u64;
             let answers = self.machine.apply(entry);
             if let Change::Commands(batch) = &entry.change
                 && self.shared.is_own(&batch.origin)
-                && let Some(callers) = self.shared.pending.take(batch.origin.first_sequence)
             {
-                answered.push((callers, answers, entry.position.index));
+                answered.push((batch.origin.first_sequence, answers, entry.position.index));
             }
         }
         self.publish();
-        for (callers, answers, log_index) in answered {
-            self.shared.replies.deliver(pair(callers, answers, log_index));
+        for (first_sequence, answers, log_index) in answered {
+            if let Some(callers) = self.shared.pending.take(first_sequence) {
+                self.shared.replies.deliver(pair(callers, answers, log_index));
+            }
+            self.shared.wait_for_index(self.shared.pending.answered(first_sequence));
         }
+        self.shared.answer_applied();
         done(Ok(()));
         self.take_snapshot_if_due();
     }
@@ -120,6 +124,7 @@ impl<T: Ticket> ApplyThread<T> {
                 .map_err(|error| error.to_string())?;
             self.machine = Machine::new(view);
             self.publish();
+            self.shared.answer_applied();
         }
         Ok(())
     }

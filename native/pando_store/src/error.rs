@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::consensus::Refusal;
 use crate::directory::DirectoryError;
 use crate::disk::DiskError;
 use crate::log::OpenError as LogOpenError;
@@ -26,6 +27,15 @@ pub enum StoreError {
     NotLeader,
     /// The command made the tree's code panic, and was left out. Not applied, on no member.
     CommandFailed(String),
+}
+
+impl From<Refusal> for StoreError {
+    fn from(refusal: Refusal) -> StoreError {
+        match refusal {
+            Refusal::NotLeader => StoreError::NotLeader,
+            Refusal::Stopped => StoreError::Closed,
+        }
+    }
 }
 
 /// Whether a failed command may have been applied.

@@ -1,10 +1,14 @@
 //! The ingest thread of a store: waiting commands in, proposed batches out.
 //!
+//! Barriers come through the same queue, so that they are ordered behind the commands before them; they cost no log entry.
+//!
 //! Invariants
 //! 1. A command is proposed at most once, in the order in which it was queued.
 //! 2. A command whose caller has given up before it is proposed is dropped, so it is certainly not applied.
 //! 3. A batch takes all that waits, up to the limits of `options.rs`. There is no waiting for company: batches grow
 //!    by themselves while earlier ones are on their way to the disk.
+//! 4. Consensus is asked for the index of a barrier after the barrier was taken from the queue, and once for all that were
+//!    taken together.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,18 +17,21 @@ use crossbeam_channel::Receiver;
 use pando_tree::Command;
 
 use crate::batch::{Batch, Origin};
-use crate::consensus::{Consensus, Refusal};
+use crate::consensus::Consensus;
 use crate::entry::Entry;
 use crate::error::StoreError;
 use crate::log::Log;
 use crate::options::{BATCH_COMMANDS_MAX, BATCH_SIZE_BYTES_MAX};
 use crate::shared::Shared;
 use crate::ticket::Ticket;
+use crate::waiter::Waiter;
 
 /// Work for the thread.
 pub enum IngestJob<T> {
     /// Propose this.
     Command(Command, T),
+    /// Answer when all that was queued before is answered, and all that is committed now is applied here.
+    Barrier(Waiter<T>),
     /// End, after what is queued before it.
     End,
     /// Panic, to show that a panic is survived (`Store::provoke_panic`).
@@ -57,6 +64,7 @@ impl<T: Ticket> IngestThread<T> {
             }
             let mut commands = Vec::new();
             let mut callers = Vec::new();
+            let mut barriers = Vec::new();
             let mut size_bytes = 0;
             let mut next = Some(first);
             while let Some(job) = next {
@@ -70,6 +78,8 @@ impl<T: Ticket> IngestThread<T> {
                         commands.push(command);
                         callers.push(caller);
                     }
+                    IngestJob::Barrier(waiter) if waiter.ticket().is_cancelled() => drop(waiter),
+                    IngestJob::Barrier(waiter) => barriers.push(waiter),
                     IngestJob::End => {
                         ended = true;
                         break;
@@ -77,12 +87,14 @@ impl<T: Ticket> IngestThread<T> {
                     #[allow(clippy::panic, reason = "asked for, to test that the store survives it")]
                     IngestJob::Panic => panic!("provoked in the ingest thread"),
                 }
-                if commands.len() >= BATCH_COMMANDS_MAX || size_bytes >= BATCH_SIZE_BYTES_MAX {
+                if commands.len() + barriers.len() >= BATCH_COMMANDS_MAX || size_bytes >= BATCH_SIZE_BYTES_MAX
+                {
                     break;
                 }
                 next = jobs.try_recv().ok();
             }
             self.propose(commands, callers, size_bytes);
+            self.ask(barriers);
         }
     }
 
@@ -113,14 +125,25 @@ impl<T: Ticket> IngestThread<T> {
         self.consensus.propose(
             batch,
             Box::new(move |refusal| {
-                let error = match refusal {
-                    Refusal::NotLeader => StoreError::NotLeader,
-                    Refusal::Stopped => StoreError::Closed,
-                };
-                shared.refuse_all(shared.pending.take(first_sequence).unwrap_or_default(), &error);
+                shared.refuse_all(shared.pending.take(first_sequence).unwrap_or_default(), &refusal.into());
+                shared.wait_for_index(shared.pending.answered(first_sequence));
             }),
         );
         self.shared.admission.release(size_bytes);
+    }
+
+    /// Asks consensus for the index of barriers that are behind all batches proposed so far.
+    fn ask(&self, barriers: Vec<Waiter<T>>) {
+        if barriers.is_empty() {
+            return;
+        }
+        match self.shared.pending.enter_barriers(self.next_sequence, barriers) {
+            Ok(number) => {
+                let shared = self.shared.clone();
+                self.consensus.read_index(Box::new(move |index| shared.barriers_told(number, index)));
+            }
+            Err(barriers) => self.shared.refuse_waiters(barriers, &StoreError::NotRunning),
+        }
     }
 }
 
@@ -148,8 +171,12 @@ pub fn refuse_queued<T: Ticket>(shared: &Shared<T>, jobs: &Receiver<IngestJob<T>
 }
 
 fn refuse<T: Ticket>(shared: &Shared<T>, job: IngestJob<T>) {
-    if let IngestJob::Command(command, caller) = job {
-        shared.admission.release(command.size_bytes());
-        shared.refuse_all(vec![caller], &StoreError::NotRunning);
+    match job {
+        IngestJob::Command(command, caller) => {
+            shared.admission.release(command.size_bytes());
+            shared.refuse_all(vec![caller], &StoreError::NotRunning);
+        }
+        IngestJob::Barrier(waiter) => shared.refuse_waiters(vec![waiter], &StoreError::NotRunning),
+        IngestJob::End | IngestJob::Panic => {}
     }
 }

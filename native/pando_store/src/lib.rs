@@ -27,6 +27,8 @@ mod snapshot_thread;
 mod store;
 mod ticket;
 mod view;
+mod waiter;
+mod waiters;
 
 pub use error::{OpenError, OpenTrouble, OutcomeKnown, StoreError};
 pub use options::{Clock, StoreOptions, SystemClock};

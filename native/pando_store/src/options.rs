@@ -15,6 +15,8 @@ pub const BATCH_SIZE_BYTES_MAX: usize = 1024 * 1024;
 pub const ENTRIES_IN_FLIGHT_MAX: usize = 2;
 /// Bytes of log after which a snapshot is taken; a snapshot larger than this raises it to its own size.
 pub const SNAPSHOT_LOG_BYTES_MIN: u64 = 16 * 1024 * 1024;
+/// Callers that may wait for a barrier or for a log index; one more is refused with "overload".
+pub const WAITERS_MAX: usize = 16_384;
 /// How long closing waits for commands under way, in milliseconds; those left are answered "unknown".
 pub const CLOSE_DRAIN_TIMEOUT_MS: u64 = 5_000;
 /// How long opening waits for the member to lead and to have applied its log, in milliseconds.

@@ -6,17 +6,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
+use pando_tree::Answer;
 
 use crate::admission::Admission;
 use crate::batch::Origin;
-use crate::consensus::SnapshotFile;
+use crate::consensus::{Refusal, SnapshotFile};
 use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::options::Clock;
 use crate::pending::Pending;
 use crate::snapshot::SnapshotDirectory;
-use crate::ticket::{Replies, StoreEvents};
+use crate::ticket::{Applied, Replies, StoreEvents, Ticket};
 use crate::view::View;
+use crate::waiter::{Places, Waiter};
+use crate::waiters::Waiters;
 
 /// What is fixed when a store opens.
 pub struct Core<T> {
@@ -36,6 +39,8 @@ pub struct Core<T> {
     pub engine: Arc<Engine>,
     /// Callers whose commands are under way.
     pub pending: Pending<T>,
+    /// Places of callers that wait without a command.
+    pub places: Places,
     /// Bytes that wait.
     pub admission: Admission,
     /// Where answers go.
@@ -52,6 +57,7 @@ pub struct Shared<T> {
     /// Nobody takes commands from the queue any more.
     pub ingest_has_ended: AtomicBool,
     published: ArcSwap<View>,
+    waiters: Waiters<T>,
     snapshot: Mutex<Option<SnapshotFile>>,
     snapshot_size_bytes: AtomicU64,
     closing: AtomicBool,
@@ -66,7 +72,7 @@ impl<T> Deref for Shared<T> {
     }
 }
 
-impl<T: Send + 'static> Shared<T> {
+impl<T: Ticket> Shared<T> {
     /// A store that is opening, with what was read from its disk: the view, and the newest snapshot with its size.
     pub fn new(core: Core<T>, view: View, snapshot: Option<(SnapshotFile, u64)>) -> Shared<T> {
         let (snapshot, snapshot_size_bytes) = match snapshot {
@@ -76,6 +82,7 @@ impl<T: Send + 'static> Shared<T> {
         Shared {
             core,
             ingest_has_ended: AtomicBool::new(false),
+            waiters: Waiters::new(view.applied_index()),
             published: ArcSwap::from_pointee(view),
             snapshot: Mutex::new(snapshot),
             snapshot_size_bytes: AtomicU64::new(snapshot_size_bytes),
@@ -94,9 +101,12 @@ impl<T: Send + 'static> Shared<T> {
         self.published.load()
     }
 
-    /// Makes `view` the newest; gives the one before.
+    /// Makes `view` the newest; gives the one before. Then [`Shared::answer_applied`] is due.
     pub fn publish(&self, view: Arc<View>) -> Arc<View> {
-        self.published.swap(view)
+        let applied = view.applied_index();
+        let before = self.published.swap(view);
+        self.waiters.note_applied(applied);
+        before
     }
 
     /// True for batches that this opening of the store has proposed.
@@ -141,8 +151,60 @@ impl<T: Send + 'static> Shared<T> {
         if self.is_closing() || self.halted.set(reason.to_owned()).is_err() {
             return;
         }
-        self.refuse_all(self.pending.end(), &StoreError::Halted(reason.to_owned()));
+        self.end_waiting(&StoreError::Halted(reason.to_owned()));
         self.events.halted(reason);
+    }
+
+    /// Nobody waits any longer: everybody is told the same.
+    pub fn end_waiting(&self, error: &StoreError) {
+        self.refuse_all(self.pending.end(), error);
+        self.refuse_waiters(self.waiters.end(), error);
+    }
+
+    /// Looks at times for waiters that were cancelled. Called for each that comes, also when there is no place for it.
+    pub fn sweep_waiters(&self) {
+        drop(self.waiters.sweep());
+    }
+
+    /// Answers waiters whose index is applied; the others wait for theirs.
+    pub fn wait_for_index(&self, waiters: Vec<Waiter<T>>) {
+        let mut ready = Vec::new();
+        let mut late = Vec::new();
+        for waiter in waiters {
+            match self.waiters.add(waiter) {
+                Ok(applied) => ready.extend(applied),
+                Err(waiter) => late.push(waiter),
+            }
+        }
+        self.answer_waiters(ready);
+        self.refuse_waiters(late, &StoreError::NotRunning);
+    }
+
+    /// Answers those who waited for an index that is published now.
+    pub fn answer_applied(&self) {
+        self.answer_waiters(self.waiters.take_applied());
+    }
+
+    /// What consensus says of barriers it was asked about.
+    pub fn barriers_told(&self, number: u64, index: Result<u64, Refusal>) {
+        match index {
+            Ok(index) => self.wait_for_index(self.pending.barriers_until(number, index)),
+            Err(refusal) => self.refuse_waiters(self.pending.take_barriers(number), &refusal.into()),
+        }
+    }
+
+    fn answer_waiters(&self, waiters: Vec<Waiter<T>>) {
+        if !waiters.is_empty() {
+            let log_index = self.waiters.applied();
+            let applied = || Ok(Applied { answer: Answer::Done, log_index });
+            self.replies
+                .deliver(waiters.into_iter().map(|waiter| (waiter.into_ticket(), applied())).collect());
+        }
+    }
+
+    /// Tells waiters why they do not get what they waited for.
+    pub fn refuse_waiters(&self, waiters: Vec<Waiter<T>>, error: &StoreError) {
+        self.refuse_all(waiters.into_iter().map(Waiter::into_ticket).collect(), error);
     }
 
     /// Passes on something for an operator to read.

@@ -20,6 +20,7 @@ use crate::membership::Membership;
 use crate::reaper::Garbage;
 use crate::shared::Shared;
 use crate::snapshot::{METADATA_BYTES_MAX, SnapshotDirectory, SnapshotError, SnapshotName, SnapshotReader};
+use crate::ticket::Ticket;
 use crate::view::View;
 
 /// Snapshots kept.
@@ -55,7 +56,7 @@ pub struct SnapshotThread<T> {
     consensus: Option<Weak<dyn Consensus>>,
 }
 
-impl<T: Send + 'static> SnapshotThread<T> {
+impl<T: Ticket> SnapshotThread<T> {
     /// Writes into the directory of `shared`.
     pub fn new(shared: Arc<Shared<T>>) -> SnapshotThread<T> {
         SnapshotThread { shared, consensus: None }

@@ -31,7 +31,7 @@ use crate::log::{Log, LogOptions};
 use crate::machine::panic_text;
 use crate::options::{
     CLOSE_DRAIN_TIMEOUT_MS, COMMANDS_SIZE_BYTES_MAX, ENTRIES_IN_FLIGHT_MAX, OPEN_RECOVERY_TIMEOUT_MS,
-    StoreOptions,
+    StoreOptions, WAITERS_MAX,
 };
 use crate::pending::Pending;
 use crate::reaper::{Garbage, Reaper};
@@ -40,6 +40,7 @@ use crate::snapshot::SnapshotDirectory;
 use crate::snapshot_thread::{self, SnapshotJob, SnapshotThread};
 use crate::ticket::{Replies, StoreEvents, Ticket};
 use crate::view::View;
+use crate::waiter::{Places, Waiter};
 
 /// Memory of the stack of each of the store's threads. None recurses on data.
 const THREAD_STACK_SIZE_BYTES: usize = 1024 * 1024;
@@ -68,6 +69,10 @@ pub struct StoreStatus {
     pub member_id: u64,
     /// How consensus sees itself.
     pub consensus: ConsensusStatus,
+    /// The last log index that this member has.
+    pub last_log_index: Option<u64>,
+    /// The last index in the view that readers see. Who has the answer to a write sees it counted here.
+    pub applied_index: u64,
     /// Nodes in the tree, the root included.
     pub node_count: u64,
     /// Bytes of the log's files.
@@ -146,6 +151,7 @@ impl<T: Ticket> Store<T> {
             clock: options.clock.clone(),
             engine: engine.clone(),
             pending: Pending::new(ENTRIES_IN_FLIGHT_MAX),
+            places: Places::new(WAITERS_MAX),
             admission: Admission::new(COMMANDS_SIZE_BYTES_MAX),
             replies,
             events,
@@ -210,14 +216,51 @@ impl<T: Ticket> Store<T> {
 
     /// Queues a command. Never blocks; a refused caller gets its ticket back and no other answer.
     pub fn submit(&self, command: Command, caller: T) -> Result<(), (T, StoreError)> {
-        if self.shared.is_closing() || self.shared.halt_reason().is_some() {
+        if !self.is_running() {
             return Err((caller, StoreError::NotRunning));
         }
         let size_bytes = command.size_bytes();
         if !self.shared.admission.admit(size_bytes) {
             return Err((caller, StoreError::Overloaded));
         }
-        let (refused, error) = match self.ingest.try_send(IngestJob::Command(command, caller)) {
+        self.queue(IngestJob::Command(command, caller))
+            .inspect_err(|_| self.shared.admission.release(size_bytes))
+    }
+
+    /// Queues a barrier: answered with [`pando_tree::Answer::Done`] when every command that was queued before it has been
+    /// answered, and everything that was committed when it was made is applied here. Nothing is written for it.
+    ///
+    /// Never blocks; a refused caller gets its ticket back and no other answer.
+    pub fn barrier(&self, caller: T) -> Result<(), (T, StoreError)> {
+        let waiter = self.waiter(caller, 0)?;
+        self.queue(IngestJob::Barrier(waiter))
+    }
+
+    /// Answers `caller` with [`pando_tree::Answer::Done`] when the published view has the log index `index`; at once when
+    /// it has it already. Never blocks; a refused caller gets its ticket back and no other answer.
+    pub fn await_applied(&self, index: u64, caller: T) -> Result<(), (T, StoreError)> {
+        let waiter = self.waiter(caller, index)?;
+        self.shared.wait_for_index(vec![waiter]);
+        Ok(())
+    }
+
+    fn waiter(&self, caller: T, index: u64) -> Result<Waiter<T>, (T, StoreError)> {
+        if !self.is_running() {
+            return Err((caller, StoreError::NotRunning));
+        }
+        self.shared.sweep_waiters();
+        match self.shared.places.take() {
+            Some(place) => Ok(Waiter::new(caller, index, place)),
+            None => Err((caller, StoreError::Overloaded)),
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        !self.shared.is_closing() && self.shared.halt_reason().is_none()
+    }
+
+    fn queue(&self, job: IngestJob<T>) -> Result<(), (T, StoreError)> {
+        let (refused, error) = match self.ingest.try_send(job) {
             Ok(()) => {
                 refuse_queued(&self.shared, &self.queue);
                 return Ok(());
@@ -225,9 +268,9 @@ impl<T: Ticket> Store<T> {
             Err(TrySendError::Full(job)) => (job, StoreError::Overloaded),
             Err(TrySendError::Disconnected(job)) => (job, StoreError::NotRunning),
         };
-        self.shared.admission.release(size_bytes);
         match refused {
             IngestJob::Command(_, caller) => Err((caller, error)),
+            IngestJob::Barrier(waiter) => Err((waiter.into_ticket(), error)),
             // What comes back is what was sent.
             IngestJob::End | IngestJob::Panic => Ok(()),
         }
@@ -264,6 +307,8 @@ impl<T: Ticket> Store<T> {
         StoreStatus {
             member_id: self.shared.member_id,
             consensus: self.consensus.status(),
+            last_log_index: self.log.state().last.map(|position| position.index),
+            applied_index: view.applied_index(),
             node_count: view.state.node_count(),
             log_size_bytes: self.log.size_on_disk_bytes(),
             snapshot_index: self.shared.snapshot().map(|file| file.covers.index),
@@ -305,7 +350,7 @@ impl<T: Ticket> Store<T> {
         let _ = self.ingest_ended.lock().unwrap_or_else(PoisonError::into_inner).recv_deadline(deadline);
         // What was proposed is waited for; what takes too long is told that the outcome is unknown.
         self.shared.pending.wait_until_empty(deadline.saturating_duration_since(Instant::now()));
-        self.shared.refuse_all(self.shared.pending.end(), &StoreError::Closed);
+        self.shared.end_waiting(&StoreError::Closed);
         self.consensus.shut_down();
         let _ = self.apply.send(ApplyJob::End);
         // An error here was told to everybody who waited for something.

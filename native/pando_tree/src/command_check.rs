@@ -29,7 +29,7 @@ impl Command {
     /// About how many bytes the command takes, in memory as in the log.
     pub fn size_bytes(&self) -> usize {
         let watched = self.watched().iter().map(|watched| {
-            COMPONENT_SIZE_BYTES_FIXED + path_size_bytes(&watched.path) + watched.condition.term().len()
+            COMPONENT_SIZE_BYTES_FIXED + path_size_bytes(&watched.path) + watched.condition.size_bytes()
         });
         COMMAND_SIZE_BYTES_FIXED
             + path_size_bytes(self.path())
@@ -45,7 +45,7 @@ impl Command {
         self.watched().iter().try_for_each(|watched| check_path(&watched.path))?;
         let paths = self.watched().iter().map(|watched| &watched.path[..]).chain([self.path()]);
         let in_paths: usize = paths.flatten().map(Step::condition_size_bytes).sum();
-        let watched = self.watched().iter().map(|watched| watched.condition.term().len());
+        let watched = self.watched().iter().map(|watched| watched.condition.size_bytes());
         Limit::ConditionSizeBytes.check(in_paths + watched.sum::<usize>())?;
         match (self.scope(), self.path().iter().position(Step::is_wildcard)) {
             (Scope::One, Some(position)) => Err(Refusal::WildcardInPath { position }),
@@ -99,7 +99,7 @@ impl Step {
 
     fn condition_size_bytes(&self) -> usize {
         match self {
-            Step::Condition(condition) => condition.term().len(),
+            Step::Condition(condition) => condition.size_bytes(),
             _ => 0,
         }
     }

@@ -21,7 +21,7 @@ use crate::name::Name;
 use crate::name_regex::NameRegex;
 use crate::node::Node;
 use crate::payload::Payload;
-use crate::steps_left::{OutOfSteps, take};
+use crate::steps_left::{OutOfSteps, take_steps};
 
 use comparison::Comparison;
 
@@ -161,6 +161,11 @@ impl Condition {
         &self.term
     }
 
+    /// The bytes of the term, in a log or a message.
+    pub fn size_bytes(&self) -> usize {
+        self.term.len()
+    }
+
     /// Where it leads.
     pub fn target(&self) -> Target<'_> {
         let siblings = &self.compiled.siblings;
@@ -227,7 +232,7 @@ impl Condition {
         subject: &Subject<'_>,
         steps: &mut u64,
     ) -> Result<Option<&Condition>, OutOfSteps> {
-        take(steps, 1)?;
+        take_steps(steps, 1)?;
         let met = match &self.compiled.test {
             Test::Name(wanted) => name == Some(wanted),
             Test::Root => name.is_none(),
@@ -254,10 +259,6 @@ impl Condition {
                 true
             }
             Test::Any(conditions) => {
-                // One alone stands for itself.
-                if let [only] = &conditions[..] {
-                    return only.failing(name, subject, steps);
-                }
                 let mut met = false;
                 for condition in conditions {
                     met = met || condition.failing(name, subject, steps)?.is_none();

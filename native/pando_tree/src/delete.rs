@@ -2,13 +2,13 @@
 
 use crate::answer::{Answer, Refusal};
 use crate::command::{Scope, Wanted};
-use crate::edit::Edit;
+use crate::edit::{Edit, Plan};
 use crate::limits::COMMAND_STEPS_MAX;
 use crate::name::Path;
 use crate::props::DeleteReason;
 use crate::state::State;
 use crate::step::Step;
-use crate::walk::walk;
+use crate::walk::{Ambiguous, walk};
 
 impl State {
     pub(crate) fn delete(
@@ -19,17 +19,18 @@ impl State {
     ) -> Result<Answer, Refusal> {
         let mut left = COMMAND_STEPS_MAX as u64;
         let targets = match scope {
-            Scope::One => self.delete_target(steps, &mut left)?.into_iter().collect(),
+            Scope::One => Vec::from_iter(self.delete_target(steps, &mut left)?),
             Scope::Many => self.matches(steps, false, &mut left)?,
             Scope::ManyAndRoot => self.matches(steps, true, &mut left)?,
         };
-        let mut edit = Edit::new(self, wanted.copied(), false, left);
+        let plan = Plan { is_manifold: targets.len() > 1, depends: false };
+        let mut edit = Edit::new(self, wanted.copied(), plan, left);
         targets.iter().for_each(|target| edit.remove(target, DeleteReason::Explicit));
         Ok(edit.finish()?)
     }
 
     fn delete_target(&self, steps: &[Step], left: &mut u64) -> Result<Option<Path>, Refusal> {
-        match walk(&self.root, steps, left) {
+        match walk(&self.root, steps, Ambiguous::Refused, left) {
             Ok(walk) => Ok(walk.first_missing.is_none().then_some(walk.names)),
             Err(Refusal::Mismatching { .. }) => Ok(None),
             Err(refusal) => Err(refusal),

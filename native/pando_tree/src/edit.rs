@@ -23,7 +23,7 @@ use crate::preorder::Preorder;
 use crate::props::{DeleteReason, Props, PropsMask};
 use crate::scan::{Pulled, Scan};
 use crate::state::State;
-use crate::steps_left::{OutOfSteps, take};
+use crate::steps_left::{OutOfSteps, take_steps};
 
 /// A command under way.
 pub(crate) struct Edit<'state> {
@@ -35,12 +35,31 @@ pub(crate) struct Edit<'state> {
     /// The targets of a put, with the payload that each had before.
     put: Vec<(Path, Option<Payload>)>,
     entries: BTreeMap<Path, Props>,
-    /// Nodes whose list of children has counted its change.
+    /// Whether the command may change the children of one node twice: it has several targets, or nodes depend on others.
+    is_manifold: bool,
+    /// If it is: nodes whose list of children has counted its change.
     counted: BTreeSet<Path>,
-    /// Nodes that were created below one that had been there, so none of them is below another.
+    /// If it is: nodes that were created below one that had been there, so none of them is below another.
     created: BTreeSet<Path>,
     round: Round,
     left: u64,
+}
+
+/// What is known of a command before it begins.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Plan {
+    /// It will be more than one change of one place.
+    pub(crate) is_manifold: bool,
+    /// It makes nodes depend on others.
+    pub(crate) depends: bool,
+}
+
+/// How much of a path has nodes.
+pub(crate) struct Present {
+    /// The number of names, from the root on.
+    pub(crate) present: usize,
+    /// What the last node carries, if all have one.
+    pub(crate) payload: Option<Payload>,
 }
 
 /// What has changed since the conditions were looked at.
@@ -69,15 +88,17 @@ pub(crate) struct Change<'a> {
 }
 
 impl<'state> Edit<'state> {
-    /// Begins a command; `depends` when it makes nodes depend on others.
+    /// Begins a command.
     pub(crate) fn new(
         state: &'state mut State,
         wanted: Option<Wanted>,
-        depends: bool,
+        plan: Plan,
         left: u64,
     ) -> Edit<'state> {
+        let may_follow = plan.depends || !state.keep_while.is_empty();
         Edit {
-            before: (depends || !state.keep_while.is_empty()).then(|| state.clone()),
+            before: may_follow.then(|| state.clone()),
+            is_manifold: plan.is_manifold || may_follow,
             state,
             wanted,
             put: Vec::new(),
@@ -112,11 +133,23 @@ impl<'state> Edit<'state> {
 
     /// Creates the node or replaces its payload.
     pub(crate) fn put(&mut self, names: &Path, change: &Change<'_>) {
-        let previous = self.state.lookup(names).map(|node| node.payload.clone());
+        let found = self.state.found(names);
+        self.put_found(names, found, change);
+    }
+
+    /// The same of a node that was looked for already, and nothing has changed since.
+    pub(crate) fn put_found(
+        &mut self,
+        names: &Path,
+        Present { present, payload: previous }: Present,
+        change: &Change<'_>,
+    ) {
         match &previous {
             Some(previous) if previous.is_same_term(change.payload) => {}
             Some(_) => self.replace_payload(names, change),
-            None => self.create(names, Node::new(change.payload.clone(), false, self.state.revision)),
+            None => {
+                self.create(names, present, Node::new(change.payload.clone(), false, self.state.revision));
+            }
         }
         if let Some(conditions) = change.keep_while {
             self.set_keep_while(names, conditions);
@@ -139,8 +172,9 @@ impl<'state> Edit<'state> {
 
     /// Creates the node as one that is needed on the way, unless it is there.
     pub(crate) fn create_parent(&mut self, names: &Path) {
-        if self.state.lookup(names).is_none() {
-            self.create(names, Node::new(Payload::None, true, self.state.revision));
+        let present = self.state.found(names).present;
+        if present < names.len() {
+            self.create(names, present, Node::new(Payload::None, true, self.state.revision));
         }
     }
 
@@ -149,17 +183,19 @@ impl<'state> Edit<'state> {
             node.payload = change.payload.clone();
             node.payload_version = node.payload_version.saturating_add(1);
         });
-        self.note_update(names, Update { is_new: false, has_lost: change.is_clear });
+        if change.is_clear || self.before.is_some() {
+            self.note_update(names, Update { is_new: false, has_lost: change.is_clear });
+        }
     }
 
-    fn create(&mut self, names: &[Name], node: Node) {
-        let present = self.state.present(names);
+    /// Creates the node below the first `present` names, which have nodes, and what is missing between.
+    fn create(&mut self, names: &[Name], present: usize, node: Node) {
         let (above, below) = names.split_at(present.min(names.len()));
         let Some((top, below)) = below.split_first() else { return };
         let branch = branch(below, node);
         let growth = i64::try_from(branch.subtree_nodes).unwrap_or(i64::MAX);
         let counts = self.counts_change(above);
-        if !self.is_created(above) {
+        if self.is_manifold && !self.is_created(above) {
             self.created.insert(names.iter().take(present + 1).cloned().collect());
         }
         self.state.change(above, growth, |parent| {
@@ -186,7 +222,10 @@ impl<'state> Edit<'state> {
     /// Whether a change of the list of children at the path counts: the first does, unless the node is new.
     fn counts_change(&mut self, names: &[Name]) -> bool {
         // Looked for before it is copied: many children of one parent may come or go with one command.
-        !self.counted.contains(names) && !self.is_created(names) && self.counted.insert(names.to_vec())
+        !self.is_manifold
+            || (!self.counted.contains(names)
+                && !self.is_created(names)
+                && self.counted.insert(names.to_vec()))
     }
 
     fn set_keep_while(&mut self, names: &Path, conditions: &[Watched]) {
@@ -293,7 +332,7 @@ impl Round {
         // Each is looked at once, however many changes concern it.
         let mut of_removed = BTreeSet::new();
         for (path, update) in &self.updated {
-            take(left, 1 + path.len() as u64)?;
+            take_steps(left, 1 + path.len() as u64)?;
             let Some(node) = state.lookup(path) else { continue };
             if update.has_lost && node.implicit && node.payload.is_none() && node.children.is_empty() {
                 doomed.insert(path.clone());
@@ -338,7 +377,7 @@ impl Round {
             // What it has in common with the last one was looked at.
             let common = path.iter().zip(last).take_while(|(name, other)| name == other).count();
             for length in common + 1..=path.len() {
-                take(left, length as u64)?;
+                take_steps(left, length as u64)?;
                 let above = path.iter().take(length).cloned().collect();
                 watchers.extend(keep_while.pattern_watchers_of(&above));
             }
@@ -392,7 +431,8 @@ struct Matches<'a> {
 impl<'a> Matches<'a> {
     fn new(state: &State, watched: &Watched, exempt: Option<&'a Path>) -> Matches<'a> {
         // What cannot be scanned was refused when it was put.
-        Matches { scan: Scan::new(state, watched.path.clone(), false, None).ok(), exempt }
+        let scan = Scan::new(state, watched.path.clone(), false, None);
+        Matches { scan: scan.map(Scan::once).ok(), exempt }
     }
 
     fn next(&mut self, left: &mut u64) -> Result<Option<Path>, OutOfSteps> {
@@ -420,7 +460,7 @@ enum Asked<'path> {
 fn all_hold(state: &State, watcher: &Path, asked: Asked<'_>, left: &mut u64) -> Result<bool, OutOfSteps> {
     let Some(conditions) = state.keep_while.of(watcher) else { return Ok(true) };
     for watched in conditions.iter() {
-        take(left, 1)?;
+        take_steps(left, 1)?;
         let place = place_of(&watched.path);
         let is_asked = match (asked, &place) {
             (Asked::All, _) => true,
@@ -443,7 +483,7 @@ fn broken(
 ) -> Result<Option<KeepWhileReason>, OutOfSteps> {
     let no_node = || KeepWhileReason::NoNode(watched.path.clone());
     if let Place::Node(path) = place {
-        take(left, path.len() as u64)?;
+        take_steps(left, path.len() as u64)?;
         return Ok(match state.lookup(path) {
             Some(node) => match watched.condition.test(path.last(), &node.into(), left)? {
                 Verdict::Met => None,
@@ -454,7 +494,7 @@ fn broken(
         });
     }
     // What cannot be scanned was refused when it was put.
-    let Ok(mut scan) = Scan::new(state, watched.path.clone(), false, None) else {
+    let Ok(mut scan) = Scan::new(state, watched.path.clone(), false, None).map(Scan::once) else {
         return Ok(Some(no_node()));
     };
     let mut has_match = false;
@@ -483,7 +523,7 @@ pub(crate) fn check_keep_while(
     left: &mut u64,
 ) -> Result<(), Refusal> {
     let is_new = state.lookup(names).is_none();
-    take(left, (conditions.len() as u64).pow(2))?; // For `resolved` compares each with each.
+    take_steps(left, (conditions.len() as u64).pow(2))?; // For `resolved` compares each with each.
     for watched in resolved(conditions, names) {
         Scan::new(state, watched.path.clone(), false, None)?;
         let place = place_of(&watched.path);

@@ -20,7 +20,7 @@ fn a_command_that_runs_out_of_steps_has_done_nothing() {
     let mut refused = 0;
     for left in 0.. {
         let mut s = Store { state: before.state.clone() };
-        let mut edit = Edit::new(&mut s.state, None, false, left);
+        let mut edit = Edit::new(&mut s.state, None, Plan { is_manifold: true, depends: false }, left);
         edit.remove(&path("n0"), DeleteReason::Explicit);
         match edit.finish() {
             Err(OutOfSteps) => {
@@ -45,7 +45,7 @@ fn a_command_that_gives_the_first_conditions_and_runs_out_of_steps_has_done_noth
     let before = Model::of(&s.state);
     let of = watched(&[(".", if_payload_version(1))]);
     let change = Change { payload: &data(2), is_clear: false, keep_while: Some(&of) };
-    let mut edit = Edit::new(&mut s.state, None, true, 0);
+    let mut edit = Edit::new(&mut s.state, None, Plan { is_manifold: true, depends: true }, 0);
     edit.put(&path("a"), &change);
     assert_eq!(edit.finish(), Err(OutOfSteps));
     assert_eq!(Model::of(&s.state), before);
@@ -56,7 +56,7 @@ fn what_was_detached_before_a_command_without_effect_is_still_handed_over() {
     let mut s = chain(3);
     (0..100).for_each(|index| drop(s.put(&format!("large n{index}"), data(1))));
     s.delete("large");
-    let mut edit = Edit::new(&mut s.state, None, false, 0);
+    let mut edit = Edit::new(&mut s.state, None, Plan { is_manifold: true, depends: false }, 0);
     edit.remove(&path("n0"), DeleteReason::Explicit);
     assert_eq!(edit.finish(), Err(OutOfSteps));
     assert_eq!(s.state.take_detached().len(), 1);

@@ -45,6 +45,10 @@ pub use command::{Command, Scope, Wanted, Watched};
 pub use command_check::check_path;
 pub use condition::{BadCondition, Condition, Subject, Target, Verdict};
 pub use limits::Limit;
+pub use match_specification::{
+    BUILT_TERM_SIZE_BYTES_MAX, INTEGER_BITS_MAX, MATCH_SPECIFICATION_DEPTH_MAX, MatchSpecification,
+    MatchSpecificationError, VARIABLE_NUMBER_MAX,
+};
 pub use name::{Name, NameKind, Path};
 pub use node::{Children, Node};
 pub use payload::Payload;

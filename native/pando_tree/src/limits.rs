@@ -23,7 +23,7 @@ pub const CONDITION_PARTS_MAX: usize = 1024;
 /// One condition as a term, in bytes: a whole payload fits as the pattern of a data condition.
 pub const CONDITION_SIZE_BYTES_MAX: usize = PAYLOAD_SIZE_BYTES_MAX + 64 * 1024;
 /// What one command may cost, in steps: about one a node visited and one a token of a term looked at.
-pub const COMMAND_STEPS_MAX: usize = 1_000_000_000;
+pub const COMMAND_STEPS_MAX: usize = 250_000_000;
 /// Nodes on which one node may depend.
 pub const KEEP_WHILE_MAX: usize = 1024;
 /// Detached subtrees that wait for `State::take_detached`; beyond it they are freed by the command that detaches.

@@ -202,14 +202,22 @@ impl Model {
             }
             TestStep::If(condition) => {
                 let depth_max = if condition.applies_to_grandchildren() { usize::MAX } else { 1 };
-                below(depth_max).filter(|path| self.failing(condition, path).is_none()).collect()
+                // Where names are given to choose from, no other child is looked at.
+                let names = condition.names();
+                let is_looked_at = |path: &Path| {
+                    let mut way = path[place.len()..].iter();
+                    names.as_ref().is_none_or(|names| way.all(|name| names.contains(name)))
+                };
+                below(depth_max)
+                    .filter(|path| is_looked_at(path) && self.failing(condition, path).is_none())
+                    .collect()
             }
         }
     }
 
     pub(crate) fn apply(&mut self, command: &TestCommand, revision: u64) -> Answer {
         let before = self.clone();
-        self.try_apply(command, revision).unwrap_or_else(|refusal| {
+        self.try_apply(&command.normal(), revision).unwrap_or_else(|refusal| {
             *self = before;
             Answer::Refused(refusal)
         })

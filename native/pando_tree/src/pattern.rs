@@ -1,16 +1,17 @@
 //! Patterns: which nodes a path with wildcards and conditions leads to.
 //!
-//! A pattern becomes chains of levels below the root. A node at the position before a level passes on to each child
-//! what the level makes of it. A condition is a demand on the node that a level leads to. A step up goes back to a
-//! node that is above, so it becomes a demand on that node: `[*, a, ^]` are the children that have a child `a`. Of
-//! `[**, ^, ^]` there are two chains: the second step up leaves the node that `**` began at, or it does not.
+//! A pattern becomes chains of levels below the root. A node at the position before a level passes on to each
+//! child what the level makes of it. A condition is a demand on the node that a level leads to. A step up
+//! goes back to a node that is above, so it becomes a demand on that node: `[*, a, ^]` are the children that
+//! have a child `a`. Of `[**, ^, ^]` there are two chains: the second step up leaves the node that `**` began
+//! at, or it does not.
 //!
 //! Invariants:
 //! 1. A node matches when a walk along the steps can end at it, and a step that leads nowhere ends the walk.
-//! 2. A demand searches no deeper than the pattern stepped back up, and its steps are counted. One that takes more than
-//!    `EVALUATION_STEPS_MAX` counts as not met, for every replica alike.
-//! 3. What would need a search of a whole subtree (back to the root behind a wildcard) is refused, and so is what would
-//!    take more than `CHAINS_MAX` chains or searches nested deeper than `SEARCH_DEPTH_MAX`.
+//! 2. A demand searches no deeper than the pattern stepped back up, and its steps are counted. One that takes
+//!    more than `EVALUATION_STEPS_MAX` counts as not met, for every replica alike.
+//! 3. What would need a search of a whole subtree (back to the root behind a wildcard) is refused, and so is
+//!    what would take more than `CHAINS_MAX` chains or searches nested deeper than `SEARCH_DEPTH_MAX`.
 
 use crate::answer::Refusal;
 use crate::condition::{Condition, Target};
@@ -19,7 +20,7 @@ use crate::name::Name;
 use crate::node::Node;
 use crate::positions::Positions;
 use crate::step::Step;
-use crate::steps_left::{OutOfSteps, take};
+use crate::steps_left::{OutOfSteps, take_steps};
 
 /// The chains that one pattern may become.
 const CHAINS_MAX: usize = 32;
@@ -31,12 +32,15 @@ const EVALUATION_STEPS_MAX: u64 = COMMAND_STEPS_MAX as u64;
 /// A compiled pattern.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
-    /// The levels of all chains; a node that has reached a number is before that level. `None` is the end of a chain.
+    /// The levels of all chains; a node that has reached a number is before that level. `None` is the end of
+    /// a chain.
     levels: Vec<Option<Level>>,
     /// What each chain demands of the root, and the position where the chain begins.
     starts: Vec<(Vec<Demand>, usize)>,
     /// The levels that a node passes by itself, ascending.
     self_levels: Vec<usize>,
+    /// Whether a step up became a demand. Then it is not known in how many ways the steps lead to a node.
+    has_steps_up: bool,
     /// See `EVALUATION_STEPS_MAX`; tests have a smaller one.
     pub(crate) evaluation_steps_max: u64,
 }
@@ -61,6 +65,8 @@ enum To {
     Child(Name),
     /// To the children of one of these names.
     Named(Vec<Name>),
+    /// To the children of one of these names, to theirs of these names, and so on.
+    NamedDescendant(Vec<Name>),
     AnyChild,
     AnyDescendant,
     /// What remains of `**` and a step up.
@@ -70,7 +76,8 @@ enum To {
 /// What is demanded of a node.
 #[derive(Clone, Debug)]
 struct Demand {
-    /// The names from the node to the descendant that it is about, the last one first. That there is one is part of it.
+    /// The names from the node to the descendant that it is about, the last one first. That there is one is
+    /// part of it.
     names: Vec<Name>,
     that: That,
 }
@@ -117,6 +124,7 @@ impl Pattern {
             levels: Vec::new(),
             starts: Vec::new(),
             self_levels: Vec::new(),
+            has_steps_up: steps.contains(&Step::Parent),
             evaluation_steps_max: EVALUATION_STEPS_MAX,
         };
         for chain in chains {
@@ -136,14 +144,15 @@ impl Pattern {
         let mut positions = Positions::default();
         for (demands, start) in &self.starts {
             if self.all_hold(demands, (None, root), spent) {
-                positions.insert(*start);
+                positions.add(*start, 1);
             }
         }
         self.add_self(&mut positions, (None, root), spent);
         positions
     }
 
-    /// What a child has reached below a node that has reached `positions`. The steps that it took are added to `spent`.
+    /// What a child has reached below a node that has reached `positions`. The steps that it took are added
+    /// to `spent`.
     pub(crate) fn at_child(
         &self,
         positions: &Positions,
@@ -157,24 +166,32 @@ impl Pattern {
             let (passes, stays) = match &level.to {
                 To::Child(wanted) => (wanted == name, false),
                 To::Named(wanted) => (wanted.binary_search(name).is_ok(), false),
+                To::NamedDescendant(wanted) => {
+                    let is_wanted = wanted.binary_search(name).is_ok();
+                    (is_wanted, is_wanted)
+                }
                 To::AnyChild => (true, false),
                 To::AnyDescendant => (true, true),
                 To::SelfOrDescendant => (false, true), // It passes below, at the child itself.
             };
+            let ways = positions.ways(position);
             if stays {
-                reached.insert(position);
+                reached.add(position, ways);
             }
             if passes && self.all_hold(&level.demands, (Some(name), child), spent) {
-                reached.insert(position + 1);
+                reached.add(position + 1, ways);
             }
         }
         self.add_self(&mut reached, (Some(name), child), spent);
         reached
     }
 
-    /// Whether a node that has reached these positions matches the whole pattern.
-    pub(crate) fn is_match(&self, positions: &Positions) -> bool {
-        positions.iter().any(|position| self.level(position).is_none())
+    /// In how many ways the whole pattern leads to a node that has reached these positions: of `[**, **]` there is one
+    /// for each node above it that may end the first `**`. With steps up in the pattern, one at most.
+    pub(crate) fn ways(&self, positions: &Positions) -> u64 {
+        let ends = positions.iter().filter(|position| self.level(*position).is_none());
+        let ways = ends.fold(0, |sum: u64, position| sum.saturating_add(positions.ways(position)));
+        if self.has_steps_up { ways.min(1) } else { ways }
     }
 
     /// The children that can be worth a visit; `None` when there is none.
@@ -186,7 +203,7 @@ impl Pattern {
         for level in positions.iter().filter_map(|position| self.level(position)) {
             match &level.to {
                 To::Child(name) => names.push(name.clone()),
-                To::Named(more) => names.extend_from_slice(more),
+                To::Named(more) | To::NamedDescendant(more) => names.extend_from_slice(more),
                 To::AnyChild | To::AnyDescendant | To::SelfOrDescendant => return Some(Candidates::All),
             }
         }
@@ -197,18 +214,15 @@ impl Pattern {
 
     /// The number of matches below a node, where it is known without a visit.
     pub(crate) fn count_below(&self, positions: &Positions, node: &Node) -> Option<u64> {
-        let mut children_match = false;
-        let mut only_children_match = true;
-        for position in positions.iter() {
-            let Some(level) = self.level(position) else { continue };
-            let ends = level.demands.is_empty() && self.level(position + 1).is_none();
-            match level.to {
-                To::AnyDescendant if ends => return Some(node.subtree_nodes().saturating_sub(1)),
-                To::AnyChild if ends => children_match = true,
-                _ => only_children_match = false,
-            }
-        }
-        (children_match && only_children_match).then(|| node.children().len())
+        let mut levels = positions.iter().filter_map(|position| Some((position, self.level(position)?)));
+        let (Some((position, level)), None) = (levels.next(), levels.next()) else { return None };
+        let ends = level.demands.is_empty() && self.level(position + 1).is_none();
+        let matches = match level.to {
+            To::AnyDescendant if ends => node.subtree_nodes().saturating_sub(1),
+            To::AnyChild if ends => node.children().len(),
+            _ => return None,
+        };
+        Some(matches.saturating_mul(positions.ways(position)))
     }
 
     fn level(&self, position: usize) -> Option<&Level> {
@@ -221,7 +235,7 @@ impl Pattern {
         for position in &self.self_levels {
             let demands = self.level(*position).map_or(&[][..], |level| &level.demands);
             if positions.contains(*position) && self.all_hold(demands, at, spent) {
-                positions.insert(position + 1);
+                positions.add(position + 1, positions.ways(*position));
             }
         }
     }
@@ -261,8 +275,10 @@ impl Chain {
     fn condition(&mut self, condition: &Condition) {
         let to = match condition.target() {
             Target::This => return self.demand(vec![Demand::meets(condition)]),
-            // It is tried below every child again, so it leads to every descendant that meets it.
-            _ if condition.applies_to_grandchildren() => To::AnyDescendant,
+            // It is tried below every child again, of those that are looked at.
+            _ if condition.applies_to_grandchildren() => {
+                condition.names().map_or(To::AnyDescendant, |names| To::NamedDescendant(names.to_vec()))
+            }
             Target::Child(name) => To::Child(name.clone()),
             Target::Many => condition.names().map_or(To::AnyChild, |names| To::Named(names.to_vec())),
         };
@@ -284,6 +300,7 @@ impl Chain {
                 To::Child(name) => self.demand(below(&name, demands)),
                 To::Named(names) => self.demand(vec![Demand::has_child(Some(names), demands)?]),
                 To::AnyChild => self.demand(vec![Demand::has_child(None, demands)?]),
+                To::NamedDescendant(_) => return None,
                 To::AnyDescendant => {
                     let demands = vec![Demand::has_child(None, demands)?];
                     self.levels.push(Level { to: To::SelfOrDescendant, demands });
@@ -325,7 +342,8 @@ impl Demand {
         (demand.search_depth() <= SEARCH_DEPTH_MAX).then_some(demand)
     }
 
-    /// How deep searches are nested. It is asked before a demand is nested deeper, so its own recursion is bounded.
+    /// How deep searches are nested. It is asked before a demand is nested deeper, so its own recursion is
+    /// bounded.
     fn search_depth(&self) -> usize {
         match &self.that {
             That::Exists | That::Meets(_) => 0,
@@ -338,7 +356,7 @@ impl Demand {
     fn holds(&self, at: Named<'_>, steps: &mut u64) -> Result<bool, OutOfSteps> {
         let (mut name, mut node) = at;
         for wanted in self.names.iter().rev() {
-            take(steps, 1)?;
+            take_steps(steps, 1)?;
             let Some(child) = node.child(wanted) else { return Ok(false) };
             (name, node) = (Some(wanted), child);
         }
@@ -383,7 +401,7 @@ fn any_holds<'a>(
 ) -> Result<bool, OutOfSteps> {
     loop {
         let Some((name, child)) = children.next() else { return Ok(false) };
-        take(steps, 1)?;
+        take_steps(steps, 1)?;
         if all_hold(demands, (Some(name), child), steps)? {
             return Ok(true);
         }

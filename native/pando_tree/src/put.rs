@@ -5,11 +5,9 @@
 //! 2. A pattern creates nothing where a condition stands; plain steps behind the last condition are created below each
 //!    match. A path without conditions names one node, which is created.
 
-use std::collections::BTreeMap;
-
 use crate::answer::{Answer, Refusal};
 use crate::command::{Scope, Wanted, Watched};
-use crate::edit::{Change, Edit, check_keep_while};
+use crate::edit::{Change, Edit, Plan, Present, check_keep_while};
 use crate::limits::{COMMAND_STEPS_MAX, Limit};
 use crate::name::Path;
 use crate::payload::Payload;
@@ -17,7 +15,7 @@ use crate::scan::{Pulled, Scan};
 use crate::state::State;
 use crate::step::Step;
 use crate::steps_left::OutOfSteps;
-use crate::walk::{not_found, walk, walk_from};
+use crate::walk::{Ambiguous, Walk, not_found, walk, walk_from};
 
 /// What a put does about a target that is not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,8 +35,12 @@ pub(crate) struct Put<'a> {
     pub(crate) wanted: Option<&'a Wanted>,
 }
 
-/// Nodes to be put, a node before those below it, each with the places that its path enters and leaves again.
-type PutTargets = BTreeMap<Path, Vec<Path>>;
+/// A node to be put, and places that its path enters and leaves again.
+struct PutTarget {
+    names: Path,
+    found: Present,
+    aside: Vec<Path>,
+}
 
 impl State {
     pub(crate) fn put(&mut self, put: &Put<'_>, payload: &Payload) -> Result<Answer, Refusal> {
@@ -47,46 +49,65 @@ impl State {
         let mut left = COMMAND_STEPS_MAX as u64;
         let targets = self.put_targets(put, &mut left)?;
         if let Some(conditions) = put.keep_while {
-            for target in targets.keys() {
-                check_keep_while(self, target, conditions, &mut left)?;
+            for target in &targets {
+                check_keep_while(self, &target.names, conditions, &mut left)?;
             }
         }
+        let plan = Plan {
+            is_manifold: targets.len() > 1 || targets.iter().any(|target| !target.aside.is_empty()),
+            depends: put.keep_while.is_some_and(|conditions| !conditions.is_empty()),
+        };
         let change = Change { payload, is_clear: put.missing == Missing::Skip, keep_while: put.keep_while };
-        let depends = put.keep_while.is_some_and(|conditions| !conditions.is_empty());
-        let mut edit = Edit::new(self, put.wanted.copied(), depends, left);
-        targets.keys().for_each(|target| edit.put(target, &change));
+        let mut edit = Edit::new(self, put.wanted.copied(), plan, left);
+        let mut places_aside = Vec::new();
+        for (index, PutTarget { names, found, aside }) in targets.into_iter().enumerate() {
+            if index == 0 {
+                edit.put_found(&names, found, &change);
+            } else {
+                edit.put(&names, &change);
+            }
+            places_aside.extend(aside);
+        }
         // Only now, for a place aside of one target may be another target.
-        targets.values().flatten().for_each(|place| edit.create_parent(place));
+        places_aside.iter().for_each(|place| edit.create_parent(place));
         Ok(edit.finish()?)
     }
 
-    fn put_targets(&self, put: &Put<'_>, left: &mut u64) -> Result<PutTargets, Refusal> {
+    /// The targets, a node before those below it, each once.
+    fn put_targets(&self, put: &Put<'_>, left: &mut u64) -> Result<Vec<PutTarget>, Refusal> {
         let is_conditional = |step: &Step| step.is_wildcard() || matches!(step, Step::Condition(_));
         let last_condition = put.steps.iter().rposition(is_conditional);
-        let mut targets = PutTargets::new();
         let (Scope::Many | Scope::ManyAndRoot, Some(last)) = (put.scope, last_condition) else {
-            let walk = walk(&self.root, put.steps, left)?;
-            match (put.missing, walk.first_missing, walk.first_denied) {
-                (Missing::Skip, Some(_), _) => return Ok(targets),
-                (Missing::Create, _, Some(position)) => return Err(not_found(put.steps, position)),
-                (Missing::Create, _, None) | (Missing::Skip, None, _) => {}
-            }
-            if let Some(refusal) = walk.refusal_behind {
-                return Err(refusal);
-            }
-            targets.insert(walk.names, walk.missing_aside);
-            return Ok(targets);
+            let walk = walk(&self.root, put.steps, Ambiguous::Refused, left)?;
+            return match (put.missing, walk.first_missing, walk.first_denied) {
+                (Missing::Skip, Some(_), _) => Ok(Vec::new()),
+                (Missing::Create, _, Some(position)) => Err(not_found(put.steps, position)),
+                (Missing::Create, _, None) | (Missing::Skip, None, _) => match walk.refusal_behind {
+                    Some(refusal) => Err(refusal),
+                    None => Ok(vec![PutTarget::of(walk)]),
+                },
+            };
         };
         let (pattern, plain) = put.steps.split_at(last + 1);
+        let mut targets = Vec::new();
         if put.scope == Scope::ManyAndRoot && put.steps.first().is_some_and(Step::is_on_children) {
-            targets.insert(Path::new(), Vec::new());
+            let found = self.found(&[]);
+            targets.push(PutTarget { names: Path::new(), found, aside: Vec::new() });
         }
         for base in self.matches(pattern, false, left)? {
-            let walk = walk_from(&self.root, &base, plain, left)?;
+            let walk = walk_from(&self.root, &base, plain, Ambiguous::Refused, left)?;
             if put.missing == Missing::Create || walk.first_missing.is_none() {
-                targets.entry(walk.names).or_default().extend(walk.missing_aside);
+                targets.push(PutTarget::of(walk));
             }
         }
+        targets.sort_by(|a, b| a.names.cmp(&b.names));
+        targets.dedup_by(|again, first| {
+            let is_same = again.names == first.names;
+            if is_same {
+                first.aside.append(&mut again.aside);
+            }
+            is_same
+        });
         Ok(targets)
     }
 
@@ -97,7 +118,7 @@ impl State {
         include_root: bool,
         left: &mut u64,
     ) -> Result<Vec<Path>, Refusal> {
-        let mut scan = Scan::new(self, pattern.to_vec(), include_root, None)?;
+        let mut scan = Scan::new(self, pattern.to_vec(), include_root, None)?.once();
         let mut paths = Vec::new();
         loop {
             match scan.next_within(left) {
@@ -106,6 +127,14 @@ impl State {
                 Pulled::OutOfSteps => return Err(OutOfSteps.into()),
             }
         }
+    }
+}
+
+impl PutTarget {
+    fn of(walk: Walk<'_>) -> PutTarget {
+        let payload = walk.target().map(|node| node.payload.clone());
+        let found = Present { present: walk.nodes.len() - 1, payload };
+        PutTarget { names: walk.names, found, aside: walk.missing_aside }
     }
 }
 

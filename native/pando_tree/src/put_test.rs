@@ -241,6 +241,24 @@ fn a_put_may_demand_a_version() {
 }
 
 #[test]
+fn a_put_may_demand_what_the_data_is() {
+    let mut s = Store::default();
+    let map = |pairs: &[(Vec<u8>, Vec<u8>)]| Payload::Data(etf::term(&etf::map(pairs)).into());
+    let key = |text| (etf::atom(text), etf::integer(1));
+    s.put("c", map(&[key("a"), key("b")]));
+    let swap = |s: &mut Store, text: &'static str| {
+        let fields = [etf::map(&[key(text)]), etf::list(&[]), etf::atom("undefined")];
+        let part = etf::record("if_data_matches", &fields);
+        (part.clone(), s.put_steps(vec![named("c", &[part])], data(1), PropsMask::PAYLOAD_VERSION))
+    };
+    let (part, refused) = swap(&mut s, "c");
+    let Answer::Refused(Refusal::Mismatching { condition, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(condition[..], etf::term(&part));
+    let (_, swapped) = swap(&mut s, "b");
+    assert_eq!(swapped, nodes([("c", Props { payload_version: Some(2), ..Props::default() })]));
+}
+
+#[test]
 fn a_condition_lets_a_missing_node_be_created_only_if_it_says_so() {
     let absent = || if_node_exists(false);
     let creates = |parts: &[Vec<u8>]| {
@@ -256,7 +274,7 @@ fn a_condition_lets_a_missing_node_be_created_only_if_it_says_so() {
         }
     };
     assert!(creates(&[]) && creates(&[absent()]) && creates(&[absent(), absent()]));
-    assert!(creates(&[if_any(&[absent(), if_has_data(true)])]));
+    assert!(creates(&[if_any(&[absent(), if_has_payload(true)])]));
     assert!(creates(&[if_all(&[])]) && !creates(&[if_any(&[])]));
     for part in
         [if_node_exists(true), if_has_data(false), if_payload_version(1), if_not(if_node_exists(true))]

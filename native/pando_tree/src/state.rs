@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::answer::{Answer, Refusal};
 use crate::command::{Command, Watched};
+use crate::edit::Present;
 use crate::keep_while::KeepWhile;
 use crate::limits::{COMMAND_STEPS_MAX, DETACHED_NODES_MIN, DETACHED_SUBTREES_MAX};
 use crate::name::{Name, Path};
@@ -17,7 +18,7 @@ use crate::node::Node;
 use crate::payload::Payload;
 use crate::put::{Missing, Put};
 use crate::step::Step;
-use crate::walk::{not_found, walk};
+use crate::walk::{Ambiguous, not_found, walk};
 
 /// A tree at one revision.
 #[derive(Debug)]
@@ -110,19 +111,16 @@ impl State {
         path.iter().try_fold(&*self.root, |node, name| node.child(name))
     }
 
-    /// How many of the names have a node, from the root on.
-    pub(crate) fn present(&self, names: &[Name]) -> usize {
+    /// How many of the names have nodes, and what the last one carries.
+    pub(crate) fn found(&self, names: &[Name]) -> Present {
         let mut node = &*self.root;
-        names
-            .iter()
-            .take_while(|name| match node.child(name) {
-                Some(child) => {
-                    node = child;
-                    true
-                }
-                None => false,
-            })
-            .count()
+        for (present, name) in names.iter().enumerate() {
+            match node.child(name) {
+                Some(child) => node = child,
+                None => return Present { present, payload: None },
+            }
+        }
+        Present { present: names.len(), payload: Some(node.payload.clone()) }
     }
 
     /// The nodes that depend on others, in the order of paths, each with what it depends on.
@@ -133,7 +131,7 @@ impl State {
     /// The node that the steps lead to. They must name one node, and so must every step on the way.
     pub fn resolve(&self, steps: &[Step]) -> Result<Found<'_>, Refusal> {
         let mut left = COMMAND_STEPS_MAX as u64;
-        let walk = walk(&self.root, steps, &mut left)?;
+        let walk = walk(&self.root, steps, Ambiguous::RefusedAtNodes, &mut left)?;
         match (walk.first_missing, walk.target()) {
             (None, Some(node)) => Ok(Found { path: walk.names, node }),
             (position, _) => Err(not_found(steps, position.unwrap_or_default())),

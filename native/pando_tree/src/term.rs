@@ -2,20 +2,28 @@
 //!
 //! Terms are never built in memory: everything reads the bytes, without recursion, and bounds every count by the
 //! bytes that are left, so hostile bytes cost no more than their length.
+//!
+//! `head` reads the beginning of a term; `tokens` goes through all of it, `skip` behind it, `view` into it. `canonical`,
+//! `equal` and `order` compare terms.
 
-mod canonical;
+pub(crate) mod canonical;
 mod equal;
+pub(crate) mod head;
+mod numbers;
+pub(crate) mod order;
 pub(crate) mod parts;
-pub(crate) mod tokens;
+pub(crate) mod skip;
+#[cfg(test)]
+pub(crate) mod test_terms;
+mod tokens;
+pub(crate) mod view;
 
 use std::fmt;
 
 pub use equal::exactly_equal;
+pub use order::compare;
 
-/// PLACEHOLDER until branch matchspec lands.
-pub fn compare(_a: &[u8], _b: &[u8]) -> std::cmp::Ordering {
-    std::cmp::Ordering::Equal
-}
+use crate::steps_left::OutOfSteps;
 
 /// The deepest nesting of tuples, lists, maps and funs. The tails of lists do not nest.
 pub const TERM_DEPTH_MAX: usize = 256;
@@ -58,16 +66,37 @@ impl fmt::Display for TermError {
 
 impl std::error::Error for TermError {}
 
+/// Why something that goes through a term in steps has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// The bytes are no term.
+    Unreadable,
+    /// There are no steps left.
+    OutOfSteps,
+}
+
+impl From<TermError> for Stopped {
+    fn from(_: TermError) -> Self {
+        Stopped::Unreadable
+    }
+}
+
+impl From<OutOfSteps> for Stopped {
+    fn from(_: OutOfSteps) -> Self {
+        Stopped::OutOfSteps
+    }
+}
+
 /// Whether the bytes are one term, version byte included, which the BEAM can read.
 pub fn validate(bytes: &[u8]) -> Result<(), TermError> {
     let mut tokens = tokens::Tokens::new(bytes)?;
     let mut has_map = false;
     while let Some(token) = tokens.next_token()? {
-        has_map |= matches!(token, tokens::Token::Map { pairs } if pairs > 1);
+        has_map |= matches!(token, tokens::Token::Head(head::Head::Map { pairs: 2.. }));
     }
     if has_map { canonical::check_keys(bytes) } else { Ok(()) }
 }
 
 #[cfg(test)]
 #[path = "term/term_test.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -1,5 +1,5 @@
-//! Tests only: conditions as plain values, their terms, and when they are met, rule by rule after section 3 of the
-//! specification.
+//! Tests only: conditions as plain values, their terms, and when they are met, rule by rule after section 3
+//! of the specification.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -24,6 +24,8 @@ pub(crate) enum TestCondition {
     HasPayload(bool),
     HasData(bool),
     HasProcedure(bool),
+    /// Of data that is a small integer, as the payloads of tests are.
+    DataMatches(DataPattern),
     PayloadVersion(Number),
     ChildListVersion(Number),
     ChildListLength(Number),
@@ -40,6 +42,14 @@ pub(crate) enum Regex {
     Contains(u8),
     Begins(u8),
     Ends(u8),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum DataPattern {
+    Any,
+    Is(u8),
+    /// A variable with the guard that it is greater.
+    Greater(u8),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -64,13 +74,8 @@ pub(crate) struct TestSubject<'a> {
 
 impl TestCondition {
     pub(crate) fn is_met(&self, subject: &TestSubject<'_>) -> bool {
-        self.failing(subject).is_none()
-    }
-
-    /// The part that an error shows when it is not met (section 3.7).
-    pub(crate) fn failing(&self, subject: &TestSubject<'_>) -> Option<&TestCondition> {
         use TestCondition::*;
-        let is_met = match self {
+        match self {
             Name(name) => subject.name == Some(name),
             This => true,
             Root => subject.name.is_none(),
@@ -81,21 +86,42 @@ impl TestCondition {
             HasPayload(has) => *has == (*subject.payload != Payload::None),
             HasData(has) => *has == matches!(subject.payload, Payload::Data(_)),
             HasProcedure(has) => *has == matches!(subject.payload, Payload::Procedure(_)),
+            DataMatches(pattern) => match subject.payload {
+                Payload::Data(data) => pattern.matches(data[data.len() - 1]),
+                Payload::None | Payload::Procedure(_) => false,
+            },
             PayloadVersion(number) => number.is_met(subject.payload_version),
             ChildListVersion(number) => number.is_met(subject.child_list_version),
             ChildListLength(number) => number.is_met(subject.child_list_length),
             Not(inner) => !inner.is_met(subject),
+            All(inner) => inner.iter().all(|inner| inner.is_met(subject)),
+            Any(inner) => inner.iter().any(|inner| inner.is_met(subject)),
+        }
+    }
+
+    /// Section 3.7: names come first in an `if_all`, and one condition alone stands for itself.
+    pub(crate) fn normal(&self) -> TestCondition {
+        use TestCondition::*;
+        let normal = |inner: &[TestCondition]| inner.iter().map(TestCondition::normal).collect::<Vec<_>>();
+        match self {
+            Not(inner) => Not(Box::new(inner.normal())),
+            All(inner) | Any(inner) if inner.len() == 1 => inner[0].normal(),
             All(inner) => {
-                let (names, others): (Vec<_>, Vec<_>) =
-                    inner.iter().partition(|inner| matches!(inner, Name(_)));
-                return names.into_iter().chain(others).find_map(|inner| inner.failing(subject));
+                let mut inner = normal(inner);
+                inner.sort_by_key(|inner| !matches!(inner, Name(_)));
+                All(inner)
             }
-            Any(inner) => match &inner[..] {
-                [only] => return only.failing(subject),
-                inner => inner.iter().any(|inner| inner.is_met(subject)),
-            },
-        };
-        (!is_met).then_some(self)
+            Any(inner) => Any(normal(inner)),
+            other => other.clone(),
+        }
+    }
+
+    /// Section 3.7: the part of a normal condition that an error shows when it is not met.
+    pub(crate) fn failing(&self, subject: &TestSubject<'_>) -> Option<&TestCondition> {
+        match self {
+            TestCondition::All(inner) => inner.iter().find_map(|inner| inner.failing(subject)),
+            other => (!other.is_met(subject)).then_some(self),
+        }
     }
 
     /// Section 3.5: whether a put may create the node that it stands for.
@@ -139,12 +165,18 @@ impl TestCondition {
         matches!(self.siblings().as_deref(), Some([TestCondition::This | TestCondition::Root]))
     }
 
+    /// The names that it gives to choose from, if it gives nothing else (section 2.5).
+    pub(crate) fn names(&self) -> Option<Vec<Name>> {
+        let name = |sibling: TestCondition| match sibling {
+            TestCondition::Name(name) => Some(name),
+            _ => None,
+        };
+        self.siblings()?.into_iter().map(name).collect()
+    }
+
     /// The child that it names, if it leads to that one only (section 4.1).
     pub(crate) fn child(&self) -> Option<Name> {
-        match self.siblings().as_deref() {
-            Some([TestCondition::Name(name)]) => Some(name.clone()),
-            _ => None,
-        }
+        self.names().filter(|names| names.len() == 1)?.pop()
     }
 
     pub(crate) fn step(&self) -> Step {
@@ -183,6 +215,7 @@ impl TestCondition {
             HasPayload(has) => record("if_has_payload", &[boolean(*has)]),
             HasData(has) => record("if_has_data", &[boolean(*has)]),
             HasProcedure(has) => record("if_has_sproc", &[boolean(*has)]),
+            DataMatches(pattern) => record("if_data_matches", &pattern.parts()),
             PayloadVersion(number) => record("if_payload_version", &[number.part()]),
             ChildListVersion(number) => record("if_child_list_version", &[number.part()]),
             ChildListLength(number) => record("if_child_list_length", &[number.part()]),
@@ -220,6 +253,30 @@ impl Regex {
     }
 }
 
+impl DataPattern {
+    fn matches(&self, value: u8) -> bool {
+        match self {
+            DataPattern::Any => true,
+            DataPattern::Is(other) => value == *other,
+            DataPattern::Greater(other) => value > *other,
+        }
+    }
+
+    /// `pattern`, `conditions` and `compiled`.
+    fn parts(&self) -> [Vec<u8>; 3] {
+        let integer = |value: &u8| etf::integer(i64::from(*value));
+        let variable = || etf::atom("$1");
+        let (pattern, guards) = match self {
+            DataPattern::Any => (etf::atom("_"), vec![]),
+            DataPattern::Is(value) => (integer(value), vec![]),
+            DataPattern::Greater(value) => {
+                (variable(), vec![etf::tuple(&[etf::atom(">"), variable(), integer(value)])])
+            }
+        };
+        [pattern, etf::list(&guards), etf::atom("undefined")]
+    }
+}
+
 impl Number {
     fn is_met(&self, counter: u64) -> bool {
         match self {
@@ -251,7 +308,7 @@ impl Number {
     }
 }
 
-/// Any condition but one on data, of one part and without a name.
+/// Any condition of one part and without a name.
 pub(crate) fn nameless() -> impl Strategy<Value = TestCondition> + Clone {
     use TestCondition::*;
     let regex = || {
@@ -273,7 +330,13 @@ pub(crate) fn nameless() -> impl Strategy<Value = TestCondition> + Clone {
             1 => Just(Number::Atom),
         ]
     };
+    let data = prop_oneof![
+        Just(DataPattern::Any),
+        (0u8..3).prop_map(DataPattern::Is),
+        (0u8..3).prop_map(DataPattern::Greater),
+    ];
     let condition = prop_oneof![
+        2 => data.prop_map(DataMatches),
         2 => any::<bool>().prop_map(Exists),
         4 => regex().prop_map(NameMatches),
         2 => regex().prop_map(PathMatches),
@@ -287,7 +350,7 @@ pub(crate) fn nameless() -> impl Strategy<Value = TestCondition> + Clone {
     condition.boxed()
 }
 
-/// Any condition but one on data, over names from `name`.
+/// Any condition, over names from `name`.
 pub(crate) fn arbitrary(
     name: impl Strategy<Value = Name> + Clone + 'static,
 ) -> impl Strategy<Value = TestCondition> + Clone {

@@ -14,7 +14,16 @@ use crate::name::{Name, Path};
 use crate::node::Node;
 use crate::props::PropsMask;
 use crate::step::Step;
-use crate::steps_left::take;
+use crate::steps_left::take_steps;
+
+/// What a walk does at a component that may lead to many nodes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ambiguous {
+    /// It is refused, wherever it stands.
+    Refused,
+    /// It is refused where there is a node. Below a missing one the walk ends with what it has.
+    RefusedAtNodes,
+}
 
 /// Where a path leads.
 #[derive(Debug)]
@@ -41,8 +50,13 @@ impl<'tree> Walk<'tree> {
 }
 
 /// Follows the steps from the root.
-pub(crate) fn walk<'tree>(root: &'tree Node, steps: &[Step], left: &mut u64) -> Result<Walk<'tree>, Refusal> {
-    walk_from(root, &[], steps, left)
+pub(crate) fn walk<'tree>(
+    root: &'tree Node,
+    steps: &[Step],
+    ambiguous: Ambiguous,
+    left: &mut u64,
+) -> Result<Walk<'tree>, Refusal> {
+    walk_from(root, &[], steps, ambiguous, left)
 }
 
 /// Follows the steps from the node at `base`, if there is one.
@@ -50,10 +64,13 @@ pub(crate) fn walk_from<'tree>(
     root: &'tree Node,
     base: &[Name],
     steps: &[Step],
+    ambiguous: Ambiguous,
     left: &mut u64,
 ) -> Result<Walk<'tree>, Refusal> {
     check_limits(steps)?;
-    if let Some(position) = steps.iter().position(Step::is_wildcard) {
+    if ambiguous == Ambiguous::Refused
+        && let Some(position) = steps.iter().position(Step::is_wildcard)
+    {
         return Err(Refusal::WildcardInPath { position });
     }
     let mut walk = Walk {
@@ -65,10 +82,16 @@ pub(crate) fn walk_from<'tree>(
         refusal_behind: None,
     };
     walk.nodes.push(root);
-    take(left, base.len() as u64)?;
+    take_steps(left, base.len() as u64)?;
     base.iter().for_each(|name| walk.enter(name, 0));
     for (position, step) in steps.iter().enumerate() {
-        take(left, 1)?;
+        take_steps(left, 1)?;
+        if step.is_wildcard() {
+            if walk.first_missing.is_some() {
+                return Ok(walk);
+            }
+            return Err(Refusal::WildcardInPath { position });
+        }
         match step {
             Step::This => {}
             Step::Child(name) => walk.enter(name, position),
@@ -84,11 +107,11 @@ pub(crate) fn walk_from<'tree>(
                 walk.nodes.truncate(1);
             }
             Step::Condition(condition) => {
-                if let Target::Child(name) = condition.target() {
-                    walk.enter(name, position);
+                match condition.target() {
+                    Target::Child(name) => walk.enter(name, position),
+                    Target::This | Target::Many => {}
                 }
-                let tested = walk.test(condition, position, position + 1 == steps.len(), left);
-                match tested {
+                match walk.test(condition, position, position + 1 == steps.len(), left) {
                     // What is missing comes first.
                     Err(refusal @ Refusal::Mismatching { .. }) if walk.first_missing.is_some() => {
                         walk.refusal_behind = Some(refusal);
@@ -97,7 +120,7 @@ pub(crate) fn walk_from<'tree>(
                     tested => tested?,
                 }
             }
-            Step::AnyChild | Step::AnyDescendant => {} // Refused above.
+            Step::AnyChild | Step::AnyDescendant => {}
         }
     }
     // The path of a target may be longer than its steps: they began at a base.

@@ -34,10 +34,13 @@ pub type Done = Box<dyn FnOnce(Result<(), String>) + Send>;
 /// Called if, and only if, a proposed batch will not be applied on behalf of this proposal.
 pub type Refused = Box<dyn FnOnce(Refusal) + Send>;
 
-/// Why a proposal was refused.
+/// Called once with the index that must be applied for a read that sees all that was committed when it was asked for.
+pub type ReadIndex = Box<dyn FnOnce(Result<u64, Refusal>) + Send>;
+
+/// Why a proposal, or a question for the index of a read, was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// This member does not lead. The batch is not in the log.
+    /// This member does not lead, or cannot make sure that it does. The batch is not in the log.
     NotLeader,
     /// Consensus has stopped. The batch may be in the log.
     Stopped,
@@ -50,16 +53,15 @@ pub struct ConsensusStatus {
     pub term: u64,
     /// The leader, if this member knows one.
     pub leader: Option<u64>,
-    /// The last log index that this member has.
-    pub last_log_index: Option<u64>,
-    /// The last index that was applied.
-    pub applied_index: Option<u64>,
 }
 
 /// What a store asks of consensus.
 pub trait Consensus: Send + Sync + 'static {
     /// Proposes a batch. Returns before it is durable; the [`Applier`] gets it when it is committed.
     fn propose(&self, batch: Batch, refused: Refused);
+    /// Makes sure that this member leads, and tells how far one must have applied to read all that is committed now.
+    /// Nothing is written. `done` is dropped uncalled only when consensus has ended.
+    fn read_index(&self, done: ReadIndex);
     /// A snapshot was written that ends at `covered`; entries up to `purge_through` are no longer needed.
     fn snapshot_written(&self, covered: LogPosition, purge_through: Option<u64>);
     /// What can be told at any time.

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
-use openraft::error::ClientWriteError;
+use openraft::error::{ClientWriteError, RaftError};
 use openraft::impls::BasicNode;
-use openraft::{Config, Raft, SnapshotPolicy};
+use openraft::{Config, Raft, ReadPolicy, SnapshotPolicy};
 use tokio::runtime::Handle;
 
 use super::log_storage::RaftLog;
 use super::network::NoPeers;
 use super::state_machine::StateMachine;
 use super::type_config::{PandoTypes, Proposal, ProposalEnd};
-use super::{Applier, Consensus, ConsensusStatus, Refusal, Refused};
+use super::{Applier, Consensus, ConsensusStatus, ReadIndex, Refusal, Refused};
 use crate::batch::Batch;
 use crate::entry::Entry;
 use crate::log::{Log, LogPosition};
@@ -153,6 +153,17 @@ impl Consensus for RaftConsensus {
         }
     }
 
+    fn read_index(&self, done: ReadIndex) {
+        let raft = self.raft.clone();
+        self.runtime.spawn(async move {
+            done(match raft.get_read_log_id(ReadPolicy::ReadIndex).await {
+                Ok((read_log_id, _)) => Ok(read_log_id.index()),
+                Err(RaftError::APIError(_)) => Err(Refusal::NotLeader),
+                Err(RaftError::Fatal(_)) => Err(Refusal::Stopped),
+            });
+        });
+    }
+
     fn snapshot_written(&self, covered: LogPosition, purge_through: Option<u64>) {
         let raft = self.raft.clone();
         self.runtime.spawn(async move {
@@ -174,12 +185,7 @@ impl Consensus for RaftConsensus {
     fn status(&self) -> ConsensusStatus {
         // Cloned at once: holding the reference would hold a lock of the library's core (pitfall 9).
         let metrics = self.raft.metrics().borrow_watched().clone();
-        ConsensusStatus {
-            term: metrics.current_term,
-            leader: metrics.current_leader,
-            last_log_index: metrics.last_log_index,
-            applied_index: metrics.last_applied.map(|id| id.index),
-        }
+        ConsensusStatus { term: metrics.current_term, leader: metrics.current_leader }
     }
 
     fn shut_down(&self) {

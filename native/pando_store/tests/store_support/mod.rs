@@ -122,9 +122,25 @@ pub fn put(names: &[&str], text: &str) -> Command {
 
 /// Submits without waiting.
 pub fn submit(store: &TestStore, command: Command) -> Result<Receiver<Outcome>, StoreError> {
+    ask(|caller| store.submit(command, caller))
+}
+
+/// Asks for a barrier without waiting for it.
+pub fn barrier(store: &TestStore) -> Result<Receiver<Outcome>, StoreError> {
+    ask(|caller| store.barrier(caller))
+}
+
+/// Asks to be told when a log index is applied.
+pub fn await_applied(store: &TestStore, index: u64) -> Result<Receiver<Outcome>, StoreError> {
+    ask(|caller| store.await_applied(index, caller))
+}
+
+fn ask(
+    request: impl FnOnce(Caller) -> Result<(), (Caller, StoreError)>,
+) -> Result<Receiver<Outcome>, StoreError> {
     let (sender, receiver) = channel();
     let caller = Caller { answers: Some(sender), cancelled: Arc::default() };
-    match store.submit(command, caller) {
+    match request(caller) {
         Ok(()) => Ok(receiver),
         Err((mut caller, error)) => {
             caller.answers = None;
@@ -159,7 +175,12 @@ pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
 impl Caller {
     /// A caller that nobody listens to.
     pub fn silent() -> Caller {
-        Caller { answers: None, cancelled: Arc::default() }
+        Caller::silent_with(&Arc::default())
+    }
+
+    /// One that gives up when `cancelled` is set.
+    pub fn silent_with(cancelled: &Arc<AtomicBool>) -> Caller {
+        Caller { answers: None, cancelled: cancelled.clone() }
     }
 }
 

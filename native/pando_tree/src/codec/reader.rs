@@ -117,7 +117,7 @@ pub(super) fn put_name(out: &mut Vec<u8>, name: &Name) {
 }
 
 pub(super) fn put_condition(out: &mut Vec<u8>, condition: &Condition) {
-    put_number(out, condition.term().len() as u64);
+    put_number(out, condition.size_bytes() as u64);
     out.extend_from_slice(condition.term());
 }
 

@@ -4,10 +4,11 @@
 //! 1. The records come in one order: nodes, each before its descendants, siblings sorted; then what nodes depend on, in
 //!    the order of their paths. So equal trees have equal records.
 //! 2. A builder makes nothing but what commands could have made, or refuses: sorted distinct names, no gap in depth,
-//!    counters from 1, revisions that agree with those above, limits kept, conditions of nodes that exist on absolute paths.
-//! 3. The record of a node: twice its depth; at the root nothing, elsewhere the kind and the text of the name; flags;
+//!    counters from 1, revisions that agree with those above, limits kept, conditions of nodes that exist on absolute
+//!    paths.
+//! 3. The record of a node: its depth; at the root nothing, elsewhere the kind and the text of the name; flags;
 //!    payload; payload version, child list version, revision, subtree revision.
-//! 4. The record of what a node depends on: 1; its path as steps; the number of conditions, and each as a path and a
+//! 4. The record of what a node depends on: 2^20, which is no depth; its path as steps; the number of conditions, and each as a path and a
 //!    condition.
 
 use std::sync::Arc;
@@ -27,8 +28,8 @@ use crate::state::State;
 
 const EXPLICIT: u8 = 0;
 const IMPLICIT: u8 = 1;
-/// In the place of twice a depth.
-const CONDITIONS: u64 = 1;
+/// In the place of a depth, greater than any.
+const CONDITIONS: u64 = 1 << 20;
 
 /// The records of a tree as it was when this was made.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl TreeRecords {
 }
 
 fn put_record(out: &mut Vec<u8>, depth: usize, name: Option<&Name>, node: &Node) {
-    put_number(out, depth as u64 * 2);
+    put_number(out, depth as u64);
     if let Some(name) = name {
         out.push(match name.kind() {
             NameKind::Atom => 0,
@@ -132,13 +133,10 @@ impl TreeBuilder {
         if place == CONDITIONS {
             return self.push_conditions(&mut reader);
         }
-        if place % 2 != 0 {
-            return Err(DecodeError::MalformedNumber);
-        }
         if !self.conditions.is_empty() {
             return Err(DecodeError::WrongOrder);
         }
-        let depth = usize::try_from(place / 2).unwrap_or(usize::MAX);
+        let depth = usize::try_from(place).unwrap_or(usize::MAX);
         Limit::PathComponents.check(depth)?;
         let name = if depth == 0 { None } else { Some(name(&mut reader)?) };
         let node = node(&mut reader)?;

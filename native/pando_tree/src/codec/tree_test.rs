@@ -149,7 +149,9 @@ fn conditions_that_no_command_leaves_are_refused() {
     assert_eq!(built(&[first.clone(), plain(1, "z")]), order);
     assert_eq!(built(&[[&first[..], &[0]].concat()]), Err(DecodeError::TrailingBytes));
     assert_eq!(built(&[first[..first.len() - 1].to_vec()]), Err(DecodeError::Truncated));
-    assert_eq!(built(&[vec![3]]), Err(DecodeError::MalformedNumber), "an odd number is no depth");
+    let mut neither = Vec::new();
+    put_number(&mut neither, CONDITIONS + 1);
+    assert_eq!(built(&[neither]), Err(DecodeError::LimitExceeded(Limit::PathComponents)));
     let mut too_many = Vec::new();
     put_number(&mut too_many, CONDITIONS);
     super::super::command::put_path(&mut too_many, &steps("a"));
@@ -161,8 +163,8 @@ fn conditions_that_no_command_leaves_are_refused() {
 fn records_with_what_they_cannot_hold_are_refused() {
     let after_root =
         |record: &[u8]| build(&[plain(0, ""), record.to_vec()], 9).map(|state| state.node_count());
-    // Twice the depth 1, an atom of one letter; explicit; no payload; four numbers.
-    let good = [2, 0, 1, b'a', 0, 0, 1, 1, 1, 1];
+    // Depth 1, an atom of one letter; explicit; no payload; four numbers.
+    let good = [1, 0, 1, b'a', 0, 0, 1, 1, 1, 1];
     assert_eq!(after_root(&good), Ok(2));
     let with = |at: usize, byte: u8| {
         let mut record = good;

@@ -5,8 +5,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::term::parts::{tuple_parts, with_version};
-use crate::term::tokens::{Atom, Integer, Token, Tokens};
+use crate::term::head::{Head, Integer};
+use crate::term::parts::{head, tuple_parts, with_version};
 use crate::term::{compare, exactly_equal};
 
 const VERSION: u8 = 131;
@@ -69,7 +69,7 @@ impl Comparison {
 }
 
 fn operator_of(term: &[u8]) -> Option<Operator> {
-    let Ok(Some(Token::Atom(atom))) = Tokens::without_version(term).next_token() else { return None };
+    let Ok(Head::Atom(atom)) = head(term) else { return None };
     [
         ("eq", Operator::Equal),
         ("ne", Operator::NotEqual),
@@ -79,13 +79,13 @@ fn operator_of(term: &[u8]) -> Option<Operator> {
         ("ge", Operator::GreaterOrEqual),
     ]
     .into_iter()
-    .find(|(name, _)| atom == Atom::Utf8(name))
+    .find(|(name, _)| atom.is(name))
     .map(|(_, operator)| operator)
 }
 
 fn operand_of(term: &[u8]) -> Operand {
-    match Tokens::without_version(term).next_token() {
-        Ok(Some(Token::Integer(Integer::Small(number)))) => Operand::Integer(number),
+    match head(term) {
+        Ok(Head::Integer(Integer::Small(number))) => Operand::Integer(number),
         _ => Operand::Term(with_version(term).into()),
     }
 }

@@ -2,37 +2,44 @@
 //!
 //! Invariants:
 //! 1. What is read is exactly what specification section 3.1 lists; nothing is guessed.
-//! 2. Plain names of an `if_all` are tested first, and otherwise the order is that of the term.
+//! 2. Conditions are normal (specification section 3.7), and so are their terms: plain names come first in an
+//!    `if_all`, otherwise the order is that of the caller; an `if_all` or `if_any` of one condition is this
+//!    condition.
+//! 3. Each part has a copy of its term; together they are no larger than `PARTS_SIZE_BYTES_MAX`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::comparison::Comparison;
 use super::{BadCondition, Compiled, Condition, NameTest, Siblings, Test};
-use crate::limits::Limit;
+use crate::limits::{CONDITION_SIZE_BYTES_MAX, Limit};
 use crate::match_specification::{MatchSpecification, MatchSpecificationError};
 use crate::name::Name;
 use crate::name_regex::NameRegex;
-use crate::term::TermError;
-use crate::term::parts::{ListParts, list_parts, tuple_parts, with_version, without_version};
-use crate::term::tokens::{Atom, Integer, Token, Tokens};
+use crate::term::head::{Atom, Bits, Head, Integer};
+use crate::term::parts::{ListParts, head, list_parts, tuple_parts, with_version, without_version};
+use crate::term::{TermError, validate};
 
 const ROOT: i64 = b'/' as i64;
 const THIS: i64 = b'.' as i64;
 const PARENT: i64 = b'^' as i64;
 
 impl Condition {
-    /// The condition that a term (with its version byte) is the record of, or that stands in one: a name, `$.`, `$/`.
+    /// The condition that a term (with its version byte) is the record of, or that stands in one: a name,
+    /// `$.`, `$/`.
     pub fn from_term(term: &[u8]) -> Result<Condition, BadCondition> {
         Limit::ConditionSizeBytes.check(term.len()).map_err(BadCondition::LimitExceeded)?;
-        Parser { parts: 0 }.condition(without_version(term)?, 0)
+        validate(term)?;
+        Parser { parts: 0, size_bytes: 0 }.condition(without_version(term)?, 0)
     }
 
-    /// The same of a term that was taken before. Should this version not know what an earlier one took, the condition
-    /// is there and never met: a log that was written can always be read.
+    /// The same of a term that was taken before. Should this version not know what an earlier one took, the
+    /// condition is there, never met and no reason to create a node: a log that was written can always be
+    /// read.
     pub(crate) fn from_stored_term(term: &[u8]) -> Result<Condition, BadCondition> {
         match Condition::from_term(term) {
             Err(BadCondition::NotSupported { .. } | BadCondition::MatchSpecification) => {
-                Ok(Condition::new(Arc::from(term), Test::Exists(false)))
+                Ok(Condition::new(Arc::from(term), Test::Any(Vec::new())))
             }
             other => other,
         }
@@ -58,9 +65,15 @@ impl From<TermError> for BadCondition {
     }
 }
 
+/// The terms of all parts of one condition together, in bytes: in a few conditions within each other the
+/// largest fits.
+const PARTS_SIZE_BYTES_MAX: usize = 4 * CONDITION_SIZE_BYTES_MAX;
+
 struct Parser {
     /// How many conditions were read.
     parts: usize,
+    /// The size of their terms.
+    size_bytes: usize,
 }
 
 impl Parser {
@@ -68,17 +81,20 @@ impl Parser {
         self.parts += 1;
         Limit::ConditionParts.check(self.parts).map_err(BadCondition::LimitExceeded)?;
         Limit::ConditionDepth.check(depth).map_err(BadCondition::LimitExceeded)?;
-        let test = match tuple_parts(term)? {
-            Some(fields) => self.record(term, &fields, depth)?,
-            None => component(term)?,
-        };
-        Ok(Condition::new(with_version(term).into(), test))
+        self.size_bytes += term.len();
+        if self.size_bytes > PARTS_SIZE_BYTES_MAX {
+            return Err(BadCondition::LimitExceeded(Limit::ConditionSizeBytes));
+        }
+        match tuple_parts(term)? {
+            Some(fields) => self.record(term, &fields, depth),
+            None => Ok(Condition::new(with_version(term).into(), component(term)?)),
+        }
     }
 
-    fn record(&mut self, term: &[u8], fields: &[&[u8]], depth: usize) -> Result<Test, BadCondition> {
-        let (tag, fields) = fields.split_first().ok_or(BadCondition::Malformed)?;
-        let tag = atom(tag).ok_or(BadCondition::Malformed)?;
-        Ok(match (tag.as_str(), fields) {
+    fn record(&mut self, term: &[u8], fields: &[&[u8]], depth: usize) -> Result<Condition, BadCondition> {
+        let (tag_term, fields) = fields.split_first().ok_or(BadCondition::Malformed)?;
+        let tag = atom(tag_term).ok_or(BadCondition::Malformed)?;
+        let test = match (tag.as_str(), fields) {
             ("if_node_exists", [exists]) => Test::Exists(boolean(exists)?),
             ("if_name_matches", [regex, compiled]) => Test::NameMatches(name_test(term, regex, compiled)?),
             ("if_path_matches", [regex, compiled]) => Test::PathMatches(name_test(term, regex, compiled)?),
@@ -91,44 +107,92 @@ impl Parser {
             ("if_payload_version", [version]) => Test::PayloadVersion(Comparison::parse(version)),
             ("if_child_list_version", [version]) => Test::ChildListVersion(Comparison::parse(version)),
             ("if_child_list_length", [count]) => Test::ChildListLength(Comparison::parse(count)),
-            ("if_not", [condition]) => Test::Not(self.condition(condition, depth + 1)?),
-            ("if_all", [conditions]) => {
-                let (mut names, others): (Vec<_>, Vec<_>) = self
-                    .conditions(conditions, depth + 1)?
-                    .into_iter()
-                    .partition(|condition| matches!(condition.compiled.test, Test::Name(_)));
-                names.extend(others);
-                Test::All(names)
+            ("if_not", [condition]) => {
+                let inner = self.condition(condition, depth + 1)?;
+                let is_normal = part(&inner) == *condition;
+                let term = if is_normal { with_version(term) } else { record_term(tag_term, part(&inner)) };
+                return Ok(Condition::new(term.into(), Test::Not(inner)));
             }
-            ("if_any", [conditions]) => Test::Any(self.conditions(conditions, depth + 1)?),
+            ("if_all", [conditions]) => {
+                let mut parts = self.conditions(conditions, depth + 1)?;
+                parts.sort_by_key(|part| !matches!(part.compiled.test, Test::Name(_)));
+                return combination(term, tag_term, conditions, parts, Test::All);
+            }
+            ("if_any", [conditions]) => {
+                let parts = self.conditions(conditions, depth + 1)?;
+                return combination(term, tag_term, conditions, parts, Test::Any);
+            }
             _ => return Err(BadCondition::Malformed),
-        })
+        };
+        Ok(Condition::new(with_version(term).into(), test))
     }
 
-    fn conditions(&mut self, term: &[u8], depth: usize) -> Result<Vec<Condition>, BadCondition> {
-        match list_parts(term)?.ok_or(BadCondition::Malformed)? {
-            // A list of small integers, the special components among them, is spelled as a string.
-            ListParts::Bytes(bytes) => {
-                bytes.iter().map(|byte| self.condition(&[SMALL_INTEGER, *byte], depth)).collect()
-            }
-            ListParts::Terms(terms, None) => {
-                terms.into_iter().map(|term| self.condition(term, depth)).collect()
-            }
-            ListParts::Terms(_, Some(_)) => Err(BadCondition::Malformed),
-        }
+    fn conditions(&mut self, list: &[u8], depth: usize) -> Result<Vec<Condition>, BadCondition> {
+        element_terms(list)?.iter().map(|term| self.condition(term, depth)).collect()
     }
 }
 
+/// A condition on several conditions, or the only one of them.
+fn combination(
+    term: &[u8],
+    tag_term: &[u8],
+    list: &[u8],
+    mut conditions: Vec<Condition>,
+    test: fn(Vec<Condition>) -> Test,
+) -> Result<Condition, BadCondition> {
+    if let [_] = &conditions[..] {
+        return conditions.pop().ok_or(BadCondition::Malformed);
+    }
+    let is_normal = conditions.iter().map(part).eq(element_terms(list)?.iter().map(|part| &part[..]));
+    let term = if is_normal { with_version(term) } else { record_term(tag_term, &list_term(&conditions)) };
+    Ok(Condition::new(term.into(), test(conditions)))
+}
+
+/// The terms of the elements of a list.
+fn element_terms(list: &[u8]) -> Result<Vec<Cow<'_, [u8]>>, BadCondition> {
+    match list_parts(list)?.ok_or(BadCondition::Malformed)? {
+        // A list of small integers, the special components among them, is spelled as a string.
+        ListParts::Bytes(bytes) => {
+            Ok(bytes.iter().map(|byte| Cow::Owned(vec![SMALL_INTEGER, *byte])).collect())
+        }
+        ListParts::Terms(terms, None) => Ok(terms.into_iter().map(Cow::Borrowed).collect()),
+        ListParts::Terms(_, Some(_)) => Err(BadCondition::Malformed),
+    }
+}
+
+/// The term of a condition without the version byte.
+fn part(condition: &Condition) -> &[u8] {
+    condition.term.get(1..).unwrap_or_default()
+}
+
+/// The term of a record with one field.
+fn record_term(tag: &[u8], field: &[u8]) -> Vec<u8> {
+    with_version(&[&[SMALL_TUPLE, 2], tag, field].concat())
+}
+
+fn list_term(conditions: &[Condition]) -> Vec<u8> {
+    // There are `CONDITION_PARTS_MAX` at most.
+    let length = u32::try_from(conditions.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let mut term = vec![LIST];
+    term.extend(length);
+    conditions.iter().for_each(|condition| term.extend_from_slice(part(condition)));
+    term.push(NIL);
+    term
+}
+
 const SMALL_INTEGER: u8 = 97;
+const SMALL_TUPLE: u8 = 104;
+const NIL: u8 = 106;
+const LIST: u8 = 108;
 
 /// A component that stands for a condition: a name, or a special one.
 fn component(term: &[u8]) -> Result<Test, BadCondition> {
-    let test = match Tokens::without_version(term).next_token()? {
-        Some(Token::Atom(atom)) => Test::Name(Name::atom(&text(&atom))),
-        Some(Token::Bits(bits)) => Test::Name(Name::binary(bits.bytes().ok_or(BadCondition::Malformed)?)),
-        Some(Token::Integer(Integer::Small(THIS))) => Test::This,
-        Some(Token::Integer(Integer::Small(ROOT))) => Test::Root,
-        Some(Token::Integer(Integer::Small(PARENT))) => return Err(BadCondition::TargetsParent),
+    let test = match head(term)? {
+        Head::Atom(atom) => Test::Name(Name::atom(&text(&atom))),
+        Head::Bits(bits) => Test::Name(Name::binary(bytes_of(&bits)?)),
+        Head::Integer(Integer::Small(THIS)) => Test::This,
+        Head::Integer(Integer::Small(ROOT)) => Test::Root,
+        Head::Integer(Integer::Small(PARENT)) => return Err(BadCondition::TargetsParent),
         _ => return Err(BadCondition::Malformed),
     };
     if let Test::Name(name) = &test {
@@ -138,10 +202,15 @@ fn component(term: &[u8]) -> Result<Test, BadCondition> {
 }
 
 fn atom(term: &[u8]) -> Option<String> {
-    match Tokens::without_version(term).next_token() {
-        Ok(Some(Token::Atom(atom))) => Some(text(&atom)),
+    match head(term) {
+        Ok(Head::Atom(atom)) => Some(text(&atom)),
         _ => None,
     }
+}
+
+fn bytes_of<'a>(bits: &Bits<'a>) -> Result<&'a [u8], BadCondition> {
+    let bytes = bits.whole_bytes();
+    if bytes.len() * 8 == bits.size_bits() { Ok(bytes) } else { Err(BadCondition::Malformed) }
 }
 
 fn text(atom: &Atom<'_>) -> String {
@@ -176,7 +245,8 @@ fn name_test(term: &[u8], regex: &[u8], compiled: &[u8]) -> Result<NameTest, Bad
 /// The bytes of iodata.
 fn characters(term: &[u8]) -> Result<Vec<u8>, BadCondition> {
     let mut bytes = Vec::with_capacity(term.len());
-    // What is still to be read, the next last. Each entry is a slice of what was taken off, so its length bounds it.
+    // What is still to be read, the next last. Each entry is a slice of what was taken off, so its length
+    // bounds it.
     let mut open = vec![term];
     while let Some(term) = open.pop() {
         match list_parts(term)? {
@@ -185,11 +255,9 @@ fn characters(term: &[u8]) -> Result<Vec<u8>, BadCondition> {
                 open.extend(tail);
                 open.extend(parts.into_iter().rev());
             }
-            None => match Tokens::without_version(term).next_token()? {
-                Some(Token::Bits(bits)) => {
-                    bytes.extend_from_slice(bits.bytes().ok_or(BadCondition::Malformed)?);
-                }
-                Some(Token::Integer(Integer::Small(byte))) => {
+            None => match head(term)? {
+                Head::Bits(bits) => bytes.extend_from_slice(bytes_of(&bits)?),
+                Head::Integer(Integer::Small(byte)) => {
                     bytes.push(u8::try_from(byte).map_err(|_| BadCondition::Malformed)?);
                 }
                 _ => return Err(BadCondition::Malformed),
@@ -213,7 +281,8 @@ fn match_specification(
 }
 
 impl Siblings {
-    /// Those that a condition names: of several that must hold, any names; of several of which one must hold, all must.
+    /// Those that a condition names: of several that must hold, any names; of several of which one must hold,
+    /// all must.
     fn of(test: &Test) -> Siblings {
         let named = |condition: &Condition| {
             let siblings = &condition.compiled.siblings;

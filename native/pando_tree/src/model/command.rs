@@ -61,6 +61,13 @@ impl TestStep {
         }
     }
 
+    fn normal(&self) -> TestStep {
+        match self {
+            TestStep::If(condition) => TestStep::If(condition.normal()),
+            TestStep::Plain(_) => self.clone(),
+        }
+    }
+
     pub(crate) fn step(&self) -> Step {
         match self {
             TestStep::Plain(step) => step.clone(),
@@ -80,6 +87,17 @@ impl TestWatched {
 }
 
 impl TestCommand {
+    /// The same with normal conditions: what errors show and states hold.
+    pub(crate) fn normal(&self) -> TestCommand {
+        let path = |path: &[TestStep]| path.iter().map(TestStep::normal).collect();
+        let watched = |watched: &TestWatched| TestWatched {
+            path: path(&watched.path),
+            condition: watched.condition.normal(),
+        };
+        let keep_while = self.keep_while.as_ref().map(|all| all.iter().map(watched).collect());
+        TestCommand { path: path(&self.path), keep_while, ..self.clone() }
+    }
+
     pub(crate) fn command(&self) -> Command {
         let (path, scope, wanted) = (steps_of(&self.path), self.scope, self.wanted);
         let watched = |all: &Vec<TestWatched>| all.iter().map(TestWatched::watched).collect();

@@ -20,7 +20,7 @@ use crate::node::Node;
 use crate::payload::Payload;
 use crate::state::{Context, State};
 use crate::step::Step;
-use crate::test_store::{condition, etf, if_child_list_longer, if_node_exists, if_not, if_payload_version};
+use crate::test_store::{condition, if_child_list_longer, if_node_exists, if_not, if_payload_version};
 
 const COMMANDS: usize = 200_000;
 const COMMANDS_PER_STORE: usize = 80;

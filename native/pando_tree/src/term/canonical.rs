@@ -1,23 +1,35 @@
 //! One spelling for each term: two terms are the same if and only if their canonical bytes are equal.
 //!
 //! Invariants:
-//! 1. Every token is written with its kind first and its length known, so different sequences of tokens differ.
-//! 2. The pairs of a map are sorted by the canonical bytes of their keys; a key twice is an error.
-//! 3. The bytes are at most a few times as long as those of the term. No recursion.
+//! 1. Every token is written with its kind first and so that its end is known: different sequences of tokens differ.
+//! 2. The order of the bytes is the order that Erlang gives the keys of a map: the order of terms, but that each
+//!    integer comes before each float. (-0.0 comes before 0.0, and of funs that Erlang takes for equal although they
+//!    are not the same, one comes first.)
+//! 3. Of a map come first all keys, sorted, and then their values; a key twice is an error.
+//! 4. The bytes are at most a few times as long as those of the term. No recursion.
 
 use super::TermError;
-use super::tokens::{Atom, Integer, Token, Tokens};
+use super::head::{Atom, Head, HeadReader, Integer, REFERENCE_WORDS_MAX};
+use super::tokens::{Token, Tokens};
 
-/// The canonical bytes of a term.
+/// Writing canonical bytes takes about as long as copying so many times as many.
+pub(crate) const CANONICAL_COST: usize = 8;
+
+/// The canonical bytes of a term, version byte included.
 pub(super) fn canonical(bytes: &[u8]) -> Result<Vec<u8>, TermError> {
+    canonical_part(HeadReader::of_term(bytes)?.rest)
+}
+
+/// The canonical bytes of a term that is given without the version byte.
+pub(crate) fn canonical_part(bytes: &[u8]) -> Result<Vec<u8>, TermError> {
     let mut writer = Writer { out: Vec::with_capacity(bytes.len()), open: Vec::new(), keys_only: false };
-    writer.write(bytes)?;
+    writer.write(Tokens::from(HeadReader { rest: bytes }))?;
     Ok(writer.out)
 }
 
 /// Whether no map in the term has a key twice. Only keys are written, and only while their map is open.
 pub(super) fn check_keys(bytes: &[u8]) -> Result<(), TermError> {
-    Writer { out: Vec::new(), open: Vec::new(), keys_only: true }.write(bytes)
+    Writer { out: Vec::new(), open: Vec::new(), keys_only: true }.write(Tokens::new(bytes)?)
 }
 
 /// A term of terms that is not complete yet.
@@ -45,8 +57,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), TermError> {
-        let mut tokens = Tokens::new(bytes)?;
+    fn write(&mut self, mut tokens: Tokens<'_>) -> Result<(), TermError> {
         loop {
             let in_key = tokens.is_in_key();
             let Some(token) = tokens.next_token()? else { return Ok(()) };
@@ -55,11 +66,13 @@ impl Writer {
                 put_token(&mut self.out, &token);
             }
             match token {
-                Token::Tuple { arity: left @ 1.. } | Token::Fun { free_variables: left @ 1.., .. } => {
+                Token::Head(
+                    Head::Tuple { arity: left @ 1.. } | Head::Fun { free_variables: left @ 1.., .. },
+                ) => {
                     self.open.push(Frame::Terms { left });
                 }
                 Token::Cons => self.open.push(Frame::Element),
-                Token::Map { pairs: count @ 1.. } => {
+                Token::Head(Head::Map { pairs: count @ 1.. }) => {
                     let (count, first) = (count as usize * 2, self.out.len());
                     self.open.push(Frame::Map { count, complete: 0, pairs: Vec::new(), first, in_key });
                 }
@@ -120,7 +133,7 @@ fn position(out: &[u8]) -> Result<u32, TermError> {
     u32::try_from(out.len()).map_err(|_| TermError::Malformed)
 }
 
-/// Sorts the pairs, which are all that is in `out` from `first` on.
+/// Sorts the pairs, which are all that is in `out` from `first` on: the keys, and behind them the values.
 fn sort_pairs(out: &mut Vec<u8>, mut pairs: Vec<Pair>, first: usize) -> Result<(), TermError> {
     let unsorted = out.split_off(first);
     let slice = |start: usize, length: usize| {
@@ -136,101 +149,159 @@ fn sort_pairs(out: &mut Vec<u8>, mut pairs: Vec<Pair>, first: usize) -> Result<(
     if !order.is_sorted_by(|a, b| key_of(&a.0) < key_of(&b.0)) {
         return Err(TermError::DuplicateKey);
     }
+    for (pair, _) in &order {
+        out.extend_from_slice(key_of(pair));
+    }
     for (pair, end) in &order {
-        out.extend_from_slice(slice(start_of(pair), end.saturating_sub(pair.start) as usize));
+        let length = end.saturating_sub(pair.start).saturating_sub(pair.key_length) as usize;
+        out.extend_from_slice(slice(start_of(pair).saturating_add(pair.key_length as usize), length));
     }
     Ok(())
 }
 
+/// What kind of token follows, in the order of the kinds. The kind of an integer tells its sign and length too: it lies
+/// around `ZERO`.
+mod kind {
+    pub(super) const ZERO: u8 = 0x20;
+    pub(super) const FLOAT: u8 = 0x30;
+    pub(super) const ATOM: u8 = 0x31;
+    pub(super) const REFERENCE: u8 = 0x32;
+    pub(super) const FUN: u8 = 0x33;
+    pub(super) const EXPORT: u8 = 0x34;
+    pub(super) const PORT: u8 = 0x35;
+    pub(super) const PID: u8 = 0x36;
+    pub(super) const TUPLE: u8 = 0x37;
+    pub(super) const MAP: u8 = 0x38;
+    pub(super) const NIL: u8 = 0x39;
+    pub(super) const CONS: u8 = 0x3A;
+    pub(super) const BITS: u8 = 0x3B;
+}
+
+/// An integer of so many bytes has its length in its kind.
+const SHORT_INTEGER_BYTES_MAX: u8 = 8;
+
 fn put_token(out: &mut Vec<u8>, token: &Token<'_>) {
     match token {
-        Token::Integer(integer) => put_integer(out, integer),
-        Token::Float(bits) => {
-            out.push(b'f');
-            out.extend(bits.to_be_bytes());
+        Token::Cons => out.push(kind::CONS),
+        Token::Head(head) => put_head(out, head),
+    }
+}
+
+fn put_head(out: &mut Vec<u8>, head: &Head<'_>) {
+    match head {
+        Head::Integer(integer) => put_integer(out, integer),
+        Head::Float(bits) => {
+            out.push(kind::FLOAT);
+            let is_negative = bits >> 63 == 1;
+            out.extend((if is_negative { !bits } else { bits | 1 << 63 }).to_be_bytes());
         }
-        Token::Atom(atom) => put_atom(out, atom),
-        Token::Bits(bits) => {
+        Head::Atom(atom) => {
+            out.push(kind::ATOM);
+            put_atom(out, atom);
+        }
+        Head::Bits(bits) => {
             let (whole, last, last_bits) = bits.parts();
-            out.extend([b's', last_bits]);
-            put_bytes(out, whole);
-            out.extend(last);
+            out.push(kind::BITS);
+            put_bytes(out, whole.iter().copied().chain(last));
+            out.push(last_bits);
         }
-        Token::Nil => out.push(b'n'),
-        Token::Cons => out.push(b'c'),
-        Token::Tuple { arity } => {
-            out.push(b't');
+        Head::Nil => out.push(kind::NIL),
+        // As tokens, lists are `Cons`.
+        Head::List { .. } | Head::Characters { .. } => {}
+        Head::Tuple { arity } => {
+            out.push(kind::TUPLE);
             out.extend(arity.to_be_bytes());
         }
-        Token::Map { pairs } => {
-            out.push(b'm');
+        Head::Map { pairs } => {
+            out.push(kind::MAP);
             out.extend(pairs.to_be_bytes());
         }
-        Token::Pid { node, id, serial, creation } => {
-            out.push(b'p');
-            put_atom(out, node);
-            [id, serial, creation].iter().for_each(|part| out.extend(part.to_be_bytes()));
-        }
-        Token::Port { node, id, creation } => {
-            out.push(b'o');
-            put_atom(out, node);
+        Head::Pid { node, id, serial, creation } => {
+            out.push(kind::PID);
+            out.extend(serial.to_be_bytes());
             out.extend(id.to_be_bytes());
-            out.extend(creation.to_be_bytes());
-        }
-        Token::Reference { node, creation, ids } => {
-            out.push(b'r');
             put_atom(out, node);
             out.extend(creation.to_be_bytes());
-            put_bytes(out, ids);
         }
-        Token::Fun { module, arity, unique, index, old_unique, old_index, free_variables } => {
-            out.extend([b'u', *arity]);
+        Head::Port { node, id, creation } => {
+            out.push(kind::PORT);
+            put_atom(out, node);
+            out.extend(creation.to_be_bytes());
+            out.extend(id.to_be_bytes());
+        }
+        Head::Reference { node, creation, ids } => {
+            out.push(kind::REFERENCE);
+            put_atom(out, node);
+            out.extend(creation.to_be_bytes());
+            // The last word counts most, and one that is missing is zero.
+            let words = (ids.len() / 4) as u16;
+            out.resize(out.len() + usize::from(REFERENCE_WORDS_MAX.saturating_sub(words)) * 4, 0);
+            ids.rchunks_exact(4).for_each(|word| out.extend(word));
+            out.push(words as u8);
+        }
+        Head::Fun { module, arity, unique, index, old_unique, old_index, free_variables } => {
+            out.push(kind::FUN);
             put_atom(out, module);
-            put_bytes(out, unique);
             out.extend(index.to_be_bytes());
-            put_integer(out, old_unique);
-            put_integer(out, old_index);
+            put_signed(out, *old_unique);
             out.extend(free_variables.to_be_bytes());
+            out.extend(*unique);
+            put_signed(out, *old_index);
+            out.push(*arity);
         }
-        Token::Export { module, function, arity } => {
-            out.extend([b'e', *arity]);
+        Head::Export { module, function, arity } => {
+            out.push(kind::EXPORT);
             put_atom(out, module);
             put_atom(out, function);
+            out.push(*arity);
         }
     }
 }
 
+/// First what tells the sign and the length, and then the magnitude; all of it inverted if the number is negative.
 fn put_integer(out: &mut Vec<u8>, integer: &Integer<'_>) {
-    match integer {
-        Integer::Small(value) => match u8::try_from(*value) {
-            // Text is often a list of these.
-            Ok(byte) => out.extend([b'b', byte]),
-            Err(_) => {
-                out.push(b'i');
-                out.extend(value.to_be_bytes());
-            }
-        },
-        Integer::Big { negative, magnitude } => {
-            out.extend([b'I', u8::from(*negative)]);
-            put_bytes(out, magnitude);
+    let small;
+    let (is_negative, magnitude) = match integer {
+        Integer::Small(value) => {
+            small = value.unsigned_abs().to_le_bytes();
+            let length = small.len() - value.unsigned_abs().leading_zeros() as usize / 8;
+            (*value < 0, small.get(..length).unwrap_or_default())
         }
+        Integer::Big { negative, magnitude } => (*negative, *magnitude),
+    };
+    let inverted = if is_negative { 0xFF } else { 0 };
+    let short_length = u8::try_from(magnitude.len()).ok().filter(|length| *length <= SHORT_INTEGER_BYTES_MAX);
+    let length = short_length.unwrap_or(SHORT_INTEGER_BYTES_MAX + 1);
+    out.push(if is_negative { kind::ZERO - length } else { kind::ZERO + length });
+    if short_length.is_none() {
+        // Lengths come from fields of four bytes.
+        out.extend((magnitude.len() as u32).to_be_bytes().map(|byte| byte ^ inverted));
     }
+    out.extend(magnitude.iter().rev().map(|byte| byte ^ inverted));
+}
+
+/// Four bytes in the order of the numbers.
+fn put_signed(out: &mut Vec<u8>, value: i32) {
+    out.extend((value ^ i32::MIN).to_be_bytes());
 }
 
 fn put_atom(out: &mut Vec<u8>, atom: &Atom<'_>) {
-    out.push(b'a');
     match atom {
-        Atom::Utf8(text) => put_bytes(out, text.as_bytes()),
+        Atom::Utf8(text) => put_bytes(out, text.bytes()),
         Atom::Latin1(text) => {
             let text: String = text.iter().map(|byte| char::from(*byte)).collect();
-            put_bytes(out, text.as_bytes());
+            put_bytes(out, text.bytes());
         }
     }
 }
 
-/// The length, then the bytes.
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Lengths come from fields of four bytes; an atom in UTF-8 is at most 1020 bytes long.
-    out.extend((bytes.len() as u32).to_be_bytes());
-    out.extend_from_slice(bytes);
+/// The bytes and two zeros that end them; a zero among them is followed by another byte.
+fn put_bytes(out: &mut Vec<u8>, bytes: impl Iterator<Item = u8>) {
+    for byte in bytes {
+        out.push(byte);
+        if byte == 0 {
+            out.push(0xFF);
+        }
+    }
+    out.extend([0, 0]);
 }

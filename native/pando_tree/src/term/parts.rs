@@ -4,40 +4,36 @@
 //! 1. A part is the bytes of one whole term, without the version byte.
 //! 2. Nothing is copied, and no count is believed further than the bytes reach.
 
-use super::tokens::Tokens;
+use super::head::{Head, HeadReader};
+use super::skip::split;
 use super::{TermError, VERSION};
 
-const SMALL_TUPLE: u8 = 104;
-const LARGE_TUPLE: u8 = 105;
-const NIL: u8 = 106;
-const STRING: u8 = 107;
-const LIST: u8 = 108;
+/// The version byte before a term.
+pub(crate) const VERSION_SIZE_BYTES: usize = 1;
 
 /// The bytes behind the version byte.
 pub(crate) fn without_version(bytes: &[u8]) -> Result<&[u8], TermError> {
-    match bytes.split_first() {
-        Some((&VERSION, term)) => Ok(term),
-        Some(_) => Err(TermError::WrongVersion),
-        None => Err(TermError::Truncated),
-    }
+    HeadReader::of_term(bytes).map(|reader| reader.rest)
 }
 
 /// A part as a term of its own, with the version byte.
 pub(crate) fn with_version(part: &[u8]) -> Vec<u8> {
-    let mut term = Vec::with_capacity(part.len() + 1);
+    let mut term = Vec::with_capacity(part.len() + VERSION_SIZE_BYTES);
     term.push(VERSION);
     term.extend_from_slice(part);
     term
 }
 
+/// What a term begins with.
+pub(crate) fn head(term: &[u8]) -> Result<Head<'_>, TermError> {
+    HeadReader { rest: term }.read()
+}
+
 /// The elements of a tuple; `None` when the term is none.
 pub(crate) fn tuple_parts(term: &[u8]) -> Result<Option<Vec<&[u8]>>, TermError> {
-    let (arity, rest) = match term {
-        [SMALL_TUPLE, arity, rest @ ..] => (usize::from(*arity), rest),
-        [LARGE_TUPLE, a, b, c, d, rest @ ..] => (u32::from_be_bytes([*a, *b, *c, *d]) as usize, rest),
-        _ => return Ok(None),
-    };
-    let (parts, rest) = parts(arity, rest)?;
+    let mut reader = HeadReader { rest: term };
+    let Head::Tuple { arity } = reader.read()? else { return Ok(None) };
+    let (parts, rest) = parts(arity, reader.rest)?;
     if rest.is_empty() { Ok(Some(parts)) } else { Err(TermError::TrailingBytes) }
 }
 
@@ -52,44 +48,43 @@ pub(crate) enum ListParts<'a> {
 
 /// The elements of a list; `None` when the term is none.
 pub(crate) fn list_parts(term: &[u8]) -> Result<Option<ListParts<'_>>, TermError> {
-    match term {
-        [NIL] => Ok(Some(ListParts::Bytes(&[]))),
-        [STRING, a, b, bytes @ ..] if usize::from(u16::from_be_bytes([*a, *b])) == bytes.len() => {
-            Ok(Some(ListParts::Bytes(bytes)))
+    let mut reader = HeadReader { rest: term };
+    match reader.read()? {
+        Head::Nil => Ok(Some(ListParts::Bytes(&[]))),
+        Head::Characters { length } if length as usize == reader.rest.len() => {
+            Ok(Some(ListParts::Bytes(reader.rest)))
         }
-        [LIST, a, b, c, d, rest @ ..] => {
-            let (parts, tail) = parts(u32::from_be_bytes([*a, *b, *c, *d]) as usize, rest)?;
-            if first_size_bytes(tail)? != tail.len() {
+        Head::List { elements } => {
+            let (elements, tail) = parts(elements, reader.rest)?;
+            let (tail, behind) = first(tail)?;
+            if !behind.is_empty() {
                 return Err(TermError::TrailingBytes);
             }
-            Ok(Some(ListParts::Terms(parts, (tail != [NIL]).then_some(tail))))
+            Ok(Some(ListParts::Terms(elements, (head(tail)? != Head::Nil).then_some(tail))))
         }
         _ => Ok(None),
     }
 }
 
 /// So many terms, and what follows them.
-fn parts(count: usize, mut rest: &[u8]) -> Result<(Vec<&[u8]>, &[u8]), TermError> {
+fn parts(count: u32, mut rest: &[u8]) -> Result<(Vec<&[u8]>, &[u8]), TermError> {
+    let count = count as usize;
     if count > rest.len() {
         return Err(TermError::Truncated);
     }
     let mut parts = Vec::with_capacity(count);
     for _ in 0..count {
-        let size_bytes = first_size_bytes(rest)?;
-        let (part, behind) = rest.split_at_checked(size_bytes).ok_or(TermError::Truncated)?;
+        let (part, behind) = first(rest)?;
         parts.push(part);
         rest = behind;
     }
     Ok((parts, rest))
 }
 
-/// The number of bytes of the term that the bytes begin with.
-fn first_size_bytes(bytes: &[u8]) -> Result<usize, TermError> {
-    let mut tokens = Tokens::without_version(bytes);
-    while tokens.is_open() {
-        tokens.next_token()?;
-    }
-    Ok(bytes.len() - tokens.left())
+/// The term that the bytes begin with, and what is behind it.
+fn first(bytes: &[u8]) -> Result<(&[u8], &[u8]), TermError> {
+    // Each term takes one step, and has one byte at least.
+    split(bytes, &mut (bytes.len() as u64)).map_err(|_| TermError::Truncated)
 }
 
 #[cfg(test)]
