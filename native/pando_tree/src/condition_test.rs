@@ -297,7 +297,7 @@ fn what_is_no_condition_is_refused() {
     assert_eq!(Condition::from_term(&[130, 97, b'.']), Err(BadCondition::Malformed));
     let parent = vec![97, b'^'];
     assert_eq!(parse(&parent), Err(BadCondition::TargetsParent));
-    let inner = record("if_all", &[list(&[atom("a"), record("if_not", &[parent.clone()])])]);
+    let inner = record("if_all", &[list(&[atom("a"), record("if_not", std::slice::from_ref(&parent))])]);
     assert_eq!(parse(&inner), Err(BadCondition::TargetsParent));
     assert_eq!(
         parse(&record("if_any", &[list(&[vec![97, b'.'], parent])])),

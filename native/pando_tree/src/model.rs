@@ -423,8 +423,7 @@ impl Model {
             self.keep_while.remove(path);
             course.changes.removed.insert(path.clone());
         }
-        let parents: BTreeSet<Path> =
-            concerned.iter().filter(|path| !path.is_empty()).map(|path| parent(path)).collect();
+        let parents: BTreeSet<Path> = concerned.iter().filter(|path| !path.is_empty()).map(parent).collect();
         for parent in
             parents.iter().filter(|parent| self.nodes.contains_key(*parent)).cloned().collect::<Vec<_>>()
         {

@@ -45,7 +45,7 @@ fn apply_to_both(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(3000))]
 
     #[test]
     fn the_tree_answers_and_holds_what_the_model_says_and_old_copies_never_change(

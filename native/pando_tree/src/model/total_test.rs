@@ -296,7 +296,11 @@ fn no_command_makes_apply_panic_or_leaves_a_state_that_is_none() {
     let mut state = State::new();
     for index in 0..COMMANDS {
         if index % COMMANDS_PER_STORE == 0 || state.node_count() > NODES_MAX {
-            check_records(&state);
+            check(&state);
+            // To read records takes longer than all else: their conditions are compiled.
+            if hostile.random().percent(20) {
+                check_records(&state);
+            }
             state = State::new();
         }
         let seed = hostile.generator.random.0;
