@@ -5,7 +5,7 @@ defmodule Pando do
   A store is a tree. Each node has a name, an atom or a binary, and may have a value, any term. A path names a node:
   `"/stock/wood/oak"`, or as a list, `["stock", "wood", "oak"]`; `":stock"` in a string is the atom `:stock`. With
   `import Pando.Path`, `~p"/stock/wood/\#{kind}"` takes any value for `kind` as one name. `*` is any child, `**` any
-  descendant.
+  descendant, and the functions of `Pando.Condition` are conditions on nodes, in the place of a name or with one.
 
       iex> Pando.put("/stock/wood/oak", 150)
       :ok
@@ -50,10 +50,60 @@ defmodule Pando do
       `:payload`, `:payload_version`, `:delete_reason` (these three by default), `:child_list_version`,
       `:child_list_length`, `:child_names`, `:has_payload`, `:raw_payload`;
     * `:include_root_props` - `true`: a pattern that begins with `*` or `**` matches the root, too;
-    * `:expect_specific_node` - `true`: a function of many nodes takes the path of one, and misses it if it is not there;
-    * `:return_indirect_deletes` - `false`: `Pando.Adv` shows only nodes that were meant, not the parents that went with
-      their last child;
-    * `:favor` - of reads, `:low_latency` or `:consistency`. With one member both are the same.
+    * `:expect_specific_node` - `true`: a function of many nodes takes the path of one, and misses it if it is not there.
+
+  Of reads:
+
+    * `:limit` - at most so many nodes, the first ones in term order of their paths;
+    * `:from` - a path: only nodes after it in this order, for which it need not exist. With `:limit`, many nodes come page by
+      page (see `get_many/3`); `stream/3` does without pages;
+    * `:favor` - `:consistency` to read what is the newest anywhere (`fence/2`), `:low_latency`, the default, what is the
+      newest on this node;
+    * `:condition` - `{:applied, {index, term}}`: waits until this node has come to that place of the log.
+
+  Of writes:
+
+    * `:keep_while` - how long a node that is put stays: a map of paths, relative to the node or absolute, and conditions on
+      them (see the section below). Without this option the conditions that the node has stay, `%{}` takes them off;
+    * `:return_indirect_deletes` - `false`: `Pando.Adv` shows only nodes that were meant, not those that went by themselves;
+    * `:async` - the write returns `:ok` at once. `true`: its result is of no interest; an integer or a reference: the caller
+      gets a message with the result (see the section below); `:low`, `:normal` or `{correlation, :low}`: with a priority;
+    * `:reply_from` - which member of a cluster answers when it has done the write: `:local`, `:leader` or
+      `{:member, {store, node}}`;
+    * `:protect_against_dups` - `true`: it is done once, whatever happens on the way to a cluster.
+
+  ## Nodes that go by themselves
+
+  A parent that was created on the way to another node goes with its last child, unless it has got a value. With
+  `:keep_while`, a node goes when a condition on another one does not hold any more:
+
+      iex> Pando.put("/sessions/7", "ann")
+      :ok
+      iex> here = Pando.Condition.if_node_exists()
+      iex> Pando.put(:pando, "/locks/oak", "ann", keep_while: %{"/sessions/7" => here})
+      :ok
+      iex> Pando.delete("/sessions/7")
+      :ok
+      iex> Pando.exists?("/locks/oak")
+      false
+
+  ## Writes that do not wait
+
+  With `:async` a caller has many writes under way at once. Each result comes with the integer or reference that was given:
+
+      iex> for n <- 1..3, do: :ok = Pando.put(:pando, "/queue/\#{n}", n, async: n)
+      iex> results = fn results, found ->
+      ...>   if map_size(found) == 3 do
+      ...>     found
+      ...>   else
+      ...>     event = receive(do: ({:ra_event, _, _} = event -> event))
+      ...>     results.(results, Enum.into(Pando.handle_async_ret(event), found))
+      ...>   end
+      ...> end
+      iex> results.(results, %{}) |> Map.keys()
+      [1, 2, 3]
+
+  Writes of one process are done in their order. Once `fence/2` returns, this process sees them.
 
   ## Errors
 
@@ -68,7 +118,7 @@ defmodule Pando do
   without a value reads as `:undefined`.
   """
 
-  alias Pando.{Error, Options}
+  alias Pando.{Error, Options, Scan, Tree}
 
   @typedoc "The name of a store; on its node the registered name of a process, too."
   @type store :: atom
@@ -96,6 +146,9 @@ defmodule Pando do
 
   @typedoc "What a write returns."
   @type written :: :ok | {:error, reason}
+
+  @typedoc "What the option `:async` gives to a write, to know its result by."
+  @type correlation :: integer | reference
 
   @typedoc "What `fold/5` calls for each node."
   @type fold_fun(acc) :: (Pando.Path.native(), props, acc -> acc)
@@ -263,6 +316,48 @@ defmodule Pando do
   """
   @spec stop(store) :: :ok | {:error, term}
   def stop(store), do: :pando.stop(store)
+
+  @doc """
+  Stops the default store and deletes its data: as `reset/2`, with the default timeout.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.reset()
+      :ok
+      iex> Pando.start()
+      {:ok, :pando}
+      iex> Pando.is_empty()
+      true
+  """
+  @spec reset() :: :ok | {:error, term}
+  def reset, do: :pando.reset()
+
+  @doc """
+  As `reset/2`: `reset(store)`, or `reset(timeout)` of the default store.
+
+      iex> Pando.reset(:no_such_store)
+      {:error, {:pando, :not_a_pando_store, %{store_id: :no_such_store}}}
+  """
+  @spec reset(store | timeout) :: :ok | {:error, term}
+  def reset(store_or_timeout), do: :pando.reset(store_or_timeout)
+
+  @doc """
+  Stops a store, which has to run, and deletes its data. A supervisor does not start it again.
+
+      iex> Pando.reset(:pando, 5_000)
+      :ok
+      iex> :pando in Pando.store_ids()
+      false
+
+  Errors:
+
+    * `{:pando, :not_a_pando_store, %{store_id: store}}`: it does not run;
+    * `{:pando, :reset_failed, %{reason: text, directory: directory}}`: its files could not be removed. It is stopped, with
+      its data;
+    * `:timeout`: it is stopped, and its data deleted, all the same, but later.
+  """
+  @spec reset(store, timeout) :: :ok | {:error, term}
+  def reset(store, timeout) when is_atom(store), do: :pando.reset(store, timeout)
 
   @doc """
   The stores that run on this node, sorted.
@@ -441,6 +536,15 @@ defmodule Pando do
       :ok
       iex> Pando.get_many(:pando, "/stock/**", timeout: 1_000)
       {:ok, %{["stock", "wood"] => :undefined, ["stock", "wood", "oak"] => 150}}
+
+  With `:limit` and `:from`, page by page, each as of its own moment:
+
+      iex> for n <- 1..5, do: :ok = Pando.put("/queue/\#{n}", n)
+      iex> {:ok, page} = Pando.get_many(:pando, "/queue/*", limit: 2)
+      {:ok, %{["queue", "1"] => 1, ["queue", "2"] => 2}}
+      iex> last = page |> Map.keys() |> Enum.max()
+      iex> Pando.get_many(:pando, "/queue/*", limit: 2, from: last)
+      {:ok, %{["queue", "3"] => 3, ["queue", "4"] => 4}}
   """
   @spec get_many(store, pattern, options) :: result(%{Pando.Path.native() => term})
   def get_many(store, pattern, options) when is_atom(store),
@@ -468,6 +572,69 @@ defmodule Pando do
   @doc "As `get_many/3`, but returns the bare value and raises `Pando.Error`."
   @spec get_many!(store, pattern, options) :: %{Pando.Path.native() => term}
   def get_many!(store, pattern, options), do: read!(get_many(store, pattern, options))
+
+  @doc """
+  As `get_many_or/4`, of the default store.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.get_many_or("/stock/**", 0)
+      {:ok, %{["stock", "wood"] => 0, ["stock", "wood", "oak"] => 150}}
+  """
+  @spec get_many_or(pattern, default :: term) :: result(%{Pando.Path.native() => term})
+  def get_many_or(pattern, default), do: :pando.get_many_or(pattern, default)
+
+  @doc """
+  As `get_many_or/4`, without options: `get_many_or(store, pattern, default)`; or without a store:
+  `get_many_or(pattern, default, options)`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.get_many_or(:pando, "/stock/*", 0)
+      {:ok, %{["stock", "wood"] => 0}}
+      iex> Pando.get_many_or("/stock/*", 0, timeout: 1_000)
+      {:ok, %{["stock", "wood"] => 0}}
+  """
+  @spec get_many_or(store, pattern, default :: term) :: result(%{Pando.Path.native() => term})
+  @spec get_many_or(pattern, default :: term, options) :: result(%{Pando.Path.native() => term})
+  def get_many_or(store, pattern, default) when is_atom(store),
+    do: :pando.get_many_or(store, pattern, default)
+
+  def get_many_or(pattern, default, options),
+    do: :pando.get_many_or(pattern, default, Options.to_map(options))
+
+  @doc """
+  As `get_many/3`, with `default` for nodes without a value.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.get_many_or(:pando, "/stock/**", nil, timeout: 1_000)
+      {:ok, %{["stock", "wood"] => nil, ["stock", "wood", "oak"] => 150}}
+  """
+  @spec get_many_or(store, pattern, default :: term, options) :: result(%{Pando.Path.native() => term})
+  def get_many_or(store, pattern, default, options) when is_atom(store),
+    do: :pando.get_many_or(store, pattern, default, Options.to_map(options))
+
+  @doc """
+  As `get_many_or/2`, but returns the bare value and raises `Pando.Error`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.get_many_or!("/stock/*", 0)
+      %{["stock", "wood"] => 0}
+  """
+  @spec get_many_or!(pattern, default :: term) :: %{Pando.Path.native() => term}
+  def get_many_or!(pattern, default), do: read!(get_many_or(pattern, default))
+
+  @doc "As `get_many_or/3`, but returns the bare value and raises `Pando.Error`."
+  @spec get_many_or!(store, pattern, default :: term) :: %{Pando.Path.native() => term}
+  @spec get_many_or!(pattern, default :: term, options) :: %{Pando.Path.native() => term}
+  def get_many_or!(store_or_pattern, pattern_or_default, default_or_options),
+    do: read!(get_many_or(store_or_pattern, pattern_or_default, default_or_options))
+
+  @doc "As `get_many_or/4`, but returns the bare value and raises `Pando.Error`."
+  @spec get_many_or!(store, pattern, default :: term, options) :: %{Pando.Path.native() => term}
+  def get_many_or!(store, pattern, default, options), do: read!(get_many_or(store, pattern, default, options))
 
   @doc """
   As `count/3`, of the default store.
@@ -696,6 +863,92 @@ defmodule Pando do
   def has_data!(store, path, options), do: has_data?(store, path, options)
 
   @doc """
+  As `is_sproc/3`, of the default store.
+
+      iex> Pando.put("/double", &Kernel.*(&1, 2))
+      :ok
+      iex> Pando.is_sproc("/double")
+      true
+      iex> Pando.put("/double", "a value, not a function")
+      :ok
+      iex> Pando.is_sproc("/double")
+      false
+  """
+  @spec is_sproc(path) :: boolean | {:error, reason}
+  def is_sproc(path), do: :pando.is_sproc(path)
+
+  @doc """
+  As `is_sproc/3`, without options: `is_sproc(store, path)`; or without a store: `is_sproc(path, options)`.
+
+      iex> Pando.is_sproc(:pando, "/double")
+      false
+      iex> Pando.is_sproc("/double", timeout: 0)
+      {:error, :timeout}
+  """
+  @spec is_sproc(store, path) :: boolean | {:error, reason}
+  @spec is_sproc(path, options) :: boolean | {:error, reason}
+  def is_sproc(store, path) when is_atom(store), do: :pando.is_sproc(store, path)
+  def is_sproc(path, options), do: :pando.is_sproc(path, Options.to_map(options))
+
+  @doc """
+  Whether the value of a node is a stored procedure: `true`, `false`, or an error. In conditions `sproc?/3` is safer: an
+  error is truthy.
+
+      iex> Pando.put("/double", &Kernel.*(&1, 2))
+      :ok
+      iex> Pando.is_sproc(:pando, "/double", timeout: 1_000)
+      true
+  """
+  @spec is_sproc(store, path, options) :: boolean | {:error, reason}
+  def is_sproc(store, path, options) when is_atom(store),
+    do: :pando.is_sproc(store, path, Options.to_map(options))
+
+  @doc """
+  Whether the value of a node of the default store is a stored procedure. Raises `Pando.Error` for an error.
+
+      iex> Pando.put("/double", &Kernel.*(&1, 2))
+      :ok
+      iex> Pando.sproc?("/double")
+      true
+  """
+  @spec sproc?(path) :: boolean
+  def sproc?(path), do: read!(is_sproc(path))
+
+  @doc """
+  As `sproc?/3`, without options: `sproc?(store, path)`; or without a store: `sproc?(path, options)`.
+
+      iex> Pando.sproc?(:pando, "/double")
+      false
+  """
+  @spec sproc?(store, path) :: boolean
+  @spec sproc?(path, options) :: boolean
+  def sproc?(store_or_path, path_or_options), do: read!(is_sproc(store_or_path, path_or_options))
+
+  @doc """
+  Whether the value of a node is a stored procedure: `true` or `false`. Raises `Pando.Error` for an error.
+
+      iex> Pando.sproc?(:pando, "/double", timeout: 1_000)
+      false
+      iex> Pando.sproc?(:no_such_store, "/double", timeout: 1_000)
+      ** (Pando.Error) the store is not running on this node: start it, or check its name
+  """
+  @spec sproc?(store, path, options) :: boolean
+  def sproc?(store, path, options), do: read!(is_sproc(store, path, options))
+
+  @doc "As `sproc?/1`: the name in Erlang."
+  @spec is_sproc!(path) :: boolean
+  def is_sproc!(path), do: sproc?(path)
+
+  @doc "As `sproc?/2`: the name in Erlang."
+  @spec is_sproc!(store, path) :: boolean
+  @spec is_sproc!(path, options) :: boolean
+  def is_sproc!(store_or_path, path_or_options), do: sproc?(store_or_path, path_or_options)
+
+  @doc "As `sproc?/3`: the name in Erlang."
+  @spec is_sproc!(store, path, options) :: boolean
+  def is_sproc!(store, path, options), do: sproc?(store, path, options)
+
+  @doc """
   As `is_empty/2`, of the default store.
 
       iex> Pando.is_empty()
@@ -802,6 +1055,187 @@ defmodule Pando do
   def fold(store, pattern, fun, acc, options) when is_atom(store),
     do: :pando.fold(store, pattern, fun, acc, Options.to_map(options))
 
+  @doc """
+  As `foreach/4`, of the default store.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.foreach("/stock/wood/*", fn path, props -> send(self(), {List.last(path), props.data}) end)
+      :ok
+      iex> receive do: (message -> message)
+      {"oak", 150}
+  """
+  @spec foreach(pattern, (Pando.Path.native(), props -> term)) :: written
+  def foreach(pattern, fun), do: :pando.foreach(pattern, fun)
+
+  @doc """
+  As `foreach/4`, without options: `foreach(store, pattern, fun)`; or without a store: `foreach(pattern, fun, options)`.
+
+      iex> Pando.foreach(:pando, "/stock/*", fn _path, _props -> raise "there is none" end)
+      :ok
+      iex> Pando.foreach("/stock/*", fn _path, _props -> raise "there is none" end, timeout: 1_000)
+      :ok
+  """
+  @spec foreach(store, pattern, (Pando.Path.native(), props -> term)) :: written
+  @spec foreach(pattern, (Pando.Path.native(), props -> term), options) :: written
+  def foreach(store, pattern, fun) when is_atom(store), do: :pando.foreach(store, pattern, fun)
+  def foreach(pattern, fun, options), do: :pando.foreach(pattern, fun, Options.to_map(options))
+
+  @doc """
+  Calls `fun.(path, props)` for every node that a pattern matches, as `fold/5` does, for what it does alone. Returns `:ok`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.foreach(:pando, "/**", fn path, _props -> Pando.put(["seen" | path], true) end, props_to_return: [])
+      :ok
+      iex> Pando.count("/seen/**")
+      {:ok, 3}
+  """
+  @spec foreach(store, pattern, (Pando.Path.native(), props -> term), options) :: written
+  def foreach(store, pattern, fun, options) when is_atom(store),
+    do: :pando.foreach(store, pattern, fun, Options.to_map(options))
+
+  @doc """
+  As `map/4`, of the default store.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.map("/stock/wood/*", fn _path, props -> props.data * 2 end)
+      {:ok, %{["stock", "wood", "oak"] => 300}}
+  """
+  @spec map(pattern, (Pando.Path.native(), props -> value)) :: result(%{Pando.Path.native() => value})
+        when value: term
+  def map(pattern, fun), do: :pando.map(pattern, fun)
+
+  @doc """
+  As `map/4`, without options: `map(store, pattern, fun)`; or without a store: `map(pattern, fun, options)`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.map(:pando, "/stock/*", fn path, _props -> length(path) end)
+      {:ok, %{["stock", "wood"] => 2}}
+      iex> Pando.map("/*", fn _path, props -> props.child_names end, props_to_return: [:child_names])
+      {:ok, %{["stock"] => ["wood"]}}
+  """
+  @spec map(store, pattern, (Pando.Path.native(), props -> value)) :: result(%{Pando.Path.native() => value})
+        when value: term
+  @spec map(pattern, (Pando.Path.native(), props -> value), options) ::
+          result(%{Pando.Path.native() => value})
+        when value: term
+  def map(store, pattern, fun) when is_atom(store), do: :pando.map(store, pattern, fun)
+  def map(pattern, fun, options), do: :pando.map(pattern, fun, Options.to_map(options))
+
+  @doc """
+  Calls `fun.(path, props)` for every node that a pattern matches, as `fold/5` does, and returns
+  `{:ok, %{path => what it has returned}}`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.map(:pando, "/stock/wood/*", fn _path, props -> props end, props_to_return: [:has_payload])
+      {:ok, %{["stock", "wood", "oak"] => %{has_data: true}}}
+  """
+  @spec map(store, pattern, (Pando.Path.native(), props -> value), options) ::
+          result(%{Pando.Path.native() => value})
+        when value: term
+  def map(store, pattern, fun, options) when is_atom(store),
+    do: :pando.map(store, pattern, fun, Options.to_map(options))
+
+  @doc """
+  As `filter/4`, of the default store.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> Pando.put("/stock/elm", 80)
+      :ok
+      iex> Pando.filter("/stock/*", fn _path, props -> props.data > 100 end)
+      {:ok, %{["stock", "oak"] => 150}}
+  """
+  @spec filter(pattern, (Pando.Path.native(), props -> boolean)) :: result(%{Pando.Path.native() => term})
+  def filter(pattern, predicate), do: :pando.filter(pattern, predicate)
+
+  @doc """
+  As `filter/4`, without options: `filter(store, pattern, predicate)`; or without a store:
+  `filter(pattern, predicate, options)`.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> Pando.filter(:pando, "/**", fn path, _props -> length(path) == 1 end)
+      {:ok, %{["stock"] => :undefined}}
+      iex> leaf? = fn _path, props -> props.child_list_length == 0 end
+      iex> Pando.filter("/**", leaf?, props_to_return: [:payload, :child_list_length])
+      {:ok, %{["stock", "oak"] => 150}}
+  """
+  @spec filter(store, pattern, (Pando.Path.native(), props -> boolean)) ::
+          result(%{Pando.Path.native() => term})
+  @spec filter(pattern, (Pando.Path.native(), props -> boolean), options) ::
+          result(%{Pando.Path.native() => term})
+  def filter(store, pattern, predicate) when is_atom(store), do: :pando.filter(store, pattern, predicate)
+  def filter(pattern, predicate, options), do: :pando.filter(pattern, predicate, Options.to_map(options))
+
+  @doc """
+  Reads the values of the nodes that a pattern matches and for which `predicate.(path, props)` is `true`: as `get_many/3`,
+  with a condition of your own. It runs as the function of `fold/5` does, and must return a boolean. If `:props_to_return`
+  is given without `:payload`, each value is `:undefined`.
+
+  A condition in the pattern (`Pando.Condition`) is faster: nothing of the other nodes is read.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> Pando.filter(:pando, "/**", fn path, _props -> "oak" in path end, timeout: 1_000)
+      {:ok, %{["stock", "oak"] => 150}}
+  """
+  @spec filter(store, pattern, (Pando.Path.native(), props -> boolean), options) ::
+          result(%{Pando.Path.native() => term})
+  def filter(store, pattern, predicate, options) when is_atom(store),
+    do: :pando.filter(store, pattern, predicate, Options.to_map(options))
+
+  @doc """
+  As `stream/3`, of the default store.
+
+      iex> for n <- 1..9, do: :ok = Pando.put("/queue/\#{n}", n)
+      iex> "/queue/*" |> Pando.stream() |> Stream.map(fn {_path, n} -> n * n end) |> Enum.take(3)
+      [1, 4, 9]
+  """
+  @spec stream(pattern) :: Enumerable.t()
+  def stream(pattern), do: stream(pattern, [])
+
+  @doc """
+  As `stream/3`, without options: `stream(store, pattern)`; or without a store: `stream(pattern, options)`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> :pando |> Pando.stream("/stock/*") |> Enum.to_list()
+      [{["stock", "wood"], :undefined}]
+      iex> "/**" |> Pando.stream(from: "/stock") |> Enum.map(fn {path, _value} -> path end)
+      [["stock", "wood"], ["stock", "wood", "oak"]]
+  """
+  @spec stream(store, pattern) :: Enumerable.t()
+  @spec stream(pattern, options) :: Enumerable.t()
+  def stream(store, pattern) when is_atom(store), do: stream(store, pattern, [])
+  def stream(pattern, options), do: Scan.stream(pattern, options, :values)
+
+  @doc """
+  The values of all nodes that a pattern matches, as a stream of `{path, value}`, with `:undefined` for nodes without a
+  value: what `get_many/3` returns, read bit by bit. `Pando.Adv.stream/3` is the same with properties.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> Pando.put("/stock/elm", 80)
+      :ok
+      iex> :pando |> Pando.stream("/stock/*", limit: 10) |> Enum.to_list()
+      [{["stock", "elm"], 80}, {["stock", "oak"], 150}]
+
+  The nodes come in term order of their paths, a node before those below it. They are as of the moment at which the stream
+  is first asked for one; each enumeration has its own moment. Who stops early has read only a little more than what it
+  took. As long as an enumeration goes on, what the store removes or replaces is kept in memory for it.
+
+  Wrong arguments raise at once, errors raise `Pando.Error` when the stream is run. The option `:timeout` is for its beginning
+  alone: how long it takes is up to the reader.
+  """
+  @spec stream(store, pattern, options) :: Enumerable.t()
+  def stream(store, pattern, options) when is_atom(store),
+    do: Scan.stream(store, pattern, options, :values)
+
   # Writes
 
   @doc """
@@ -853,6 +1287,68 @@ defmodule Pando do
   @doc "As `put/4`, but raises `Pando.Error`."
   @spec put!(store, path, value, options) :: :ok
   def put!(store, path, value, options), do: write!(put(store, path, value, options))
+
+  @doc """
+  As `put_many/4`, of the default store, without options.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> Pando.put("/stock/elm", 80)
+      :ok
+      iex> Pando.put_many("/stock/*", 0)
+      :ok
+      iex> Pando.get_many("/stock/*")
+      {:ok, %{["stock", "elm"] => 0, ["stock", "oak"] => 0}}
+  """
+  @spec put_many(pattern, value) :: written
+  def put_many(pattern, value), do: :pando.put_many(pattern, value)
+
+  @doc """
+  As `put_many/4`, without options.
+
+      iex> Pando.put_many(:pando, "/stock/*", 0)
+      :ok
+      iex> Pando.is_empty()
+      true
+
+  To give options, name the store as well.
+  """
+  @spec put_many(store, pattern, value) :: written
+  def put_many(store, pattern, value) when is_atom(store), do: :pando.put_many(store, pattern, value)
+  def put_many(pattern, _value, _options), do: no_store!(:put_many, pattern)
+
+  @doc """
+  Replaces the values of all nodes that a pattern matches, in one step; `:ok` also if there is none.
+
+  A name after a match is created there if need be: `"/users/*/inbox"` gives each user an inbox.
+
+      iex> Pando.put("/users/ann", 1)
+      :ok
+      iex> Pando.put_many(:pando, "/users/*/inbox", [], timeout: 5_000)
+      :ok
+      iex> Pando.get("/users/ann/inbox")
+      {:ok, []}
+  """
+  @spec put_many(store, pattern, value, options) :: written
+  def put_many(store, pattern, value, options) when is_atom(store),
+    do: :pando.put_many(store, pattern, value, Options.to_map(options))
+
+  @doc """
+  As `put_many/2`, but raises `Pando.Error`.
+
+      iex> Pando.put_many!("/stock/*", 0)
+      :ok
+  """
+  @spec put_many!(pattern, value) :: :ok
+  def put_many!(pattern, value), do: write!(put_many(pattern, value))
+
+  @doc "As `put_many/3`, but raises `Pando.Error`."
+  @spec put_many!(store, pattern, value) :: :ok
+  def put_many!(store, pattern, value), do: write!(put_many(store, pattern, value))
+
+  @doc "As `put_many/4`, but raises `Pando.Error`."
+  @spec put_many!(store, pattern, value, options) :: :ok
+  def put_many!(store, pattern, value, options), do: write!(put_many(store, pattern, value, options))
 
   @doc """
   As `create/4`, of the default store, without options.
@@ -963,6 +1459,69 @@ defmodule Pando do
   def update!(store, path, value, options), do: write!(update(store, path, value, options))
 
   @doc """
+  As `compare_and_swap/5`, of the default store, without options.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.compare_and_swap("/stock/wood/oak", 150, 149)
+      :ok
+      iex> {:error, {:pando, :mismatching_node, props}} = Pando.compare_and_swap("/stock/wood/oak", 150, 149)
+      iex> props.node_props
+      %{data: 149, payload_version: 2}
+  """
+  @spec compare_and_swap(path, data_pattern :: term, value) :: written
+  def compare_and_swap(path, data_pattern, value), do: :pando.compare_and_swap(path, data_pattern, value)
+
+  @doc """
+  As `compare_and_swap/5`, without options.
+
+      iex> {:error, {:pando, :node_not_found, props}} = Pando.compare_and_swap(:pando, "/stock/wood/oak", 150, 149)
+      iex> props.node_name
+      "oak"
+
+  To give options, name the store as well.
+  """
+  @spec compare_and_swap(store, path, data_pattern :: term, value) :: written
+  def compare_and_swap(store, path, data_pattern, value) when is_atom(store),
+    do: :pando.compare_and_swap(store, path, data_pattern, value)
+
+  def compare_and_swap(path, _data_pattern, _value, _options), do: no_store!(:compare_and_swap, path)
+
+  @doc """
+  Replaces the value of a node if it has data that matches `data_pattern`, a pattern as `Pando.Condition.if_data_matches/2`
+  takes it: `:_` is any data. Otherwise `{:error, {:pando, :mismatching_node, _}}`, or `{:pando, :node_not_found, _}`.
+
+      iex> Pando.put("/stock/wood/oak", %{pieces: 150, place: "A"})
+      :ok
+      iex> Pando.compare_and_swap(:pando, "/stock/wood/oak", %{place: "A"}, %{pieces: 150, place: "B"}, timeout: 5_000)
+      :ok
+  """
+  @spec compare_and_swap(store, path, data_pattern :: term, value, options) :: written
+  def compare_and_swap(store, path, data_pattern, value, options) when is_atom(store),
+    do: :pando.compare_and_swap(store, path, data_pattern, value, Options.to_map(options))
+
+  @doc """
+  As `compare_and_swap/3`, but raises `Pando.Error`.
+
+      iex> Pando.put("/stock", 150)
+      :ok
+      iex> Pando.compare_and_swap!("/stock", 150, 149)
+      :ok
+  """
+  @spec compare_and_swap!(path, data_pattern :: term, value) :: :ok
+  def compare_and_swap!(path, data_pattern, value), do: write!(compare_and_swap(path, data_pattern, value))
+
+  @doc "As `compare_and_swap/4`, but raises `Pando.Error`."
+  @spec compare_and_swap!(store, path, data_pattern :: term, value) :: :ok
+  def compare_and_swap!(store, path, data_pattern, value),
+    do: write!(compare_and_swap(store, path, data_pattern, value))
+
+  @doc "As `compare_and_swap/5`, but raises `Pando.Error`."
+  @spec compare_and_swap!(store, path, data_pattern :: term, value, options) :: :ok
+  def compare_and_swap!(store, path, data_pattern, value, options),
+    do: write!(compare_and_swap(store, path, data_pattern, value, options))
+
+  @doc """
   As `delete/3`, of the default store.
 
       iex> Pando.put("/stock/wood/oak", 150)
@@ -1019,6 +1578,66 @@ defmodule Pando do
   def delete!(store, path, options), do: write!(delete(store, path, options))
 
   @doc """
+  As `delete_many/3`, of the default store.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> Pando.put("/stock/elm", 80)
+      :ok
+      iex> Pando.delete_many("/stock/o*")
+      :ok
+      iex> Pando.get_many("/stock/*")
+      {:ok, %{["stock", "elm"] => 80}}
+  """
+  @spec delete_many(pattern) :: written
+  def delete_many(pattern), do: :pando.delete_many(pattern)
+
+  @doc """
+  As `delete_many/3`, without options: `delete_many(store, pattern)`; or without a store: `delete_many(pattern, options)`.
+
+      iex> Pando.delete_many(:pando, "/stock/*")
+      :ok
+      iex> Pando.delete_many("/stock/*", timeout: 5_000)
+      :ok
+  """
+  @spec delete_many(store, pattern) :: written
+  @spec delete_many(pattern, options) :: written
+  def delete_many(store, pattern) when is_atom(store), do: :pando.delete_many(store, pattern)
+  def delete_many(pattern, options), do: :pando.delete_many(pattern, Options.to_map(options))
+
+  @doc """
+  Removes all nodes that a pattern matches, and everything below them, in one step; `:ok` also if there is none.
+
+      iex> for n <- 1..4, do: :ok = Pando.put("/jobs/\#{n}", %{done: rem(n, 2) == 0})
+      iex> Pando.delete_many(:pando, ["jobs", Pando.Condition.if_data_matches(%{done: true})], timeout: 5_000)
+      :ok
+      iex> Pando.count("/jobs/*")
+      {:ok, 2}
+  """
+  @spec delete_many(store, pattern, options) :: written
+  def delete_many(store, pattern, options) when is_atom(store),
+    do: :pando.delete_many(store, pattern, Options.to_map(options))
+
+  @doc """
+  As `delete_many/1`, but raises `Pando.Error`.
+
+      iex> Pando.delete_many!("/stock/*")
+      :ok
+  """
+  @spec delete_many!(pattern) :: :ok
+  def delete_many!(pattern), do: write!(delete_many(pattern))
+
+  @doc "As `delete_many/2`, but raises `Pando.Error`."
+  @spec delete_many!(store, pattern) :: :ok
+  @spec delete_many!(pattern, options) :: :ok
+  def delete_many!(store_or_pattern, pattern_or_options),
+    do: write!(delete_many(store_or_pattern, pattern_or_options))
+
+  @doc "As `delete_many/3`, but raises `Pando.Error`."
+  @spec delete_many!(store, pattern, options) :: :ok
+  def delete_many!(store, pattern, options), do: write!(delete_many(store, pattern, options))
+
+  @doc """
   As `clear_payload/3`, of the default store.
 
       iex> Pando.put("/stock/wood/oak", 150)
@@ -1069,6 +1688,217 @@ defmodule Pando do
   @spec clear_payload!(store, path, options) :: :ok
   def clear_payload!(store, path, options), do: write!(clear_payload(store, path, options))
 
+  @doc """
+  As `clear_many_payloads/3`, of the default store.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> Pando.clear_many_payloads("/stock/*")
+      :ok
+      iex> Pando.get_many("/stock/*")
+      {:ok, %{["stock", "oak"] => :undefined}}
+  """
+  @spec clear_many_payloads(pattern) :: written
+  def clear_many_payloads(pattern), do: :pando.clear_many_payloads(pattern)
+
+  @doc """
+  As `clear_many_payloads/3`, without options. To give options, name the store as well.
+
+      iex> Pando.clear_many_payloads(:pando, "/stock/*")
+      :ok
+  """
+  @spec clear_many_payloads(store, pattern) :: written
+  def clear_many_payloads(store, pattern) when is_atom(store), do: :pando.clear_many_payloads(store, pattern)
+
+  @doc """
+  Takes the values off all nodes that a pattern matches, in one step; `:ok` also if there is none. The nodes stay, as
+  `clear_payload/3` says.
+
+      iex> Pando.clear_many_payloads(:pando, "/stock/*", timeout: 5_000)
+      :ok
+  """
+  @spec clear_many_payloads(store, pattern, options) :: written
+  def clear_many_payloads(store, pattern, options) when is_atom(store),
+    do: :pando.clear_many_payloads(store, pattern, Options.to_map(options))
+
+  @doc """
+  As `clear_many_payloads/1`, but raises `Pando.Error`.
+
+      iex> Pando.clear_many_payloads!("/stock/*")
+      :ok
+  """
+  @spec clear_many_payloads!(pattern) :: :ok
+  def clear_many_payloads!(pattern), do: write!(clear_many_payloads(pattern))
+
+  @doc "As `clear_many_payloads/2`, but raises `Pando.Error`."
+  @spec clear_many_payloads!(store, pattern) :: :ok
+  def clear_many_payloads!(store, pattern), do: write!(clear_many_payloads(store, pattern))
+
+  @doc "As `clear_many_payloads/3`, but raises `Pando.Error`."
+  @spec clear_many_payloads!(store, pattern, options) :: :ok
+  def clear_many_payloads!(store, pattern, options), do: write!(clear_many_payloads(store, pattern, options))
+
+  # Writes that do not wait
+
+  @doc """
+  As `handle_async_ret/2`, of the default store.
+
+      iex> Pando.put(:pando, "/stock/oak", 150, async: 1)
+      :ok
+      iex> Pando.update(:pando, "/stock/elm", 80, async: 2)
+      :ok
+      iex> next = fn -> receive(do: ({:ra_event, _, _} = event -> Pando.handle_async_ret(event))) end
+      iex> [one, two] = next |> Stream.repeatedly() |> Stream.concat() |> Enum.take(2)
+      iex> one
+      {1, {:ok, %{["stock", "oak"] => %{}}}}
+      iex> {2, {:error, {:pando, :node_not_found, props}}} = two
+      iex> props.node_name
+      "elm"
+  """
+  @spec handle_async_ret(event :: tuple) :: [
+          {correlation, {:ok, %{Pando.Path.native() => props}} | {:error, reason}}
+        ]
+  def handle_async_ret(event), do: :pando.handle_async_ret(event)
+
+  @doc """
+  What has become of writes with the option `async: correlation`, from a message `{:ra_event, _, _}` that their caller has
+  got: a list of `{correlation, result}`, with the results that the functions of `Pando.Adv` have. One message may tell of
+  many writes.
+
+      iex> Pando.Adv.put(:pando, "/stock/oak", 150, async: :low)
+      :ok
+      iex> Pando.Adv.put(:pando, "/stock/oak", 149, async: {7, :low})
+      :ok
+      iex> event = receive(do: ({:ra_event, _, _} = event -> event))
+      iex> Pando.handle_async_ret(:pando, event)
+      [{7, {:ok, %{["stock", "oak"] => %{data: 150, payload_version: 2}}}}]
+
+  After `{:error, {:not_leader, leader}}` the write has not been done; it is up to the caller to repeat it.
+
+  Other messages raise `FunctionClauseError`.
+  """
+  @spec handle_async_ret(store, event :: tuple) :: [
+          {correlation, {:ok, %{Pando.Path.native() => props}} | {:error, reason}}
+        ]
+  def handle_async_ret(store, event) when is_atom(store), do: :pando.handle_async_ret(store, event)
+
+  @doc """
+  As `fence/2`, of the default store, with the default timeout.
+
+      iex> Pando.put(:pando, "/stock/oak", 150, async: true)
+      :ok
+      iex> Pando.fence()
+      :ok
+      iex> Pando.get("/stock/oak")
+      {:ok, 150}
+  """
+  @spec fence() :: :ok | {:error, reason}
+  def fence, do: :pando.fence()
+
+  @doc """
+  As `fence/2`: `fence(store)`, or `fence(timeout)` of the default store.
+
+      iex> Pando.fence(:pando)
+      :ok
+      iex> Pando.fence(5_000)
+      :ok
+  """
+  @spec fence(store | timeout) :: :ok | {:error, reason}
+  def fence(store_or_timeout), do: :pando.fence(store_or_timeout)
+
+  @doc """
+  Waits until reads on this node see every write that was done before, anywhere: those of this caller that did not wait
+  for their answers (`:async`), and those that other members of the store have acknowledged.
+
+      iex> Pando.fence(:pando, 5_000)
+      :ok
+      iex> Pando.fence(:pando, 0)
+      {:error, :timeout}
+  """
+  @spec fence(store, timeout) :: :ok | {:error, reason}
+  def fence(store, timeout) when is_atom(store), do: :pando.fence(store, timeout)
+
+  # For people
+
+  @doc """
+  As `tree/3`, of all of the default store.
+
+      Pando.tree()
+  """
+  @spec tree() :: :ok | {:error, reason}
+  def tree, do: tree([])
+
+  @doc """
+  As `tree/3`: `tree(store)`, all of a store, or `tree(path)`, a part of the default store.
+
+      Pando.tree(:my_store)
+      Pando.tree("/stock/wood")
+  """
+  @spec tree(store | path) :: :ok | {:error, reason}
+  def tree(store) when is_atom(store), do: tree(store, [], [])
+  def tree(path), do: tree(path, [])
+
+  @doc """
+  As `tree/3`, without options: `tree(store, path)`; or without a store: `tree(path, options)`.
+
+      Pando.tree(:my_store, "/stock/wood")
+      Pando.tree("/stock/wood", limit: 5)
+  """
+  @spec tree(store, path) :: :ok | {:error, reason}
+  @spec tree(path, options) :: :ok | {:error, reason}
+  def tree(store, path) when is_atom(store), do: tree(store, path, [])
+  def tree(path, options), do: Tree.print(:pando_cluster.get_default_store_id(), path, options)
+
+  @doc """
+  Prints a node and what is below it, for people in iex:
+
+      > Pando.tree(:my_store, "/stock")
+      /stock
+      ├── "iron" => %{pieces: 12, place: "A"}
+      └── "wood"
+          ├── "elm" => 80
+          ├── "oak" => 150
+          └── … 248 more
+      :ok
+
+  Names and values are as `inspect/2` shows them, values only as far as the line goes. Little is read of a large tree:
+
+    * `:limit` - how many children of each node are shown, the first ones in term order; 20 by default;
+    * `:depth` - how many levels; 8 by default.
+
+  In all, no more than 1,000 nodes are shown. `… 248 more` is how many children there are beside, each maybe with others
+  below it. Nodes that are written meanwhile may be missing. There are colours where `IO.ANSI.enabled?/0` is true.
+
+  Raises `ArgumentError` for other options.
+  """
+  @spec tree(store, path, options) :: :ok | {:error, reason}
+  def tree(store, path, options) when is_atom(store), do: Tree.print(store, path, options)
+
+  @doc """
+  Prints which stores run on this node.
+
+      Pando.info()
+  """
+  @spec info() :: :ok
+  def info, do: :pando.info()
+
+  @doc """
+  As `info/2`, without options.
+
+      Pando.info(:my_store)
+  """
+  @spec info(store) :: :ok
+  def info(store) when is_atom(store), do: :pando.info(store)
+
+  @doc """
+  Prints a store as Erlang shows it: its members, which nodes stay only as long as a condition on others holds
+  (`:keep_while`), and the beginning of its tree. `tree/3` prints a tree as Elixir shows it.
+
+      Pando.info(:my_store, timeout: 5_000)
+  """
+  @spec info(store, options) :: :ok
+  def info(store, options) when is_atom(store), do: :pando.info(store, Options.to_map(options))
+
   defp read!({:ok, value}), do: value
   defp read!(boolean) when is_boolean(boolean), do: boolean
   defp read!({:error, reason}), do: raise(Error, reason: reason, call: :read)
@@ -1080,8 +1910,14 @@ defmodule Pando do
   # `put("stock", "/a", [])`, would silently write something else.
   @spec no_store!(atom, term) :: no_return
   defp no_store!(name, given) do
+    {arity, takes, call} =
+      case name do
+        :compare_and_swap -> {4, "a store, a path, a pattern and a value", "path, pattern, value, options"}
+        _put -> {3, "a store, a path and a value", "path, value, options"}
+      end
+
     raise ArgumentError,
-          "Pando.#{name}/3 takes a store, a path and a value, but the store is #{inspect(given)}, which is no atom. " <>
-            "To give options, name the store as well: Pando.#{name}(:pando, path, value, options)"
+          "Pando.#{name}/#{arity} takes #{takes}, but the store is #{inspect(given)}, which is no atom. " <>
+            "To give options, name the store as well: Pando.#{name}(:pando, #{call})"
   end
 end

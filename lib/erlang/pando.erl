@@ -31,7 +31,8 @@
 %% <li>`props_to_return': what `pando_adv', and functions that are called with properties, see of a node: a list of
 %%     `payload', `payload_version', `delete_reason' (these three by default), `child_list_version',
 %%     `child_list_length', `child_names', `has_payload', `raw_payload';</li>
-%% <li>`expect_specific_node': `true' makes a call about many nodes one about one;</li>
+%% <li>`expect_specific_node': `true' makes a call about many nodes one about one, but not `count' and `fold', nor
+%%     `foreach', `map' and `filter', which are folds;</li>
 %% <li>`include_root_props': `true' adds the root to what a pattern matches that begins with a condition;</li>
 %% <li>`return_indirect_deletes': `false' leaves out of answers what went because it was kept while something else.</li>
 %% </ul>
@@ -380,8 +381,11 @@ fold(Pattern, Fun, Acc, Options) when is_map(Options) -> fold(?DEFAULT_STORE, Pa
 %% '''
 -spec fold(store(), path(), fold_fun(Acc), Acc, options()) -> result(Acc).
 fold(Store, Pattern, Fun, Acc, Options) when is_function(Fun, 3) ->
-    %% Whatever `expect_specific_node' says: a fold is over many (specification 7.2).
-    pando_read:fold(Store, Pattern, Fun, Acc, (pando_options:many(Options))#{expect_specific_node := false}).
+    pando_read:fold(Store, Pattern, Fun, Acc, over_many(Options)).
+
+%% Whatever `expect_specific_node' says: a fold, and what is one, is over many (specification 7.2).
+over_many(Options) ->
+    (pando_options:many(Options))#{expect_specific_node := false}.
 
 %% @doc Calls a function for every node of the default store that a pattern matches.
 -spec foreach(path(), foreach_fun()) -> written().
@@ -407,7 +411,7 @@ foreach(Store, Pattern, Fun, Options) when is_function(Fun, 2) ->
         _ = Fun(Path, Props),
         ok
     end,
-    written(pando_read:fold(Store, Pattern, Call, ok, pando_options:many(Options))).
+    written(pando_read:fold(Store, Pattern, Call, ok, over_many(Options))).
 
 %% @doc What a function makes of every node of the default store that a pattern matches.
 -spec map(path(), map_fun(Value)) -> result(#{pando_path:native_path() => Value}).
@@ -430,7 +434,7 @@ map(Pattern, Fun, Options) when is_map(Options) -> map(?DEFAULT_STORE, Pattern, 
 -spec map(store(), path(), map_fun(Value), options()) -> result(#{pando_path:native_path() => Value}).
 map(Store, Pattern, Fun, Options) when is_function(Fun, 2) ->
     Add = fun(Path, Props, Found) -> [{Path, Fun(Path, Props)} | Found] end,
-    as_map(pando_read:fold(Store, Pattern, Add, [], pando_options:many(Options))).
+    as_map(pando_read:fold(Store, Pattern, Add, [], over_many(Options))).
 
 %% @doc The values of those nodes of the default store that a pattern matches and a function chooses.
 -spec filter(path(), filter_fun()) -> result(values()).
@@ -443,7 +447,7 @@ filter(Store, Pattern, Fun) when is_atom(Store) -> filter(Store, Pattern, Fun, #
 filter(Pattern, Fun, Options) when is_map(Options) -> filter(?DEFAULT_STORE, Pattern, Fun, Options).
 
 %% @doc The values, as of `get_many/3', of those nodes that a pattern matches and for which `Fun(Path, Props)' is
-%% `true'. A value is `undefined' if `props_to_return' is given without `payload'. What is no boolean raises `case_clause'.
+%% `true'. What is no boolean raises `case_clause'.
 %%
 %% ```
 %% > pando:filter(stock, "/:wood/*", fun(_, #{data := N}) -> N > 100 end).
@@ -451,13 +455,14 @@ filter(Pattern, Fun, Options) when is_map(Options) -> filter(?DEFAULT_STORE, Pat
 %% '''
 -spec filter(store(), path(), filter_fun(), options()) -> result(values()).
 filter(Store, Pattern, Fun, Options) when is_function(Fun, 2) ->
-    Add = fun(Path, Props, Found) ->
-        case Fun(Path, Props) of
-            true -> [{Path, pando_read:value(Props, undefined)} | Found];
+    #{props := Props} = Query = over_many(Options),
+    Add = fun(Path, NodeProps, Found) ->
+        case Fun(Path, pando_props:without_extra_payload(NodeProps, Props)) of
+            true -> [{Path, pando_read:value(NodeProps, undefined)} | Found];
             false -> Found
         end
     end,
-    as_map(pando_read:fold(Store, Pattern, Add, [], pando_options:many(Options))).
+    as_map(pando_read:fold(Store, Pattern, Add, [], Query#{props := pando_props:with_payload(Props)})).
 
 as_map({ok, Pairs}) -> {ok, maps:from_list(Pairs)};
 as_map({error, _} = Error) -> Error.
@@ -626,8 +631,8 @@ clear_payload(Path) -> clear_payload(?DEFAULT_STORE, Path, #{}).
 -spec clear_payload(store(), path()) -> written().
 clear_payload(Store, Path) -> clear_payload(Store, Path, #{}).
 
-%% @doc Takes the value off a node, which stays; `ok' also if there is no such node. A parent that was created on the way
-%% to another node goes when it has neither children nor a value.
+%% @doc Takes the value off a node, which stays; `ok' also if there is no such node. A parent that was created on the
+%% way to another node goes when it has neither children nor a value.
 %%
 %% ```
 %% > pando:clear_payload(stock, "/:wood/oak").

@@ -80,12 +80,14 @@
 %% At most so many nodes; fewer, even none, do not mean that no more follow.
 -callback scan_next(Cursor :: reference(), NodesMax :: pos_integer()) ->
     {more | done, [{native_path(), node_props() | term()}]}.
+%% Lets go what a cursor holds; the next chunk is empty and the last. Without it that happens when it is collected.
+-callback scan_close(Cursor :: reference()) -> ok.
 -callback count_next(Cursor :: reference()) -> {more | done, non_neg_integer()}.
 %% Whether a node of this name and with these properties meets a condition; if not, which part is not met.
 -callback condition_met(Condition :: term(), Name :: atom() | binary(), node_props()) ->
     true | {false, Why :: term()} | {error, native_error()}.
-%% Nodes that are kept while others meet conditions, not all of them if there are very many: path, and watched paths with
-%% their conditions.
+%% Nodes that are kept while others meet conditions, not all of them if there are very many: path, and watched paths
+%% with their conditions.
 -callback keep_while(store_id()) ->
     {ok, [{Path :: native_path(), [{Watched :: native_path(), Condition :: term()}]}]} | {error, noproc}.
 %% Queues a command; the reply follows unless it is refused or cancelled.

@@ -95,10 +95,11 @@ public_name(command_failed) -> command_failed.
 raise_misuse(Name, Props) ->
     erlang:error({pando_ex, Name, Props}, none, [{error_info, #{module => ?MODULE}}]).
 
-%% @private What shells and Elixir show beside the reason of an exception (EEP 54).
--spec format_error(term(), erlang:stacktrace()) -> #{general := string()}.
+%% @private What shells and Elixir show beside the reason of an exception (EEP 54). As a binary: Elixir 1.14 takes the
+%% size of the text in bytes.
+-spec format_error(term(), erlang:stacktrace()) -> #{general := binary()}.
 format_error(Reason, Stacktrace) ->
-    #{general => general(Reason, Stacktrace)}.
+    #{general => unicode:characters_to_binary(general(Reason, Stacktrace))}.
 
 general(badarg, [{_, _, _, Info} | _]) ->
     case proplists:get_value(error_info, Info) of

@@ -90,7 +90,7 @@ watcher({Path, Watched}, Style) ->
     {Shown, Hidden} = split(Watched, ?CONDITIONS_SHOWN_MAX),
     [
         [name(Path, Style), " depends on:\n"],
-        [["    ", name(WatchedPath, Style), ": ", value(Condition, 6, Style), $\n] || {WatchedPath, Condition} <- Shown],
+        [["    ", name(Path1, Style), ": ", value(Condition, 6, Style), $\n] || {Path1, Condition} <- Shown],
         more(Hidden, "condition", "    ", Style)
     ].
 

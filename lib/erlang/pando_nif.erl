@@ -15,6 +15,7 @@
     read/3,
     scan/5,
     scan_next/2,
+    scan_close/1,
     count_next/1,
     condition_met/3,
     keep_while/1,
@@ -45,6 +46,7 @@
     read/3,
     scan/5,
     scan_next/2,
+    scan_close/1,
     count_next/1,
     condition_met/3,
     keep_while/1,
@@ -113,6 +115,9 @@ scan(_Store, _Pattern, _What, _IncludeRoot, _From) -> ?NOT_LOADED.
 -spec scan_next(reference(), pos_integer()) ->
     {more | done, [{pando_backend:native_path(), pando_backend:node_props() | term()}]}.
 scan_next(_Cursor, _NodesMax) -> ?NOT_LOADED.
+
+-spec scan_close(reference()) -> ok.
+scan_close(_Cursor) -> ?NOT_LOADED.
 
 -spec count_next(reference()) -> {more | done, non_neg_integer()}.
 count_next(_Cursor) -> ?NOT_LOADED.

@@ -1,7 +1,7 @@
 %% @private Node properties (specification section 1.2) as the bits that the native side knows.
 -module(pando_props).
 
--export([bits/1, default_bits/0, payload_bits/0, no_bits/0]).
+-export([bits/1, default_bits/0, payload_bits/0, no_bits/0, with_payload/1, without_extra_payload/2]).
 
 -define(PAYLOAD, 16#01).
 -define(PAYLOAD_VERSION, 16#02).
@@ -37,6 +37,15 @@ default_bits() -> ?PAYLOAD bor ?PAYLOAD_VERSION bor ?DELETE_REASON.
 %% @doc The payload and nothing else.
 -spec payload_bits() -> pando_backend:props_bits().
 payload_bits() -> ?PAYLOAD.
+
+%% @doc With the payload, whether or not it is asked for.
+-spec with_payload(pando_backend:props_bits()) -> pando_backend:props_bits().
+with_payload(Bits) -> Bits bor ?PAYLOAD.
+
+%% @doc Properties that were read `with_payload/1', as who asked for `Bits' is to see them.
+-spec without_extra_payload(pando_adv:node_props(), pando_backend:props_bits()) -> pando_adv:node_props().
+without_extra_payload(Props, Bits) when Bits band ?PAYLOAD =/= 0 -> Props;
+without_extra_payload(Props, _Bits) -> maps:without([data, sproc], Props).
 
 %% @doc Nothing.
 -spec no_bits() -> pando_backend:props_bits().

@@ -4,7 +4,7 @@
 
 -export([data/2, data/3, exists/3, has_data/3, is_sproc/3, node/3, value/2]).
 -export([fold/5, values/4, props/3, count/3, fence/2]).
--export([open/3, next/1]).
+-export([open/3, next/1, close/1]).
 
 -export_type([cursor/0]).
 
@@ -14,10 +14,15 @@
 
 %% How many nodes one call of the native side is asked for. It may give fewer, by limits of its own.
 -define(CHUNK_NODES_MAX, 4096).
+%% Nodes in the first chunk of a read; each further one may have so many times as many.
+-define(CHUNK_NODES_FIRST, 64).
+-define(CHUNK_GROWTH, 4).
 
 -record(cursor, {
     %% A cursor of the native side, or the nodes themselves.
     source :: reference() | {nodes, [element(term())]},
+    %% How many nodes the next chunk may have.
+    size = ?CHUNK_NODES_FIRST :: pos_integer(),
     %% How many nodes may still come.
     left :: infinity | pos_integer()
 }).
@@ -260,14 +265,26 @@ content(_Bits, Props) -> Props.
 -spec next(cursor()) -> {[element(term())], cursor() | done}.
 next(#cursor{source = {nodes, Nodes}}) ->
     {Nodes, done};
-next(#cursor{source = Native, left = infinity} = Cursor) ->
-    case pando_nif:scan_next(Native, ?CHUNK_NODES_MAX) of
+next(#cursor{source = Native, left = infinity, size = Size} = Cursor) ->
+    case pando_nif:scan_next(Native, Size) of
         {done, Chunk} -> {Chunk, done};
-        {more, Chunk} -> {Chunk, Cursor}
+        {more, Chunk} -> {Chunk, Cursor#cursor{size = next_size(Size)}}
     end;
-next(#cursor{source = Native, left = Left} = Cursor) ->
-    {State, Chunk} = pando_nif:scan_next(Native, min(Left, ?CHUNK_NODES_MAX)),
+next(#cursor{source = Native, left = Left, size = Size} = Cursor) ->
+    {State, Chunk} = pando_nif:scan_next(Native, min(Left, Size)),
     case {State, Left - length(Chunk)} of
-        {more, More} when More > 0 -> {Chunk, Cursor#cursor{left = More}};
-        _ -> {Chunk, done}
+        {more, More} when More > 0 ->
+            {Chunk, Cursor#cursor{left = More, size = next_size(Size)}};
+        {_, _} ->
+            ok = close(Cursor),
+            {Chunk, done}
     end.
+
+%% @doc Ends a walk of which nothing more is wanted: the tree of its moment is let go at once, not only when the cursor is
+%% collected as garbage.
+-spec close(cursor()) -> ok.
+close(#cursor{source = {nodes, _}}) -> ok;
+close(#cursor{source = Native}) -> pando_nif:scan_close(Native).
+
+%% Who takes a few nodes of many waits for few; who takes them all soon gets large chunks.
+next_size(Size) -> min(?CHUNK_GROWTH * Size, ?CHUNK_NODES_MAX).

@@ -36,16 +36,22 @@ clear(Mode, Store, Path, Options) when is_atom(Store) ->
     Request = {clear, Native, scope(Mode, Options), keep_while(Options), wanted(Options)},
     send(Store, Request, {existing, Native}, Options).
 
-%% The path with more conditions on its last component. The root is `[$.]' then, which has one.
+%% The path with more conditions on its last component.
 target(Path, []) ->
     pando_condition:prepare(Path);
 target(Path, Conditions) ->
     %% Before anything is added, so that an error shows what the caller gave.
     ok = pando_path:ensure_is_valid(Path),
-    pando_path:combine_with_conditions(or_this_node(pando_condition:prepare(Path)), Conditions).
+    pando_path:combine_with_conditions(testable(pando_condition:prepare(Path)), Conditions).
 
-or_this_node([]) -> [?THIS_PANDO_NODE];
-or_this_node(Path) -> Path.
+%% The root has no component that could meet a condition, and a parent is nothing to test: this node is.
+testable([]) ->
+    [?THIS_PANDO_NODE];
+testable(Path) ->
+    case lists:last(Path) of
+        Walked when Walked =:= ?PARENT_PANDO_NODE; Walked =:= ?PANDO_ROOT_NODE -> Path ++ [?THIS_PANDO_NODE];
+        _ -> Path
+    end.
 
 payload(Data) ->
     case pando_payload:prepare(pando_payload:wrap(Data)) of
@@ -92,7 +98,7 @@ reason(Reason, Path) ->
 %% As errors show the path of a node that has to be there.
 existing(Path) ->
     case is_list(Path) andalso pando_path:is_valid(Path) of
-        true -> pando_path:combine_with_conditions(or_this_node(Path), [#if_node_exists{exists = true}]);
+        true -> pando_path:combine_with_conditions(testable(Path), [#if_node_exists{exists = true}]);
         _Invalid -> Path
     end.
 

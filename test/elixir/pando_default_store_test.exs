@@ -24,6 +24,7 @@ defmodule Pando.DefaultStoreTest do
 
   doctest Pando
   doctest Pando.Adv
+  doctest Pando.Condition
   doctest Pando.Error
 
   describe "without a store" do
@@ -36,6 +37,8 @@ defmodule Pando.DefaultStoreTest do
             {&Pando.get!/2, 150},
             {&Pando.get_many/2, {:ok, %{path => 150}}},
             {&Pando.get_many!/2, %{path => 150}},
+            {&Pando.get_many_or(&1, 0, &2), {:ok, %{path => 150}}},
+            {&Pando.get_many_or!(&1, 0, &2), %{path => 150}},
             {&Pando.count/2, {:ok, 1}},
             {&Pando.count!/2, 1},
             {&Pando.exists/2, true},
@@ -44,9 +47,17 @@ defmodule Pando.DefaultStoreTest do
             {&Pando.has_data/2, true},
             {&Pando.has_data?/2, true},
             {&Pando.has_data!/2, true},
+            {&Pando.is_sproc/2, false},
+            {&Pando.is_sproc!/2, false},
+            {&Pando.sproc?/2, false},
             {&Pando.get_or(&1, 0, &2), {:ok, 150}},
             {&Pando.get_or!(&1, 0, &2), 150},
             {&Pando.fold(&1, fn _, props, acc -> [props.data | acc] end, [], &2), {:ok, [150]}},
+            {&Pando.foreach(&1, fn ^path, %{data: 150} -> :ignored end, &2), :ok},
+            {&Pando.map(&1, fn _, props -> props.data end, &2), {:ok, %{path => 150}}},
+            {&Pando.filter(&1, fn _, props -> props.data > 1 end, &2), {:ok, %{path => 150}}},
+            {&Enum.to_list(Pando.stream(&1, &2)), [{path, 150}]},
+            {&Enum.to_list(Pando.Adv.stream(&1, &2)), [{path, %{data: 150, payload_version: 1}}]},
             {&Pando.Adv.get/2, {:ok, %{path => %{data: 150, payload_version: 1}}}},
             {&Pando.Adv.get_many/2, {:ok, %{path => %{data: 150, payload_version: 1}}}}
           ] do
@@ -65,13 +76,23 @@ defmodule Pando.DefaultStoreTest do
       assert Pando.update(path, 2) == :ok
       assert Pando.put(path, 3) == :ok
       assert Pando.get(:pando, path) == {:ok, 3}
+      assert Pando.compare_and_swap(path, 3, 4) == :ok
+      assert Pando.put_many("/stock/*", 5) == :ok
+      assert Pando.get(:pando, path) == {:ok, 5}
+      assert Pando.clear_many_payloads("/stock/*") == :ok
       assert Pando.clear_payload(path) == :ok
       assert Pando.get(:pando, path) == {:ok, :undefined}
+      assert Pando.delete_many("/stock/*") == :ok
       assert Pando.delete(path, timeout: 5_000) == :ok
       assert Pando.create!(path, 1) == :ok
       assert Pando.update!(path, 2) == :ok
       assert Pando.put!(path, 3) == :ok
+      assert Pando.compare_and_swap!(path, 3, 4) == :ok
+      assert Pando.put_many!("/stock/*", 5) == :ok
+      assert Pando.get!(path) == 5
+      assert Pando.clear_many_payloads!("/stock/*") == :ok
       assert Pando.clear_payload!(path) == :ok
+      assert Pando.delete_many!("/no/*", timeout: 5_000) == :ok
       assert Pando.delete!(path, %{timeout: 5_000}) == :ok
       assert Pando.is_empty(:pando) == true
     end

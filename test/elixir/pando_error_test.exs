@@ -8,19 +8,26 @@ defmodule Pando.ErrorTest do
     get!: ["/a/b"],
     get_or!: ["/a/b", 0],
     get_many!: ["/a/*"],
+    get_many_or!: ["/a/*", 0],
     count!: ["/a/*"],
     exists!: ["/a/b"],
     exists?: ["/a/b"],
     has_data!: ["/a/b"],
     has_data?: ["/a/b"],
+    is_sproc!: ["/a/b"],
+    sproc?: ["/a/b"],
     empty?: []
   ]
   @writes [
     put!: ["/a/b", 1],
+    put_many!: ["/a/*", 1],
     create!: ["/a/b", 1],
     update!: ["/a/b", 1],
+    compare_and_swap!: ["/a/b", 1, 2],
     delete!: ["/a/b"],
-    clear_payload!: ["/a/b"]
+    delete_many!: ["/a/*"],
+    clear_payload!: ["/a/b"],
+    clear_many_payloads!: ["/a/*"]
   ]
 
   defp raised(fun, store, arguments, options \\ []) do
@@ -84,6 +91,24 @@ defmodule Pando.ErrorTest do
       assert {error.kind, error.outcome} == {:mismatching_node, :not_applied}
       assert {:pando, :mismatching_node, %{node_props: %{data: 1, payload_version: 1}}} = error.reason
       assert Pando.get!(store, "/a/b") == 1
+    end
+  end
+
+  describe "keep_while_conditions_not_met" do
+    test "comes from put!, with the condition that does not hold", %{store: store} do
+      keep_while = %{"/session" => Pando.Condition.if_node_exists()}
+      error = raised(:put!, store, ["/a/b", 1], [[keep_while: keep_while]])
+      assert {error.kind, error.outcome} == {:keep_while_conditions_not_met, :not_applied}
+      assert {:pando, :keep_while_conditions_not_met, props} = error.reason
+
+      assert props == %{
+               node_name: "b",
+               node_path: ["a", "b"],
+               keep_while_reason: {:pattern_matches_no_nodes, ["session"]}
+             }
+
+      assert Exception.message(error) =~ ~s([<<"session">>])
+      assert Pando.is_empty(store) == true
     end
   end
 
@@ -187,6 +212,8 @@ defmodule Pando.ErrorTest do
             {{:pando, :store_halted, %{reason: "halted", outcome: :unknown}}, :store_halted, :unknown},
             {{:pando, :not_leader, %{reason: "none", outcome: :not_applied}}, :not_leader, :not_applied},
             {{:pando, :command_failed, %{reason: "x", outcome: :not_applied}}, :command_failed, :not_applied},
+            {{:not_leader, {:store, :node}}, :not_leader, :not_applied},
+            {{:not_leader, :undefined}, :not_leader, :not_applied},
             {:overload, :overload, :not_applied},
             {:noproc, :noproc, :not_applied},
             {:timeout, :timeout, :unknown},

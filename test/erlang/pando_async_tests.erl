@@ -363,9 +363,16 @@ condition_test_() ->
      || {Name, Read, Answer} <- reads()
     ])).
 
+%% The position of the log that is applied here: the figure of the status may be a moment behind.
 applied(S) ->
     {ok, #{applied_index := Index, term := Term}} = pando_cluster:status(S),
-    {Index, Term}.
+    {applied_from(S, Index, Term), Term}.
+
+applied_from(S, Index, Term) ->
+    case pando:exists(S, [], #{condition => {applied, {Index + 1, Term}}, timeout => ?SHORT_MS}) of
+        true -> applied_from(S, Index + 1, Term);
+        {error, timeout} -> Index
+    end.
 
 answer_of({Pid, Monitor}) ->
     receive

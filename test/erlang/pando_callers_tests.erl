@@ -163,7 +163,7 @@ overload_test_() ->
 %% Submits until one is refused, but not more than `CountMax'.
 flood(S, {Path, Value} = What, Cancellable, CountMax) when CountMax > 0 ->
     Reference = make_ref(),
-    Request = {put, Path, data, {CountMax, Value}, anything, none},
+    Request = {put, Path, data, {CountMax, Value}, one, keep, none},
     case pando_nif:submit(S, Reference, Request, Cancellable) of
         {error, _} = Refused -> [{Reference, Refused}];
         Taken -> [{Reference, Taken} | flood(S, What, Cancellable, CountMax - 1)]
@@ -177,7 +177,7 @@ cancelled_commands_test_() ->
             Outcomes = [
                 begin
                     Reference = make_ref(),
-                    {ok, Token} = pando_nif:submit(S, Reference, {put, [c], data, N, anything, none}, true),
+                    {ok, Token} = pando_nif:submit(S, Reference, {put, [c], data, N, one, keep, none}, true),
                     case pando_nif:cancel(Token) of
                         true ->
                             ?assertEqual(false, pando_nif:cancel(Token)),

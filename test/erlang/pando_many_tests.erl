@@ -209,7 +209,8 @@ map_test_() ->
             {{map, [[nope], Of]}, {ok, #{}}},
             {{map, [[], Of]}, {ok, #{[] => {0, #{payload_version => 1}}}}},
             {{map, ["**", Of, #{props_to_return => []}]}, {ok, #{[a] => {1, #{}}, [a, b] => {2, #{}}}}},
-            {{map, ["*", Of, #{expect_specific_node => true, props_to_return => []}]}, {ok, #{[a] => {1, #{}}}}}
+            {{map, ["*", Of, #{expect_specific_node => true, props_to_return => []}]}, {ok, #{[a] => {1, #{}}}}},
+            {{map, [[b], Of, #{expect_specific_node => true}]}, {ok, #{}}}
         ]},
         {"an answer that looks like an error is an answer", [
             {put, [[a], 1]},
@@ -235,6 +236,9 @@ filter_test_() ->
             {put, [[a], 1]},
             {{filter, ["*", fun(_, Props) -> Props =:= #{child_list_length => 0} end, #{
                 props_to_return => [child_list_length]
+            }]}, {ok, #{[a] => 1}}},
+            {{filter, ["*", fun(_, Props) -> Props =:= #{data => 1, child_list_length => 0} end, #{
+                props_to_return => [child_list_length, payload]
             }]}, {ok, #{[a] => 1}}}
         ]},
         {"another answer than a boolean", [
@@ -297,7 +301,7 @@ reads_through_a_failing_condition_test_() ->
             condition => #if_payload_version{version = 99}
         }},
     tests([
-        {Call, [{put, [[c, d], 1]}, {put, [[c], 1]}, {Call, Expected}]}
+        {Call, [{put, [[c], 1]}, {put, [[c, d], 1]}, {Call, Expected}]}
      || {Call, Expected} <- [
             {{get, [Pattern]}, {error, Error}},
             {{'get!', [Pattern]}, {raised, Error}},

@@ -12,8 +12,26 @@
 %% So many calls that differ are shown.
 -define(SHOWN, 10).
 
-%% Where specification section 21 and the recorded answer disagree, section 21 stands: {Case, number of the call, why}.
--define(SECTION_21, []).
+%% Where specification section 21 and a recorded answer disagree, section 21 stands: {Case, numbers of calls, why}. All
+%% are of one kind, that of put_many with `**' before something in 21.2. There the original reports every match and
+%% keeps the changes of the deepest ones alone: what a delete_many says it has removed is still there, and shows in
+%% later calls. Here it is gone.
+-define(SECTION_21, [
+    {{random, 23, 21}, [17], "[b, x] was removed by call 15"},
+    {{random, 23, 34}, [41, 43], "[b, b] and [x, b] were removed by call 39"},
+    {{random, 23, 36}, [29, 30], "[a, b] and [a, c] were removed by call 17"},
+    {{random, 23, 57}, [27, 29, 30, 39], "[b, b] was removed by call 25"},
+    {{random, 23, 80}, [26, 31, 44], "[a, a] and [b, a] were removed by call 21"},
+    {{random, 23, 87}, [11, 24, 29], "[b, x] was removed by call 10"},
+    {{random, 23, 98}, [30, 31, 32, 35, 37, 38], "[x, a] is removed by call 30, and [x] with it"},
+    {{random, 23, 99}, [37], "[b, b, b] was removed by call 29"},
+    {{random, 23, 118}, [37], "[a, b], [a, x] and [b, x] were removed by call 36"},
+    {{random, 23, 122}, [37, 38, 40, 41], "[a, c] and [a, x] were removed by call 33"},
+    {{random, 23, 126}, [34], "[b, stock] was removed by call 28"},
+    {{random, 23, 179}, [21], "[x, b] and [x, x] were removed by call 11"},
+    {{random, 11, 59}, [7], "[a, a] was removed by call 6"},
+    {{random, 11, 92}, [40], "[b, x] and [x, a] were removed by call 39"}
+]).
 
 recorded_answers_test_() ->
     case filelib:is_dir(?DIRECTORY) of
@@ -72,11 +90,9 @@ check_case(Run, Dir, Id, Pairs) ->
     end.
 
 is_right(Id, N, Expected, Answer) ->
-    case [Why || {Case, Number, Why} <- ?SECTION_21, Case =:= Id, Number =:= N] of
-        [] -> agree(Expected, Answer);
-        %% One that agrees after all does not belong into the list.
-        [_] -> not agree(Expected, Answer)
-    end.
+    IsListed = [] =/= [Case || {Case, Numbers, _Why} <- ?SECTION_21, Case =:= Id, lists:member(N, Numbers)],
+    %% One that agrees after all does not belong into the list.
+    agree(Expected, Answer) =/= IsListed.
 
 %% Of a recorded bare crash any clean answer will do.
 agree({'EXCEPTION', error, Reason}, _) when is_atom(Reason) -> true;

@@ -260,13 +260,16 @@ many_nodes() ->
         {[?NOT(O)], [[foo, bar], [baz], [x], [x, y], [x, y, z]]},
         {[?NOT(?PATH("^[xyz]$"))], [[foo], [foo, bar], [baz], [baz, pouet], [baz, pouet, foo]]},
         {[?ALL([?STAR_STAR, Data])], [[foo], [foo, bar], [baz, pouet], [baz, pouet, foo], [x, y, z]]},
-        {[?ALL([?STAR_STAR, foo])], [[foo], [baz, pouet, foo]]},
+        %% One that names nodes leads to these only, and below these.
+        {[?ALL([?STAR_STAR, foo])], [[foo]]},
+        {[baz, ?ALL([?STAR_STAR, pouet])], [[baz, pouet]]},
         {[?ANY([?PATH("z$"), Data])],
             [[foo], [foo, bar], [baz], [baz, pouet], [baz, pouet, foo], [x, y, z]]},
         {[?ANY([x, O]), ?STAR], [[foo, bar], [baz, pouet, foo], [x, y]]},
         {[?STAR, O], [[baz, pouet], [baz, pouet, foo]]},
         {[?STAR_STAR, Data], [[foo, bar], [baz, pouet], [baz, pouet, foo], [x, y, z]]},
         {[?STAR_STAR, O], [[baz, pouet], [baz, pouet, foo]]},
+        {[?STAR_STAR, ?STAR_STAR], [P || P <- maps:keys(values()), length(P) >= 2]},
         {[?STAR_STAR, z], [[x, y, z]]},
         {[x, ?STAR_STAR], [[x, y], [x, y, z]]},
         {[?STAR, ?STAR_STAR], [P || P <- maps:keys(values()), length(P) >= 2]},
@@ -302,13 +305,18 @@ many_nodes_test_() ->
         {title(Pattern), fun(S) ->
             fill(S),
             ?assertEqual({ok, maps:with(Paths, values())}, pando:get_many(S, Pattern)),
-            ?assertEqual({ok, length(Paths)}, pando:count(S, Pattern)),
+            Visits = lists:sort(again(Pattern) ++ Paths),
+            ?assertEqual({ok, length(Visits)}, pando:count(S, Pattern)),
             {ok, Visited} = pando:fold(S, Pattern, fun(Path, _, Acc) -> [Path | Acc] end, []),
-            %% Each once, in order.
-            ?assertEqual(lists:sort(Paths), lists:reverse(Visited))
+            ?assertEqual(Visits, lists:reverse(Visited))
         end}
      || {Pattern, Paths} <- many_nodes()
     ]).
+
+%% Nodes to which a pattern leads in two ways: a walk comes to them twice.
+again([?STAR_STAR, ?PATH("o")]) -> [[baz, pouet, foo]];
+again([?STAR_STAR, ?STAR_STAR]) -> [[baz, pouet, foo], [x, y, z]];
+again(_) -> [].
 
 each_bullet_of_many_nodes_test_() ->
     tests([
@@ -326,6 +334,12 @@ each_bullet_of_many_nodes_test_() ->
             {{put_many, [[?ALL([a, b])], 2]}, ok},
             {{delete_many, [[?ALL([a, b])]]}, ok},
             {{get_many, ["*"]}, {ok, #{[a] => 1, [b] => 1}}}
+        ]},
+        {"a condition that names a node is tried again below that node alone", [
+            {put, [[b, x, x], 1]},
+            {put, [[b, x, y, x], 2]},
+            {put, [[b, y, x], 3]},
+            {{get_many, [[b, ?ALL([x, ?STAR_STAR])]]}, {ok, #{[b, x] => undefined, [b, x, x] => 1}}}
         ]},
         {"a regular expression that matches below a name that does not", [
             {put, [[baz, pouet], 1]},

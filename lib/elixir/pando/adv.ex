@@ -9,8 +9,8 @@ defmodule Pando.Adv do
 
     * `:data` or `:sproc` - the value, or the function that is stored as a procedure; neither if there is none;
     * `:payload_version` - counts the changes of the value, from 1;
-    * `:delete_reason` - `:explicit` for a node that was to be removed, `:keep_while` for a parent that went with its last
-      child.
+    * `:delete_reason` - `:explicit` for a node that was to be removed, `:keep_while` for one that went by itself: a parent
+      with its last child, a node whose condition (`:keep_while`) does not hold any more.
 
   Arguments and options are those of `Pando`.
 
@@ -20,10 +20,13 @@ defmodule Pando.Adv do
       {:ok, %{["stock", "wood", "oak"] => %{data: 150, payload_version: 2}}}
   """
 
-  alias Pando.Options
+  alias Pando.{Options, Scan}
 
   @typedoc "What every function returns."
   @type result :: {:ok, %{Pando.Path.native() => Pando.props()}} | {:error, Pando.reason()}
+
+  @typedoc "What a write with options returns: `:ok` with the option `:async`, which does not wait for the result."
+  @type written :: result | :ok
 
   @doc """
   As `get/3`, of the default store.
@@ -99,6 +102,43 @@ defmodule Pando.Adv do
     do: :pando_adv.get_many(store, pattern, Options.to_map(options))
 
   @doc """
+  As `stream/3`, of the default store.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> "/stock/wood/*" |> Pando.Adv.stream() |> Enum.to_list()
+      [{["stock", "wood", "oak"], %{data: 150, payload_version: 1}}]
+  """
+  @spec stream(Pando.pattern()) :: Enumerable.t()
+  def stream(pattern), do: stream(pattern, [])
+
+  @doc """
+  As `stream/3`, without options: `stream(store, pattern)`; or without a store: `stream(pattern, options)`.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> :pando |> Pando.Adv.stream("/*") |> Enum.to_list()
+      [{["stock"], %{payload_version: 1}}]
+      iex> "/**" |> Pando.Adv.stream(props_to_return: [:child_names], limit: 1) |> Enum.to_list()
+      [{["stock"], %{child_names: ["wood"]}}]
+  """
+  @spec stream(Pando.store(), Pando.pattern()) :: Enumerable.t()
+  @spec stream(Pando.pattern(), Pando.options()) :: Enumerable.t()
+  def stream(store, pattern) when is_atom(store), do: stream(store, pattern, [])
+  def stream(pattern, options), do: Scan.stream(pattern, options, :props)
+
+  @doc """
+  All nodes that a pattern matches, as a stream of `{path, props}`: as `Pando.stream/3`, with properties.
+
+      iex> for n <- 1..9, do: :ok = Pando.put("/queue/\#{n}", n)
+      iex> :pando |> Pando.Adv.stream("/queue/*", from: "/queue/7") |> Enum.map(fn {_path, props} -> props.data end)
+      [8, 9]
+  """
+  @spec stream(Pando.store(), Pando.pattern(), Pando.options()) :: Enumerable.t()
+  def stream(store, pattern, options) when is_atom(store),
+    do: Scan.stream(store, pattern, options, :props)
+
+  @doc """
   As `put/4`, of the default store, without options.
 
       iex> Pando.Adv.put("/stock/wood/oak", 150)
@@ -122,9 +162,41 @@ defmodule Pando.Adv do
       iex> Pando.Adv.put(:pando, "/stock/wood/oak", 150, props_to_return: [:child_list_length])
       {:ok, %{["stock", "wood", "oak"] => %{child_list_length: 0}}}
   """
-  @spec put(Pando.store(), Pando.path(), Pando.value(), Pando.options()) :: result
+  @spec put(Pando.store(), Pando.path(), Pando.value(), Pando.options()) :: written
   def put(store, path, value, options) when is_atom(store),
     do: :pando_adv.put(store, path, value, Options.to_map(options))
+
+  @doc """
+  As `put_many/4`, of the default store, without options.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> Pando.Adv.put_many("/stock/*", 0)
+      {:ok, %{["stock", "oak"] => %{data: 150, payload_version: 2}}}
+  """
+  @spec put_many(Pando.pattern(), Pando.value()) :: result
+  def put_many(pattern, value), do: :pando_adv.put_many(pattern, value)
+
+  @doc """
+  As `put_many/4`, without options. To give options, name the store as well.
+
+      iex> Pando.Adv.put_many(:pando, "/stock/*", 0)
+      {:ok, %{}}
+  """
+  @spec put_many(Pando.store(), Pando.pattern(), Pando.value()) :: result
+  def put_many(store, pattern, value) when is_atom(store), do: :pando_adv.put_many(store, pattern, value)
+
+  @doc """
+  Replaces the values of all nodes that a pattern matches, in one step. None: `{:ok, %{}}`.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> Pando.Adv.put_many(:pando, "/stock/*", 0, props_to_return: [:payload])
+      {:ok, %{["stock", "oak"] => %{data: 150}}}
+  """
+  @spec put_many(Pando.store(), Pando.pattern(), Pando.value(), Pando.options()) :: written
+  def put_many(store, pattern, value, options) when is_atom(store),
+    do: :pando_adv.put_many(store, pattern, value, Options.to_map(options))
 
   @doc """
   As `create/4`, of the default store, without options.
@@ -150,7 +222,7 @@ defmodule Pando.Adv do
       iex> Pando.Adv.create(:pando, "/stock/wood/oak", 150, timeout: 5_000)
       {:ok, %{["stock", "wood", "oak"] => %{payload_version: 1}}}
   """
-  @spec create(Pando.store(), Pando.path(), Pando.value(), Pando.options()) :: result
+  @spec create(Pando.store(), Pando.path(), Pando.value(), Pando.options()) :: written
   def create(store, path, value, options) when is_atom(store),
     do: :pando_adv.create(store, path, value, Options.to_map(options))
 
@@ -184,9 +256,46 @@ defmodule Pando.Adv do
       iex> Pando.Adv.update(:pando, "/stock/wood/oak", 149, timeout: 5_000)
       {:ok, %{["stock", "wood", "oak"] => %{data: 150, payload_version: 2}}}
   """
-  @spec update(Pando.store(), Pando.path(), Pando.value(), Pando.options()) :: result
+  @spec update(Pando.store(), Pando.path(), Pando.value(), Pando.options()) :: written
   def update(store, path, value, options) when is_atom(store),
     do: :pando_adv.update(store, path, value, Options.to_map(options))
+
+  @doc """
+  As `compare_and_swap/5`, of the default store, without options.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.Adv.compare_and_swap("/stock/wood/oak", 150, 149)
+      {:ok, %{["stock", "wood", "oak"] => %{data: 150, payload_version: 2}}}
+  """
+  @spec compare_and_swap(Pando.path(), data_pattern :: term, Pando.value()) :: result
+  def compare_and_swap(path, data_pattern, value),
+    do: :pando_adv.compare_and_swap(path, data_pattern, value)
+
+  @doc """
+  As `compare_and_swap/5`, without options. To give options, name the store as well.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.Adv.compare_and_swap(:pando, "/stock/wood/oak", 150, 149)
+      {:ok, %{["stock", "wood", "oak"] => %{data: 150, payload_version: 2}}}
+  """
+  @spec compare_and_swap(Pando.store(), Pando.path(), data_pattern :: term, Pando.value()) :: result
+  def compare_and_swap(store, path, data_pattern, value) when is_atom(store),
+    do: :pando_adv.compare_and_swap(store, path, data_pattern, value)
+
+  @doc """
+  Replaces the value of a node if it has data that matches `data_pattern`, as `Pando.compare_and_swap/5` says.
+
+      iex> Pando.put("/stock/wood/oak", 150)
+      :ok
+      iex> Pando.Adv.compare_and_swap(:pando, "/stock/wood/oak", :_, 149, timeout: 5_000)
+      {:ok, %{["stock", "wood", "oak"] => %{data: 150, payload_version: 2}}}
+  """
+  @spec compare_and_swap(Pando.store(), Pando.path(), data_pattern :: term, Pando.value(), Pando.options()) ::
+          written
+  def compare_and_swap(store, path, data_pattern, value, options) when is_atom(store),
+    do: :pando_adv.compare_and_swap(store, path, data_pattern, value, Options.to_map(options))
 
   @doc """
   As `delete/3`, of the default store.
@@ -213,7 +322,7 @@ defmodule Pando.Adv do
       {:ok, %{}}
   """
   @spec delete(Pando.store(), Pando.path()) :: result
-  @spec delete(Pando.path(), Pando.options()) :: result
+  @spec delete(Pando.path(), Pando.options()) :: written
   def delete(store, path) when is_atom(store), do: :pando_adv.delete(store, path)
   def delete(path, options), do: :pando_adv.delete(path, Options.to_map(options))
 
@@ -226,9 +335,46 @@ defmodule Pando.Adv do
       iex> Pando.Adv.delete(:pando, "/stock/wood/oak", return_indirect_deletes: false)
       {:ok, %{["stock", "wood", "oak"] => %{data: 150, payload_version: 1, delete_reason: :explicit}}}
   """
-  @spec delete(Pando.store(), Pando.path(), Pando.options()) :: result
+  @spec delete(Pando.store(), Pando.path(), Pando.options()) :: written
   def delete(store, path, options) when is_atom(store),
     do: :pando_adv.delete(store, path, Options.to_map(options))
+
+  @doc """
+  As `delete_many/3`, of the default store.
+
+      iex> Pando.put("/oak", 150)
+      :ok
+      iex> Pando.Adv.delete_many("/*")
+      {:ok, %{["oak"] => %{data: 150, payload_version: 1, delete_reason: :explicit}}}
+  """
+  @spec delete_many(Pando.pattern()) :: result
+  def delete_many(pattern), do: :pando_adv.delete_many(pattern)
+
+  @doc """
+  As `delete_many/3`, without options: `delete_many(store, pattern)`; or without a store: `delete_many(pattern, options)`.
+
+      iex> Pando.Adv.delete_many(:pando, "/stock/*")
+      {:ok, %{}}
+      iex> Pando.Adv.delete_many("/stock/*", timeout: 5_000)
+      {:ok, %{}}
+  """
+  @spec delete_many(Pando.store(), Pando.pattern()) :: result
+  @spec delete_many(Pando.pattern(), Pando.options()) :: written
+  def delete_many(store, pattern) when is_atom(store), do: :pando_adv.delete_many(store, pattern)
+  def delete_many(pattern, options), do: :pando_adv.delete_many(pattern, Options.to_map(options))
+
+  @doc """
+  Removes all nodes that a pattern matches, and everything below them, in one step, and returns all that went. None:
+  `{:ok, %{}}`.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> Pando.Adv.delete_many(:pando, "/stock/*", props_to_return: [:delete_reason])
+      {:ok, %{["stock"] => %{delete_reason: :keep_while}, ["stock", "oak"] => %{delete_reason: :explicit}}}
+  """
+  @spec delete_many(Pando.store(), Pando.pattern(), Pando.options()) :: written
+  def delete_many(store, pattern, options) when is_atom(store),
+    do: :pando_adv.delete_many(store, pattern, Options.to_map(options))
 
   @doc """
   As `clear_payload/3`, of the default store.
@@ -258,7 +404,40 @@ defmodule Pando.Adv do
       iex> Pando.Adv.clear_payload(:pando, "/stock/wood/oak", props_to_return: [:payload])
       {:ok, %{["stock", "wood", "oak"] => %{data: 150}}}
   """
-  @spec clear_payload(Pando.store(), Pando.path(), Pando.options()) :: result
+  @spec clear_payload(Pando.store(), Pando.path(), Pando.options()) :: written
   def clear_payload(store, path, options) when is_atom(store),
     do: :pando_adv.clear_payload(store, path, Options.to_map(options))
+
+  @doc """
+  As `clear_many_payloads/3`, of the default store.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> Pando.Adv.clear_many_payloads("/stock/*")
+      {:ok, %{["stock", "oak"] => %{data: 150, payload_version: 2}}}
+  """
+  @spec clear_many_payloads(Pando.pattern()) :: result
+  def clear_many_payloads(pattern), do: :pando_adv.clear_many_payloads(pattern)
+
+  @doc """
+  As `clear_many_payloads/3`, without options. To give options, name the store as well.
+
+      iex> Pando.Adv.clear_many_payloads(:pando, "/stock/*")
+      {:ok, %{}}
+  """
+  @spec clear_many_payloads(Pando.store(), Pando.pattern()) :: result
+  def clear_many_payloads(store, pattern) when is_atom(store),
+    do: :pando_adv.clear_many_payloads(store, pattern)
+
+  @doc """
+  Takes the values off all nodes that a pattern matches, in one step. The nodes stay. None: `{:ok, %{}}`.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> Pando.Adv.clear_many_payloads(:pando, "/stock/*", props_to_return: [:payload])
+      {:ok, %{["stock", "oak"] => %{data: 150}}}
+  """
+  @spec clear_many_payloads(Pando.store(), Pando.pattern(), Pando.options()) :: written
+  def clear_many_payloads(store, pattern, options) when is_atom(store),
+    do: :pando_adv.clear_many_payloads(store, pattern, Options.to_map(options))
 end

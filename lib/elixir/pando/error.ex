@@ -13,6 +13,7 @@ defmodule Pando.Error do
   |---|---|---|---|
   | `:node_not_found` | a node on the path is missing; `reason` has `node_path` | `:not_applied` | an answer, not a fault |
   | `:mismatching_node` | the node is not as the call demands, such as one that `Pando.create/4` finds there already; `reason` has `node_props` | `:not_applied` | an answer, not a fault |
+  | `:keep_while_conditions_not_met` | a condition of the option `:keep_while` does not hold now; `reason` has `keep_while_reason` | `:not_applied` | an answer, not a fault |
   | `:noproc` | the store does not run on this node | `:not_applied` | start it, check its name; it is so too while a supervisor opens it again |
   | `:timeout` | no answer within the `:timeout` of the call | `:unknown` | read before repeating what must not happen twice |
   | `:overload` | too many commands wait | `:not_applied` | try again later, with fewer at once |
@@ -31,7 +32,7 @@ defmodule Pando.Error do
       ...> end
       {:node_not_found, :not_applied}
 
-  For an `{:error, reason}` there is the same as a value:
+  For an `{:error, reason}`, also one from `Pando.handle_async_ret/2`, there is the same as a value:
 
       iex> {:error, reason} = Pando.put(:pando, "/stock/wood/elm", 12, timeout: 0)
       iex> Pando.Error.exception(reason: reason, call: :write).outcome
@@ -52,6 +53,7 @@ defmodule Pando.Error do
   @type kind ::
           :node_not_found
           | :mismatching_node
+          | :keep_while_conditions_not_met
           | :noproc
           | :timeout
           | :overload
@@ -106,12 +108,15 @@ defmodule Pando.Error do
 
   defp kind(reason) when is_atom(reason), do: reason
   defp kind({:pando, name, _props}) when is_atom(name), do: name
+  defp kind({:not_leader, _leader}), do: :not_leader
   defp kind(_other), do: :other
 
   # Only what is certain is `:not_applied`.
   defp outcome({:pando, _name, %{outcome: outcome}}), do: outcome
   defp outcome({:pando, :node_not_found, _props}), do: :not_applied
   defp outcome({:pando, :mismatching_node, _props}), do: :not_applied
+  defp outcome({:pando, :keep_while_conditions_not_met, _props}), do: :not_applied
+  defp outcome({:not_leader, _leader}), do: :not_applied
   defp outcome(:noproc), do: :not_applied
   defp outcome(:overload), do: :not_applied
   defp outcome(_other), do: :unknown

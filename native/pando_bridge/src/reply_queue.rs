@@ -26,7 +26,7 @@ enum Job<B: Beam> {
     Panic,
 }
 
-/// A handle to the thread. The queue needs no bound of its own: each entry stands for an admitted command.
+/// A handle to the thread. The queue needs no bound of its own: each entry stands for an admitted command or waiter.
 pub struct ReplyQueue<B: Beam> {
     jobs: Sender<Job<B>>,
     /// Jobs that are queued or being worked on: with none, whoever sends directly overtakes nobody.

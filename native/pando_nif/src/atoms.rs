@@ -21,7 +21,6 @@ rustler::atoms! {
     one,
     many,
     many_and_root,
-    root,
     // replies and events
     pando_reply,
     ra_event,

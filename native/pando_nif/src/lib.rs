@@ -282,6 +282,14 @@ fn scan_next<'a>(env: Env<'a>, listing: ResourceArc<Listing>, nodes_max: usize) 
     Ok((more_or_done(more), elements).encode(env))
 }
 
+/// `scan_close(Cursor) -> ok`: nobody wants more of it, and what it holds is let go. Otherwise that happens when it is
+/// collected as garbage.
+#[rustler::nif]
+fn scan_close(listing: ResourceArc<Listing>) -> Atom {
+    listing.close();
+    atoms::ok()
+}
+
 /// `count_next(Cursor) -> {more | done, Found}`: counts instead of showing.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn count_next<'a>(env: Env<'a>, listing: ResourceArc<Listing>) -> Term<'a> {
@@ -423,7 +431,7 @@ fn cancel(handle: ResourceArc<TokenHandle>) -> bool {
     handle.0.cancel()
 }
 
-/// `condition_met(Condition, Name | root, Props) -> true | {false, Why} | {error, Reason}`: whether a node with these
+/// `condition_met(Condition, Name, Props) -> true | {false, Why} | {error, Reason}`: whether a node of this name with these
 /// properties (`data`, `sproc`, `payload_version`, `child_list_version`, `child_list_length`) meets the condition.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn condition_met<'a>(
@@ -436,7 +444,7 @@ fn condition_met<'a>(
         Ok(condition) => condition,
         Err(bad) => return Ok(bad_path(env, bad)),
     };
-    let name = names::node_name(name)?;
+    let name = names::name(name).ok_or(rustler::Error::BadArg)?;
     let value = |key: Atom| props.map_get(key).ok();
     let number = |key: Atom| value(key).and_then(|value| value.decode::<u64>().ok());
     let payload = match (value(atoms::data()), value(atoms::sproc())) {
@@ -451,7 +459,7 @@ fn condition_met<'a>(
         child_list_length: number(atoms::child_list_length()),
     };
     let mut steps = COMMAND_STEPS_MAX as u64;
-    Ok(match condition.test(name.as_ref(), &subject, &mut steps) {
+    Ok(match condition.test(Some(&name), &subject, &mut steps) {
         Ok(Verdict::Met) => true.encode(env),
         Ok(Verdict::NotMet(why)) => (false, names::condition_term(env, &why)).encode(env),
         Err(out_of_steps) => error(env, refusal_term(env, &out_of_steps.into())),

@@ -62,6 +62,11 @@ impl Listing {
         Listing(Mutex::new(Contents { cursor, shown }))
     }
 
+    /// Ends: there are no further elements, and the tree is let go.
+    pub fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).cursor.finish();
+    }
+
     /// At most `nodes_max` further elements `{Path, PropsOrValue}`, and whether more may follow.
     pub fn next<'a>(&self, env: Env<'a>, nodes_max: usize) -> (bool, Vec<Term<'a>>) {
         let mut contents = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -20,7 +20,7 @@ const ATOM_UTF8: u8 = 118;
 const PATH_ROOM: usize = 8;
 
 /// The name that a term stands for: an atom's or a binary's.
-fn name(term: Term<'_>) -> Option<Name> {
+pub fn name(term: Term<'_>) -> Option<Name> {
     if let Some(name) = with_latin1_atom(term, latin1_atom_name) {
         return Some(name);
     }
@@ -28,14 +28,6 @@ fn name(term: Term<'_>) -> Option<Name> {
         return Some(Name::binary(binary.as_slice()));
     }
     term.is_atom().then(|| wide_atom_name(term)).flatten()
-}
-
-/// The name of a node; `root` stands for the root, which has none.
-pub fn node_name(term: Term<'_>) -> NifResult<Option<Name>> {
-    if term.decode::<Atom>().is_ok_and(|atom| atom == atoms::root()) {
-        return Ok(None);
-    }
-    name(term).map(Some).ok_or(rustler::Error::BadArg)
 }
 
 fn latin1_atom_name(text: &[u8]) -> Name {

@@ -13,10 +13,12 @@ use crate::raw::stored_term;
 /// process holds it or a part of it; below, copying is cheaper.
 pub const SHARED_BINARY_SIZE_BYTES_MIN: usize = 4 * 1024;
 
-/// External term format of a binary: version, tag, four bytes of length.
+/// External term format: the version; a binary's tag, and what stands before its bytes with four of length; small integers.
 const VERSION: u8 = 131;
 const BINARY: u8 = 109;
 const BINARY_HEADER_SIZE_BYTES: usize = 6;
+const SMALL_INTEGER: u8 = 97;
+const INTEGER: u8 = 98;
 
 /// A payload that Erlang binaries point into.
 pub struct SharedPayload(Arc<[u8]>);
@@ -53,7 +55,12 @@ pub fn value_term<'a>(env: Env<'a>, bytes: &Arc<[u8]>) -> Term<'a> {
             .make_binary(env, |payload| payload.0.get(BINARY_HEADER_SIZE_BYTES..).unwrap_or_default())
             .to_term(env);
     }
-    stored_term(env, bytes).unwrap_or_else(|| atoms::undefined().to_term(env))
+    // The VM's decoder costs several times what these do.
+    match **bytes {
+        [VERSION, SMALL_INTEGER, number] => number.encode(env),
+        [VERSION, INTEGER, a, b, c, d] => i32::from_be_bytes([a, b, c, d]).encode(env),
+        _ => stored_term(env, bytes).unwrap_or_else(|| atoms::undefined().to_term(env)),
+    }
 }
 
 /// The payload tuple of specification section 1.1.

@@ -69,6 +69,10 @@ pub struct StoreStatus {
     pub member_id: u64,
     /// How consensus sees itself.
     pub consensus: ConsensusStatus,
+    /// The last log index that this member has.
+    pub last_log_index: Option<u64>,
+    /// The last index in the view that readers see. Who has the answer to a write sees it counted here.
+    pub applied_index: u64,
     /// Nodes in the tree, the root included.
     pub node_count: u64,
     /// Bytes of the log's files.
@@ -303,6 +307,8 @@ impl<T: Ticket> Store<T> {
         StoreStatus {
             member_id: self.shared.member_id,
             consensus: self.consensus.status(),
+            last_log_index: self.log.state().last.map(|position| position.index),
+            applied_index: view.applied_index(),
             node_count: view.state.node_count(),
             log_size_bytes: self.log.size_on_disk_bytes(),
             snapshot_index: self.shared.snapshot().map(|file| file.covers.index),

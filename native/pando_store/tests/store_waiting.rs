@@ -62,7 +62,7 @@ fn a_barrier_on_an_idle_store_is_answered_with_what_is_applied_and_writes_nothin
     for _ in 0..50 {
         assert_eq!(done(&barrier(&store).unwrap()), store.view().applied_index());
     }
-    assert_eq!(store.status().consensus.last_log_index, before.consensus.last_log_index);
+    assert_eq!(store.status().last_log_index, before.last_log_index);
     assert_eq!(store.status().log_size_bytes, before.log_size_bytes);
 }
 
@@ -127,6 +127,17 @@ fn an_index_that_is_applied_already_is_answered_at_once() {
     for index in [0, 1, index] {
         let applied = await_applied(&store, index).unwrap().try_recv().unwrap().unwrap();
         assert!(applied.log_index >= index);
+    }
+}
+
+#[test]
+fn the_status_tells_of_a_write_that_was_answered() {
+    let store = open(&MemoryDisk::new());
+    for number in 0..200 {
+        let index = done(&submit(&store, put(&["a"], &number.to_string())).unwrap());
+        let status = store.status();
+        assert!(status.applied_index >= index);
+        assert!(status.last_log_index.unwrap() >= status.applied_index);
     }
 }
 

@@ -409,6 +409,19 @@ pub struct Cursor<K, V> {
     pages: Vec<(Arc<Page<K, V>>, usize)>,
 }
 
+impl<K, V> Cursor<K, V> {
+    /// The entries of a page, if the one that came last was the first of them.
+    pub(crate) fn begun_page(&self) -> Option<&[(K, V)]> {
+        match self.pages.last() {
+            Some((page, 1)) => match &**page {
+                Page::Leaf(entries) => Some(entries),
+                Page::Inner(_) => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 impl<K: Clone, V: Clone> Iterator for Cursor<K, V> {
     type Item = (K, V);
 

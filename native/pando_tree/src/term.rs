@@ -6,19 +6,20 @@
 //! `head` reads the beginning of a term; `tokens` goes through all of it, `skip` behind it, `view` into it. `canonical`,
 //! `equal` and `order` compare terms.
 
-mod canonical;
+pub(crate) mod canonical;
 mod equal;
 pub(crate) mod head;
 mod numbers;
 pub(crate) mod order;
 pub(crate) mod parts;
 pub(crate) mod skip;
+#[cfg(test)]
+pub(crate) mod test_terms;
 mod tokens;
 pub(crate) mod view;
 
 use std::fmt;
 
-pub(crate) use canonical::canonical_part;
 pub use equal::exactly_equal;
 pub use order::compare;
 
@@ -98,4 +99,4 @@ pub fn validate(bytes: &[u8]) -> Result<(), TermError> {
 
 #[cfg(test)]
 #[path = "term/term_test.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -53,10 +53,6 @@ pub struct ConsensusStatus {
     pub term: u64,
     /// The leader, if this member knows one.
     pub leader: Option<u64>,
-    /// The last log index that this member has.
-    pub last_log_index: Option<u64>,
-    /// The last index that was applied.
-    pub applied_index: Option<u64>,
 }
 
 /// What a store asks of consensus.

@@ -185,12 +185,7 @@ impl Consensus for RaftConsensus {
     fn status(&self) -> ConsensusStatus {
         // Cloned at once: holding the reference would hold a lock of the library's core (pitfall 9).
         let metrics = self.raft.metrics().borrow_watched().clone();
-        ConsensusStatus {
-            term: metrics.current_term,
-            leader: metrics.current_leader,
-            last_log_index: metrics.last_log_index,
-            applied_index: metrics.last_applied.map(|id| id.index),
-        }
+        ConsensusStatus { term: metrics.current_term, leader: metrics.current_leader }
     }
 
     fn shut_down(&self) {

@@ -11,8 +11,8 @@ use super::expression::Expression;
 use super::function::{ARGUMENTS_MAX, Function};
 use super::value::Value;
 use super::{BUILT_TERM_SIZE_BYTES_MAX, Stop};
-use crate::steps_left::take_steps;
-use crate::term::canonical_part;
+use crate::steps_left::{take_steps, take_steps_for_bytes};
+use crate::term::canonical::{CANONICAL_COST, canonical_part};
 use crate::term::view::View;
 
 /// What guards are evaluated with.
@@ -54,6 +54,7 @@ impl<'a> Evaluation<'a, '_> {
         self.bindings.get(index).copied().flatten().ok_or(Stop::Failed)
     }
 
+    #[inline(never)]
     fn all_bindings(&mut self, indexes: &[usize]) -> Result<Value<'a>, Stop> {
         if indexes.is_empty() {
             return Ok(Value::NIL);
@@ -87,6 +88,7 @@ impl<'a> Evaluation<'a, '_> {
         self.value(last)
     }
 
+    #[inline(never)]
     fn call(&mut self, function: Function, expressions: &'a [Expression]) -> Result<Value<'a>, Stop> {
         let mut arguments = [const { Value::NIL }; ARGUMENTS_MAX];
         for (argument, expression) in arguments.iter_mut().zip(expressions) {
@@ -95,6 +97,7 @@ impl<'a> Evaluation<'a, '_> {
         function.call(arguments, self.steps)
     }
 
+    #[inline(never)]
     fn tuple(&mut self, elements: &'a [Expression]) -> Result<Value<'a>, Stop> {
         let mut out = Vec::new();
         put_tuple_head(&mut out, elements.len())?;
@@ -104,6 +107,7 @@ impl<'a> Evaluation<'a, '_> {
         Ok(Value::Built(out))
     }
 
+    #[inline(never)]
     fn list(&mut self, elements: &'a [Expression], tail: &'a Expression) -> Result<Value<'a>, Stop> {
         let mut out = Vec::new();
         put_list_head(&mut out, elements.len())?;
@@ -114,6 +118,7 @@ impl<'a> Evaluation<'a, '_> {
         Ok(Value::Built(out))
     }
 
+    #[inline(never)]
     fn map(&mut self, pairs: &'a [(Expression, Expression)]) -> Result<Value<'a>, Stop> {
         let mut by_key = BTreeMap::new();
         let mut size = 0_usize;
@@ -121,6 +126,7 @@ impl<'a> Evaluation<'a, '_> {
             let (mut pair, mut value_bytes) = (Vec::new(), Vec::new());
             self.put(&mut pair, key)?;
             self.put(&mut value_bytes, value)?;
+            take_steps_for_bytes(self.steps, pair.len().saturating_mul(CANONICAL_COST))?;
             let canonical = canonical_part(&pair)?;
             pair.append(&mut value_bytes);
             size = size.saturating_add(pair.len());

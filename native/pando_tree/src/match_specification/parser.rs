@@ -16,10 +16,11 @@ use super::function::Function;
 use super::pattern::Pattern;
 use super::value::Value;
 use super::{MATCH_SPECIFICATION_DEPTH_MAX, VARIABLE_NUMBER_MAX};
+use crate::term::canonical::canonical_part;
 use crate::term::head::{Atom, Head, HeadReader};
 use crate::term::skip::{skip, split};
 use crate::term::view::View;
-use crate::term::{TermError, canonical_part, validate};
+use crate::term::{TermError, validate};
 
 /// Goes through a pattern and then through guards.
 #[derive(Debug, Default)]
@@ -37,6 +38,61 @@ enum Meaning {
     Variable(u32),
     Data,
     Bindings,
+}
+
+/// What an expression begins with; the operands or parts follow.
+enum Opening {
+    /// Nothing follows.
+    Whole(Expression),
+    Operator(Operator, usize),
+    Tuple(usize),
+    /// The reader need not be where the list begins.
+    List,
+    Map(u32),
+}
+
+enum Operator {
+    And,
+    Or,
+    AndAlso,
+    OrElse,
+    Call(Function),
+}
+
+impl Operator {
+    fn applied_to(self, operands: Vec<Expression>) -> Expression {
+        let operands = operands.into();
+        match self {
+            Operator::And => Expression::And(operands),
+            Operator::Or => Expression::Or(operands),
+            Operator::AndAlso => Expression::AndAlso(operands),
+            Operator::OrElse => Expression::OrElse(operands),
+            Operator::Call(function) => Expression::Call(function, operands),
+        }
+    }
+}
+
+/// What comes next of a list.
+enum ListOpening {
+    /// So many elements follow, and then more of the list.
+    Elements(u32),
+    /// So many bytes follow, and that is all.
+    Characters(u32),
+    /// The tail follows.
+    Tail,
+}
+
+/// Reads the head of a list, or nothing if something else follows.
+#[inline(never)]
+fn list_opening(reader: &mut HeadReader<'_>) -> Result<ListOpening, Error> {
+    let mut ahead = reader.clone();
+    let opening = match ahead.read()? {
+        Head::List { elements } => ListOpening::Elements(elements),
+        Head::Characters { length } => ListOpening::Characters(length),
+        _ => return Ok(ListOpening::Tail),
+    };
+    *reader = ahead;
+    Ok(opening)
 }
 
 impl From<TermError> for Error {
@@ -81,15 +137,24 @@ impl Parser {
     pub(super) fn guards(&mut self, bytes: &[u8]) -> Result<Vec<Expression>, Error> {
         validate(bytes)?;
         let mut reader = HeadReader::of_term(bytes)?;
-        let head = reader.read()?;
-        if head == Head::Nil {
-            return Ok(Vec::new());
-        }
-        let (guards, tail) = self.expressions(&head, &mut reader, 0)?;
-        match tail {
-            // Only a proper list ends like this: a guard for a tail is no list.
-            Expression::Constant(tail) if View::Encoded(&tail).head() == Ok(Head::Nil) => Ok(guards),
-            _ => Err(Error::IllFormed),
+        let mut guards = Vec::new();
+        loop {
+            match list_opening(&mut reader)? {
+                ListOpening::Elements(count) => {
+                    for _ in 0..count {
+                        guards.push(self.expression(&mut reader, 1)?);
+                    }
+                }
+                // Guards that are never true, but guards.
+                ListOpening::Characters(length) => {
+                    for _ in 0..length {
+                        guards.push(Expression::Constant([97, reader.character()?].into()));
+                    }
+                    return Ok(guards);
+                }
+                ListOpening::Tail if reader.read()? == Head::Nil => return Ok(guards),
+                ListOpening::Tail => return Err(Error::IllFormed),
+            }
         }
     }
 
@@ -122,7 +187,10 @@ impl Parser {
                 let is_literal = elements.iter().all(Pattern::is_literal);
                 if is_literal { None } else { Some(Pattern::tuple(elements)) }
             }
-            Head::List { .. } | Head::Characters { .. } => self.list_pattern(head, reader, depth)?,
+            Head::List { .. } | Head::Characters { .. } => {
+                reader.rest = start;
+                self.list_pattern(reader, depth)?
+            }
             Head::Map { pairs } => Some(self.map_pattern(pairs, reader, depth)?),
             Head::Fun { free_variables, .. } => {
                 reader.rest = skip(reader.rest, free_variables.into(), &mut STEPS.clone())?;
@@ -133,35 +201,23 @@ impl Parser {
         Ok(pattern.unwrap_or_else(|| Pattern::Literal(read_since(start, reader).into())))
     }
 
-    /// `None` for a list that stands for itself.
-    fn list_pattern(
-        &mut self,
-        head: Head<'_>,
-        reader: &mut HeadReader<'_>,
-        depth: usize,
-    ) -> Result<Option<Pattern>, Error> {
+    /// The list that the reader stands before; `None` if it stands for itself.
+    fn list_pattern(&mut self, reader: &mut HeadReader<'_>, depth: usize) -> Result<Option<Pattern>, Error> {
         let mut elements = Vec::new();
-        let mut head = head;
         let tail = loop {
-            match head {
-                Head::List { elements: count } => {
+            match list_opening(reader)? {
+                ListOpening::Elements(count) => {
                     for _ in 0..count {
                         elements.push(self.pattern_part(reader, depth + 1)?);
                     }
                 }
-                Head::Characters { length } => {
+                ListOpening::Characters(length) => {
                     for _ in 0..length {
                         elements.push(Pattern::Literal([97, reader.character()?].into()));
                     }
                     break Pattern::Literal([106].into());
                 }
-                _ => return Err(Error::IllFormed),
-            }
-            let mut ahead = reader.clone();
-            head = ahead.read()?;
-            match head {
-                Head::List { .. } | Head::Characters { .. } => *reader = ahead,
-                _ => break self.pattern_part(reader, depth + 1)?,
+                ListOpening::Tail => break self.pattern_part(reader, depth + 1)?,
             }
         };
         if tail.is_literal() && elements.iter().all(Pattern::is_literal) {
@@ -193,29 +249,49 @@ impl Parser {
     fn expression(&mut self, reader: &mut HeadReader<'_>, depth: usize) -> Result<Expression, Error> {
         check_depth(depth)?;
         let start = reader.rest;
-        let head = reader.read()?;
-        match head {
+        match self.opening(reader)? {
+            Opening::Whole(expression) => Ok(expression),
+            Opening::Operator(operator, count) => {
+                let operands = self.arguments(count, reader, depth + 1)?;
+                Ok(operator.applied_to(operands))
+            }
+            Opening::Tuple(count) => {
+                // The tuple stands in another one.
+                let elements = self.arguments(count, reader, depth + 2)?;
+                let is_constant = elements.iter().all(Expression::is_constant);
+                folded(Expression::Tuple(elements.into()), is_constant)
+            }
+            Opening::List => {
+                reader.rest = start;
+                let (elements, tail) = self.list(reader, depth)?;
+                let is_constant = tail.is_constant() && elements.iter().all(Expression::is_constant);
+                folded(Expression::List { elements: elements.into(), tail: tail.into() }, is_constant)
+            }
+            Opening::Map(pairs) => self.map_expression(pairs, reader, depth),
+        }
+    }
+
+    /// Reads as far as it takes to know what the expression is. On its own, so that expressions that nest do not keep
+    /// on the stack what only this needs.
+    #[inline(never)]
+    fn opening(&mut self, reader: &mut HeadReader<'_>) -> Result<Opening, Error> {
+        let start = reader.rest;
+        match reader.read()? {
             Head::Atom(atom) => match self.meaning(&atom) {
                 Meaning::Variable(number) => {
                     let index = self.variables.get(&number).ok_or(Error::IllFormed)?;
-                    return Ok(Expression::Variable(*index));
+                    return Ok(Opening::Whole(Expression::Variable(*index)));
                 }
-                Meaning::Data => return Ok(Expression::Data),
+                Meaning::Data => return Ok(Opening::Whole(Expression::Data)),
                 Meaning::Bindings => {
-                    return Ok(Expression::Bindings(self.variables.values().copied().collect()));
+                    let indexes = self.variables.values().copied().collect();
+                    return Ok(Opening::Whole(Expression::Bindings(indexes)));
                 }
                 Meaning::Itself | Meaning::Anything => {}
             },
-            Head::Tuple { arity } => return self.tuple_or_call(arity, reader, depth),
-            Head::List { .. } => {
-                let (elements, tail) = self.expressions(&head, reader, depth)?;
-                let is_constant = tail.is_constant() && elements.iter().all(Expression::is_constant);
-                return folded(
-                    Expression::List { elements: elements.into(), tail: tail.into() },
-                    is_constant,
-                );
-            }
-            Head::Map { pairs } => return self.map_expression(pairs, reader, depth),
+            Head::Tuple { arity } => return self.tuple_or_call(arity as usize, reader),
+            Head::List { .. } => return Ok(Opening::List),
+            Head::Map { pairs } => return Ok(Opening::Map(pairs)),
             Head::Characters { length } => {
                 for _ in 0..length {
                     reader.character()?;
@@ -226,93 +302,58 @@ impl Parser {
             }
             _ => {}
         }
-        Ok(Expression::Constant(read_since(start, reader).into()))
+        Ok(Opening::Whole(Expression::Constant(read_since(start, reader).into())))
     }
 
-    /// The elements and the tail of a list.
-    fn expressions(
+    /// `{{...}}` is a tuple, `{Name, ...}` a call.
+    fn tuple_or_call(&mut self, arity: usize, reader: &mut HeadReader<'_>) -> Result<Opening, Error> {
+        let count = arity.checked_sub(1).ok_or(Error::IllFormed)?;
+        let name = match reader.read()? {
+            Head::Tuple { arity } if count == 0 => return Ok(Opening::Tuple(arity as usize)),
+            Head::Atom(name) => name,
+            _ => return Err(Error::IllFormed),
+        };
+        let name = name.ascii().ok_or(Error::IllFormed)?;
+        let operator = match (name, count) {
+            ("const", 1) => {
+                let (term, rest) = split(reader.rest, &mut STEPS.clone())?;
+                reader.rest = rest;
+                return Ok(Opening::Whole(Expression::Constant(term.into())));
+            }
+            ("self" | "node", 0) => {
+                self.not_supported(format!("{name}/0 depends on the member it runs on"));
+                return Ok(Opening::Whole(Expression::Data));
+            }
+            ("and", 1..) => Operator::And,
+            ("or", 1..) => Operator::Or,
+            ("andalso" | "andthen", 1..) => Operator::AndAlso,
+            ("orelse", 1..) => Operator::OrElse,
+            _ => Operator::Call(Function::find(name, count).ok_or(Error::IllFormed)?),
+        };
+        Ok(Opening::Operator(operator, count))
+    }
+
+    /// The elements and the tail of a list that the reader stands before.
+    fn list(
         &mut self,
-        head: &Head<'_>,
         reader: &mut HeadReader<'_>,
         depth: usize,
     ) -> Result<(Vec<Expression>, Expression), Error> {
         let mut elements = Vec::new();
-        let mut head = *head;
         loop {
-            match head {
-                Head::List { elements: count } => {
+            match list_opening(reader)? {
+                ListOpening::Elements(count) => {
                     for _ in 0..count {
                         elements.push(self.expression(reader, depth + 1)?);
                     }
                 }
-                Head::Characters { length } => {
+                ListOpening::Characters(length) => {
                     for _ in 0..length {
                         elements.push(Expression::Constant([97, reader.character()?].into()));
                     }
                     return Ok((elements, Expression::Constant([106].into())));
                 }
-                _ => return Err(Error::IllFormed),
-            }
-            let mut ahead = reader.clone();
-            head = ahead.read()?;
-            match head {
-                Head::List { .. } | Head::Characters { .. } => *reader = ahead,
-                _ => return Ok((elements, self.expression(reader, depth + 1)?)),
-            }
-        }
-    }
-
-    /// `{{...}}` is a tuple, `{Name, ...}` a call.
-    fn tuple_or_call(
-        &mut self,
-        arity: u32,
-        reader: &mut HeadReader<'_>,
-        depth: usize,
-    ) -> Result<Expression, Error> {
-        if arity == 0 {
-            return Err(Error::IllFormed);
-        }
-        let arguments = arity as usize - 1;
-        match reader.read()? {
-            Head::Tuple { arity } if arguments == 0 => {
-                let elements = self.arguments(arity as usize, reader, depth + 2)?;
-                let is_constant = elements.iter().all(Expression::is_constant);
-                folded(Expression::Tuple(elements.into()), is_constant)
-            }
-            Head::Atom(name) => match name.ascii() {
-                Some(name) => self.call(name, arguments, reader, depth),
-                None => Err(Error::IllFormed),
-            },
-            _ => Err(Error::IllFormed),
-        }
-    }
-
-    fn call(
-        &mut self,
-        name: &str,
-        arguments: usize,
-        reader: &mut HeadReader<'_>,
-        depth: usize,
-    ) -> Result<Expression, Error> {
-        match (name, arguments) {
-            ("const", 1) => {
-                let (term, rest) = split(reader.rest, &mut STEPS.clone())?;
-                reader.rest = rest;
-                Ok(Expression::Constant(term.into()))
-            }
-            ("and", 1..) => Ok(Expression::And(self.arguments(arguments, reader, depth + 1)?.into())),
-            ("or", 1..) => Ok(Expression::Or(self.arguments(arguments, reader, depth + 1)?.into())),
-            ("andalso" | "andthen", 1..) => {
-                Ok(Expression::AndAlso(self.arguments(arguments, reader, depth + 1)?.into()))
-            }
-            ("orelse", 1..) => Ok(Expression::OrElse(self.arguments(arguments, reader, depth + 1)?.into())),
-            ("self" | "node", 0) => {
-                self.not_supported(format!("{name}/0 depends on the member it runs on"));
-                Ok(Expression::Data)
-            }
-            _ => {
-                let function = Function::find(name, arguments).ok_or(Error::IllFormed)?;
-                Ok(Expression::Call(function, self.arguments(arguments, reader, depth + 1)?.into()))
+                ListOpening::Tail => return Ok((elements, self.expression(reader, depth + 1)?)),
             }
         }
     }
@@ -323,25 +364,30 @@ impl Parser {
         reader: &mut HeadReader<'_>,
         depth: usize,
     ) -> Result<Vec<Expression>, Error> {
-        (0..count).map(|_| self.expression(reader, depth)).collect()
+        let mut arguments = Vec::new();
+        for _ in 0..count {
+            arguments.push(self.expression(reader, depth)?);
+        }
+        Ok(arguments)
     }
 
-    /// In Erlang the keys are expressions too, and are evaluated in the order of the terms that they are written as.
+    #[inline(never)]
     fn map_expression(
         &mut self,
         pairs: u32,
         reader: &mut HeadReader<'_>,
         depth: usize,
     ) -> Result<Expression, Error> {
-        let mut by_key = BTreeMap::new();
+        let mut keys = Vec::new();
+        let mut expressions = Vec::new();
         for _ in 0..pairs {
             let start = reader.rest;
             let key = self.expression(reader, depth + 1)?;
-            let canonical = canonical_part(read_since(start, reader))?;
-            by_key.insert(canonical, (key, self.expression(reader, depth + 1)?));
+            keys.push(read_since(start, reader));
+            expressions.push((key, self.expression(reader, depth + 1)?));
         }
-        let is_constant = by_key.values().all(|(key, value)| key.is_constant() && value.is_constant());
-        folded(Expression::Map(by_key.into_values().collect()), is_constant)
+        let is_constant = expressions.iter().all(|(key, value)| key.is_constant() && value.is_constant());
+        folded(Expression::Map(in_order(&keys, expressions)?), is_constant)
     }
 
     /// The first that is not supported is told.
@@ -371,6 +417,19 @@ impl Parser {
             }
         }
     }
+}
+
+/// The pairs of a map expression in the order of their keys as they are written: so Erlang evaluates them.
+#[inline(never)]
+fn in_order(
+    keys: &[&[u8]],
+    pairs: Vec<(Expression, Expression)>,
+) -> Result<Box<[(Expression, Expression)]>, Error> {
+    let mut by_key = BTreeMap::new();
+    for (key, pair) in keys.iter().zip(pairs) {
+        by_key.insert(canonical_part(key)?, pair);
+    }
+    Ok(by_key.into_values().collect())
 }
 
 fn check_depth(depth: usize) -> Result<(), Error> {

@@ -11,7 +11,7 @@
 
 use std::cmp::Ordering;
 
-use super::canonical::canonical_part;
+use super::canonical::{CANONICAL_COST, canonical_part};
 use super::head::{Atom, Head, Integer};
 use super::skip::split;
 use super::view::{ListWalk, Next, View};
@@ -267,7 +267,7 @@ fn sort(pairs: &mut Vec<Pair<'_>>, steps: &mut u64) -> Result<Vec<Vec<u8>>, Stop
 
 /// Bytes in the order of keys.
 fn sort_key(key: &[u8], steps: &mut u64) -> Result<Vec<u8>, Stopped> {
-    take_steps_for_bytes(steps, key.len().saturating_mul(8))?;
+    take_steps_for_bytes(steps, key.len().saturating_mul(CANONICAL_COST))?;
     match canonical_part(key) {
         Ok(bytes) => Ok(bytes),
         Err(TermError::TooDeep) => Ok([&[u8::MAX], key].concat()),

@@ -4,7 +4,7 @@ use super::*;
 
 /// A term, and with `encode` every legal spelling of it.
 #[derive(Clone, Debug, PartialEq)]
-enum Term {
+pub(crate) enum Term {
     Integer(i128),
     Float(u64),
     Atom(String),
@@ -36,7 +36,7 @@ impl<'a> Choices<'a> {
     }
 }
 
-fn encode(term: &Term, choices: &[u8]) -> Vec<u8> {
+pub(crate) fn encode(term: &Term, choices: &[u8]) -> Vec<u8> {
     let mut out = vec![131];
     spell(&mut out, term, &mut Choices::new(choices));
     out
@@ -235,7 +235,7 @@ fn atom_text() -> impl Strategy<Value = String> {
     prop_oneof![Just(String::new()), "[a-c]{1,2}", "[\u{e0}-\u{ff}]{1,2}", "[\u{100}-\u{110}]{1,2}"]
 }
 
-fn term() -> impl Strategy<Value = Term> {
+pub(crate) fn term() -> impl Strategy<Value = Term> {
     let leaf = prop_oneof![
         (-3i128..300).prop_map(Term::Integer),
         prop_oneof![
@@ -301,7 +301,7 @@ fn normal_list(mut elements: Vec<Term>, tail: Term) -> Term {
 }
 
 /// The model of `=:=`: by definition, without encodings.
-fn same(a: &Term, b: &Term) -> bool {
+pub(crate) fn same(a: &Term, b: &Term) -> bool {
     let all = |a: &[Term], b: &[Term]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
     match (a, b) {
         (Term::Tuple(a), Term::Tuple(b)) => all(a, b),
@@ -317,7 +317,7 @@ fn same(a: &Term, b: &Term) -> bool {
 }
 
 /// The term with one of its parts replaced.
-fn altered(term: &Term, place: usize, by: &Term) -> Term {
+pub(crate) fn altered(term: &Term, place: usize, by: &Term) -> Term {
     let replace = |terms: &[Term]| {
         let mut terms = terms.to_vec();
         let index = place % terms.len().max(1);
@@ -341,7 +341,7 @@ fn altered(term: &Term, place: usize, by: &Term) -> Term {
     }
 }
 
-fn choices() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn choices() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), 1..40)
 }
 
