@@ -2,7 +2,7 @@
 
 use pando_tree::{BadCondition, Condition, Limit, Name, NameKind, Step, Watched};
 use rustler::types::atom::Atom;
-use rustler::{Binary, Encoder, Env, NifResult, Term};
+use rustler::{Binary, Encoder, Env, Term};
 
 use crate::atoms;
 use crate::raw::{stored_term, with_latin1_atom};
