@@ -1,5 +1,5 @@
-%% The border to the native side, where the public API cannot reach: arguments of the wrong kind, bounds of chunks, who is
-%% told what, and what a caller that has given up may count on.
+%% The border to the native side, where the public API cannot reach: arguments of the wrong kind, bounds of chunks, who
+%% is told what, and what a caller that has given up may count on.
 -module(pando_backend_tests).
 
 -include_lib("eunit/include/eunit.hrl").
@@ -62,6 +62,8 @@ listing_test_() ->
             ],
             {ok, Cursor} = pando_nif:scan(S, [], 0, false, none),
             [?assertError(badarg, pando_nif:scan_next(Cursor, Max)) || Max <- [0, -1, all, 1.0]],
+            ok = pando_nif:scan_close(Cursor),
+            ?assertEqual({done, []}, pando_nif:scan_next(Cursor, 1)),
             ?assertEqual({error, {bad_component, x}}, pando_nif:scan(S, [], 0, false, [a | x])),
             ?assertEqual({error, noproc}, pando_nif:scan(pando_test_store:new_name(), [], 0, false, none))
         end}

@@ -293,11 +293,12 @@ true_guard(Term, Pattern, Variables, Tries) ->
     end.
 
 ill_formed_guard(Variables) ->
-    one_of(['$77', {}, {1, 2}, {'$1', 2}, {is_atom}, {is_atom, a, b}, {nonsense, 1}, {const}, {const, a, b}, {'and'}, {'or'},
-            {'andalso'}, {'orelse'}, {{'$77'}}, [a | '$77'], #{a => '$77'}, #{'$77' => a}, {get_tcw}, {message, a},
-            {display, a}, {ceil, 1.0}, {is_function, a, 1}, {tuple_size, {{}}}, {self, a}, {node, a, b}, {'$_'}, {'$$'},
-            {'_'}, {{a}, b}, {<<>>}, {is_record, a, b}, {"a"}, {set_tcw, 1}, {silent, true}, {'+'}, {'+', 1, 2, 3},
-            {return_trace}, {element, 1}, {caller}, {is_boolean, true}, {size}, {const, 1, Variables}]).
+    one_of(['$77', {}, {1, 2}, {'$1', 2}, {is_atom}, {is_atom, a, b}, {nonsense, 1}, {const}, {const, a, b},
+            {'and'}, {'or'}, {'andalso'}, {'orelse'}, {{'$77'}}, [a | '$77'],
+            #{a => '$77'}, #{'$77' => a}, {get_tcw}, {message, a}, {display, a}, {ceil, 1.0}, {is_function, a, 1},
+            {tuple_size, {{}}}, {self, a}, {node, a, b}, {'$_'}, {'$$'}, {'_'}, {{a}, b}, {<<>>}, {is_record, a, b},
+            {"a"}, {set_tcw, 1}, {silent, true}, {'+'}, {'+', 1, 2, 3}, {return_trace}, {element, 1}, {caller},
+            {is_boolean, true}, {size}, {const, 1, Variables}]).
 
 %% A guard that is often true: about the value of an expression, or a test.
 guard(Term, Pattern, Variables) ->
@@ -317,7 +318,8 @@ guard(Term, Pattern, Variables) ->
         9 ->
             Expression;
         10 ->
-            {one_of(['and', 'or', 'andalso', 'orelse', 'andthen', 'xor']), condition(Variables, 2), condition(Variables, 2)}
+            Operator = one_of(['and', 'or', 'andalso', 'orelse', 'andthen', 'xor']),
+            {Operator, condition(Variables, 2), condition(Variables, 2)}
     end.
 
 condition(Variables, Depth) when Depth =< 0 ->

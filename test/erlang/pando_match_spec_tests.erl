@@ -136,7 +136,8 @@ constants_that_look_like_variables_stay_as_they_are_test() ->
     ?assertEqual(true, answer({x, '$7'}, {'$100', '$200'}, [{'==', '$200', {const, '$7'}}])).
 
 a_key_three_times_in_a_guard_counts_once_test() ->
-    ?assertEqual(true, answer({1, 1}, {'$1', '$2'}, [{'==', #{1 => a, '$1' => b, '$2' => c, z => d}, #{1 => c, z => d}}])).
+    Guard = {'==', #{1 => a, '$1' => b, '$2' => c, z => d}, #{1 => c, z => d}},
+    ?assertEqual(true, answer({1, 1}, {'$1', '$2'}, [Guard])).
 
 specifications_nest_up_to_a_limit_test() ->
     Nested = fun(Depth) -> lists:foldl(fun(_, Guard) -> {'not', Guard} end, true, lists:seq(1, Depth)) end,

@@ -284,7 +284,8 @@ fn scan_next<'a>(env: Env<'a>, listing: ResourceArc<Listing>, nodes_max: usize) 
 
 /// `scan_close(Cursor) -> ok`: nobody wants more of it, and what it holds is let go. Otherwise that happens when it is
 /// collected as garbage.
-#[rustler::nif]
+// Dirty, because another process may be at a chunk of the same cursor.
+#[rustler::nif(schedule = "DirtyCpu")]
 fn scan_close(listing: ResourceArc<Listing>) -> Atom {
     listing.close();
     atoms::ok()

@@ -111,10 +111,11 @@ mod tests {
     use crate::limits;
     use crate::name::Name;
     use crate::payload::Payload;
+    use crate::test_store::*;
 
     fn put(path: Vec<Step>, payload_size_bytes: usize) -> Command {
         let payload = Payload::Data(vec![131; payload_size_bytes].into());
-        Command::Put { path, scope: Scope::One, payload, keep_while: None, wanted: None }
+        Command::put(path, payload)
     }
 
     #[test]
@@ -148,7 +149,50 @@ mod tests {
     #[test]
     fn a_wildcard_is_refused_before_it_is_proposed() {
         let path = vec![Step::Child(Name::atom("a")), Step::AnyChild];
-        assert_eq!(put(path, 1).check(), Err(Refusal::WildcardInPath { position: 1 }));
+        assert_eq!(put(path.clone(), 1).check(), Err(Refusal::WildcardInPath { position: 1 }));
+        let many = Command::Delete { path, scope: Scope::Many, wanted: None };
+        assert_eq!(many.check(), Ok(()));
+        let has_data = Step::Condition(condition(&if_has_data(true)));
+        assert_eq!(put(vec![has_data], 1).check(), Err(Refusal::WildcardInPath { position: 0 }));
+        assert_eq!(put(steps_if("a b", &[if_has_data(true)]), 1).check(), Ok(()));
+    }
+
+    #[test]
+    fn the_nodes_to_depend_on_are_counted_and_their_paths_checked() {
+        let depends = |watched| Command::Clear {
+            path: steps("a"),
+            scope: Scope::One,
+            keep_while: Some(watched),
+            wanted: None,
+        };
+        let one = || watched(&[("x", if_node_exists(true))]).remove(0);
+        assert_eq!(depends(vec![one(); limits::KEEP_WHILE_MAX]).check(), Ok(()));
+        assert_eq!(depends(vec![one(); limits::KEEP_WHILE_MAX + 1]).check(), Err(Limit::KeepWhile.into()));
+        let deep = vec![Step::This; limits::PATH_COMPONENTS_MAX + 1];
+        let deep = Watched { path: deep, ..one() };
+        assert_eq!(depends(vec![deep]).check(), Err(Limit::PathComponents.into()));
+    }
+
+    #[test]
+    fn conditions_of_a_command_have_a_size_together() {
+        let large = condition(&etf::record(
+            "if_name_matches",
+            &[etf::atom("any"), etf::binary(&vec![0; limits::CONDITION_SIZE_BYTES_MAX / 2])],
+        ));
+        let watched = Watched { path: steps("x"), condition: large.clone() };
+        let depends = |path| Command::Clear {
+            path,
+            scope: Scope::One,
+            keep_while: Some(vec![watched.clone()]),
+            wanted: None,
+        };
+        assert_eq!(depends(steps("a")).check(), Ok(()));
+        assert!(depends(steps("a")).size_bytes() > limits::CONDITION_SIZE_BYTES_MAX / 2);
+        assert_eq!(
+            Command::Delete { path: vec![Step::Condition(large); 2], scope: Scope::Many, wanted: None }
+                .check(),
+            Err(Limit::ConditionSizeBytes.into())
+        );
     }
 
     #[test]

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::arbitrary;
-use crate::test_condition::{self, Number, Regex, TestCondition, TestSubject, record};
-use crate::test_store::{data, procedure};
+use crate::test_condition::{self, Number, Regex, TestCondition, TestSubject};
+use crate::test_store::etf::record;
+use crate::test_store::{data, etf, procedure};
 use TestCondition::*;
 
 const NO_COUNTERS: Subject<'_> = Subject {
@@ -167,15 +168,15 @@ fn a_counter_is_not_equal_to_a_float_or_an_atom_and_no_float_stands_for_a_compar
     let float = [&[70][..], &5f64.to_be_bytes()].concat();
     let five = Subject { payload_version: Some(5), ..NO_COUNTERS };
     let is_met = |number: Vec<u8>| {
-        let condition = parse(&record("if_payload_version", [number])).unwrap();
+        let condition = parse(&record("if_payload_version", &[number])).unwrap();
         condition.test(None, &five, &mut 10).unwrap() == Verdict::Met
     };
-    let compared = |operator, operand| test_condition::tuple(&[test_condition::atom(operator), operand]);
+    let compared = |operator, operand| etf::tuple(&[etf::atom(operator), operand]);
     assert!(!is_met(float.clone()));
     assert!(!is_met(compared("eq", float.clone())));
     assert!(is_met(compared("ne", float)));
-    assert!(is_met(compared("ne", test_condition::atom("five"))));
-    assert!(!is_met(test_condition::tuple(&[test_condition::atom("eq"), vec![97, 5], vec![97, 5]])));
+    assert!(is_met(compared("ne", etf::atom("five"))));
+    assert!(!is_met(etf::tuple(&[etf::atom("eq"), vec![97, 5], vec![97, 5]])));
     let big = vec![110, 9, 0, 5, 0, 0, 0, 0, 0, 0, 0, 1];
     assert!(!is_met(big.clone()));
     assert!(is_met(compared("ne", big)));
@@ -271,7 +272,7 @@ fn plain_names_come_first_and_combinations_of_one_are_what_they_combine() {
 
 #[test]
 fn what_is_no_condition_is_refused() {
-    use test_condition::{atom, binary, boolean, list, string, tuple};
+    use etf::{atom, binary, boolean, list, string, tuple};
     let malformed = [
         vec![97, 1],
         string(b"ab"),
@@ -279,13 +280,13 @@ fn what_is_no_condition_is_refused() {
         tuple(&[]),
         tuple(&[atom("if_has_data")]),
         tuple(&[atom("if_foo"), boolean(true)]),
-        record("if_has_data", [vec![97, 1]]),
-        record("if_has_data", [boolean(true), boolean(true)]),
-        record("if_all", [atom("a")]),
-        record("if_all", [vec![108, 0, 0, 0, 1, 119, 1, b'a', 119, 1, b'b']]),
-        record("if_not", [list(&[atom("a")])]),
-        record("if_name_matches", [atom("foo"), atom("undefined")]),
-        record("if_name_matches", [vec![108, 0, 0, 0, 1, 98, 0, 0, 1, 0, 106], atom("undefined")]),
+        record("if_has_data", &[vec![97, 1]]),
+        record("if_has_data", &[boolean(true), boolean(true)]),
+        record("if_all", &[atom("a")]),
+        record("if_all", &[vec![108, 0, 0, 0, 1, 119, 1, b'a', 119, 1, b'b']]),
+        record("if_not", &[list(&[atom("a")])]),
+        record("if_name_matches", &[atom("foo"), atom("undefined")]),
+        record("if_name_matches", &[vec![108, 0, 0, 0, 1, 98, 0, 0, 1, 0, 106], atom("undefined")]),
         vec![77, 0, 0, 0, 1, 3, 0xA0],
         [binary(b"a"), vec![0]].concat(),
     ];
@@ -296,15 +297,18 @@ fn what_is_no_condition_is_refused() {
     assert_eq!(Condition::from_term(&[130, 97, b'.']), Err(BadCondition::Malformed));
     let parent = vec![97, b'^'];
     assert_eq!(parse(&parent), Err(BadCondition::TargetsParent));
-    let inner = record("if_all", [list(&[atom("a"), record("if_not", [parent.clone()])])]);
+    let inner = record("if_all", &[list(&[atom("a"), record("if_not", std::slice::from_ref(&parent))])]);
     assert_eq!(parse(&inner), Err(BadCondition::TargetsParent));
-    assert_eq!(parse(&record("if_any", [list(&[vec![97, b'.'], parent])])), Err(BadCondition::TargetsParent));
+    assert_eq!(
+        parse(&record("if_any", &[list(&[vec![97, b'.'], parent])])),
+        Err(BadCondition::TargetsParent)
+    );
 }
 
 #[test]
 fn a_regular_expression_is_read_in_every_form_that_iodata_has() {
-    use test_condition::{atom, binary, string};
-    let compile = |regex: Vec<u8>| parse(&record("if_name_matches", [regex, atom("undefined")])).unwrap();
+    use etf::{atom, binary, string};
+    let compile = |regex: Vec<u8>| parse(&record("if_name_matches", &[regex, atom("undefined")])).unwrap();
     let nested = [
         vec![108, 0, 0, 0, 3],
         binary(b"^"),
@@ -328,9 +332,9 @@ fn a_regular_expression_is_read_in_every_form_that_iodata_has() {
 
 #[test]
 fn what_a_regular_expression_cannot_do_is_named_with_the_record_that_asks_for_it() {
-    use test_condition::{atom, list, string};
-    let matches = record("if_path_matches", [string(b"a(?=b)"), atom("undefined")]);
-    let term = record("if_all", [list(&[atom("x"), matches.clone()])]);
+    use etf::{atom, list, string};
+    let matches = record("if_path_matches", &[string(b"a(?=b)"), atom("undefined")]);
+    let term = record("if_all", &[list(&[atom("x"), matches.clone()])]);
     let Err(BadCondition::NotSupported { condition, text }) = parse(&term) else { panic!() };
     assert_eq!(&condition[1..], matches);
     assert_eq!(text, "look-ahead `(?=`");

@@ -2,6 +2,7 @@
 
 use crate::answer::{Answer, Refusal};
 use crate::command::{Scope, Wanted};
+use crate::edit::{Edit, Plan};
 use crate::limits::COMMAND_STEPS_MAX;
 use crate::name::Path;
 use crate::props::DeleteReason;
@@ -22,11 +23,10 @@ impl State {
             Scope::Many => self.matches(steps, false, &mut left)?,
             Scope::ManyAndRoot => self.matches(steps, true, &mut left)?,
         };
-        self.edit(wanted, targets.len() > 1, left, |edit| {
-            for target in &targets {
-                edit.remove(target, DeleteReason::Explicit);
-            }
-        })
+        let plan = Plan { is_manifold: targets.len() > 1, depends: false };
+        let mut edit = Edit::new(self, wanted.copied(), plan, left);
+        targets.iter().for_each(|target| edit.remove(target, DeleteReason::Explicit));
+        Ok(edit.finish()?)
     }
 
     fn delete_target(&self, steps: &[Step], left: &mut u64) -> Result<Option<Path>, Refusal> {

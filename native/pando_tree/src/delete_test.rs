@@ -1,9 +1,14 @@
 //! The examples of the specification for delete and for reclaimed parents: sections 8, 9 and 10.1.
 
 use super::*;
-use crate::command::{Command, Wanted};
+use crate::command::{Command, Scope, Wanted};
+use crate::payload::Payload;
 use crate::props::{DeleteReason, Props, PropsMask};
 use crate::test_store::*;
+
+fn clear(text: &str, wanted: Option<Wanted>) -> Command {
+    Command::Clear { path: steps(text), scope: Scope::One, keep_while: None, wanted }
+}
 
 #[test]
 fn delete_answers_every_node_of_the_subtree() {
@@ -30,8 +35,8 @@ fn what_is_not_there_is_deleted_and_cleared_with_success() {
     for text in ["x", "a x", "x ^", "x ^ a", "x / a"] {
         assert_eq!(s.delete(text), nodes([]), "{text}");
         assert_eq!(s.clear(text), nodes([]), "{text}");
-        assert_eq!(s.run(Command::Delete { path: steps(text), wanted: None }), Answer::Done);
-        assert_eq!(s.run(Command::Clear { path: steps(text), wanted: None }), Answer::Done);
+        assert_eq!(s.run(Command::delete(steps(text))), Answer::Done);
+        assert_eq!(s.run(clear(text, None)), Answer::Done);
     }
     assert_eq!(s.state.node_count(), 2);
 }
@@ -98,17 +103,14 @@ fn indirect_deletes_are_left_out_when_not_wanted() {
     let wanted = Some(Wanted { props: PropsMask::DEFAULT, indirect_deletes: false });
     s.put("a x", data(1));
     assert_eq!(
-        s.run(Command::Delete { path: steps("a x"), wanted }),
+        s.run(Command::Delete { path: steps("a x"), scope: Scope::One, wanted }),
         nodes([("a x", deleted(Some(data(1)), 1, DeleteReason::Explicit))])
     );
     assert_eq!(s.state.node_count(), 1);
     s.put("a x", data(1));
     s.put("a", data(1));
     s.delete("a x");
-    assert_eq!(
-        s.run(Command::Clear { path: steps("a"), wanted }),
-        nodes([("a", default_props(Some(data(1)), 3))])
-    );
+    assert_eq!(s.run(clear("a", wanted)), nodes([("a", default_props(Some(data(1)), 3))]));
     assert_eq!(s.state.node_count(), 1);
 }
 
@@ -156,7 +158,7 @@ fn a_large_subtree_is_detached_for_the_reaper_and_a_small_one_is_not() {
     fill(&mut s);
     s.delete("p n0");
     assert!(s.state.take_detached().is_empty());
-    assert_eq!(s.run(Command::Delete { path: steps("p"), wanted: None }), Answer::Done);
+    assert_eq!(s.run(Command::delete(steps("p"))), Answer::Done);
     let detached: Vec<u64> = s.state.take_detached().iter().map(|node| node.subtree_nodes()).collect();
     assert_eq!(detached, [100]);
     assert!(s.state.take_detached().is_empty());
@@ -164,4 +166,36 @@ fn a_large_subtree_is_detached_for_the_reaper_and_a_small_one_is_not() {
     s.delete("");
     assert_eq!(s.state.clone().take_detached().len(), 0, "a clone has none");
     assert_eq!(s.state.take_detached().len(), 1);
+}
+
+#[test]
+fn a_delete_of_many_removes_each_match_once_and_its_parent_when_it_was_the_last() {
+    let mut s = Store::default();
+    for text in ["p a x", "p b", "q a"] {
+        s.put(text, data(1));
+    }
+    let explicit = || deleted(Some(data(1)), 1, DeleteReason::Explicit);
+    assert_eq!(
+        s.delete_many(steps("* a"), Scope::Many),
+        nodes([
+            ("p a", deleted(None, 1, DeleteReason::Explicit)),
+            ("p a x", explicit()),
+            ("q a", explicit()),
+            ("q", deleted(None, 1, DeleteReason::KeepWhile)),
+        ])
+    );
+    assert_eq!(s.versions("p"), (1, 3));
+    assert_eq!(s.versions(""), (1, 4));
+    assert_eq!(s.delete_many(steps("* a"), Scope::Many), nodes([]));
+}
+
+#[test]
+fn what_does_not_meet_its_condition_is_not_deleted_and_that_is_no_error() {
+    let mut s = Store::default();
+    s.put("a", data(1));
+    let delete =
+        |s: &mut Store, version| s.delete_many(steps_if("a", &[if_payload_version(version)]), Scope::One);
+    assert_eq!(delete(&mut s, 2), nodes([]));
+    assert_eq!(delete(&mut s, 1), nodes([("a", deleted(Some(data(1)), 1, DeleteReason::Explicit))]));
+    assert_eq!(delete(&mut s, 1), nodes([]));
 }

@@ -4,17 +4,18 @@
 //! 1. The list of children of a node that existed before counts one change per command, however many it gains or loses.
 //! 2. A node created by the command keeps both counters at their first value, whatever is created below it.
 //! 3. An equal payload changes nothing at all: neither counter nor revision.
-//! 4. After [`Edit::settle`] nothing that the command changed leaves a node whose conditions it broke, however many nodes
+//! 4. After [`Edit::finish`] nothing that the command changed leaves a node whose conditions it broke, however many nodes
 //!    follow one another. Each round looks at one tree and then removes; a node once gone stays gone, so it ends.
 //! 5. The root is never removed: it is emptied.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::answer::{Answer, KeepWhileReason, Refusal};
 use crate::command::{Wanted, Watched};
 use crate::condition::Verdict;
-use crate::keep_while::{Place, place_of, resolve};
+use crate::keep_while::{KeepWhile, Place, place_of, resolve};
 use crate::name::{Name, Path};
 use crate::node::Node;
 use crate::payload::Payload;
@@ -22,19 +23,35 @@ use crate::preorder::Preorder;
 use crate::props::{DeleteReason, Props, PropsMask};
 use crate::scan::{Pulled, Scan};
 use crate::state::State;
-use crate::steps_left::OutOfSteps;
+use crate::steps_left::{OutOfSteps, take_steps};
 
 /// A command under way.
 pub(crate) struct Edit<'state> {
     state: &'state mut State,
+    /// The state before the command; only when nodes depend, or are to depend, on others. Holding it has a price: every
+    /// page that changes is copied.
+    before: Option<State>,
     wanted: Option<Wanted>,
+    /// The targets of a put, with the payload that each had before.
+    put: Vec<(Path, Option<Payload>)>,
     entries: BTreeMap<Path, Props>,
     /// Whether the command may change the children of one node twice: it has several targets, or nodes depend on others.
     is_manifold: bool,
-    /// If it is: nodes that were created, or whose list of children has counted its change.
+    /// If it is: nodes whose list of children has counted its change.
     counted: BTreeSet<Path>,
+    /// If it is: nodes that were created below one that had been there, so none of them is below another.
+    created: BTreeSet<Path>,
     round: Round,
     left: u64,
+}
+
+/// What is known of a command before it begins.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Plan {
+    /// It will be more than one change of one place.
+    pub(crate) is_manifold: bool,
+    /// It makes nodes depend on others.
+    pub(crate) depends: bool,
 }
 
 /// How much of a path has nodes.
@@ -57,41 +74,67 @@ struct Round {
 struct Update {
     /// It was created: conditions of its own on itself are not looked at yet.
     is_new: bool,
-    /// It lost a child, or its payload: what was created as a parent may have lost its reason.
+    /// It lost a child, or its payload by a clear: what was created as a parent may have lost its reason.
     has_lost: bool,
 }
 
+/// What a put does to each of its targets.
+#[derive(Clone, Copy)]
+pub(crate) struct Change<'a> {
+    pub(crate) payload: &'a Payload,
+    /// Whether it is a clear, with which a node goes that only its payload kept.
+    pub(crate) is_clear: bool,
+    pub(crate) keep_while: Option<&'a [Watched]>,
+}
+
 impl<'state> Edit<'state> {
-    /// `is_manifold`: it will be more than one change of one place.
+    /// Begins a command.
     pub(crate) fn new(
         state: &'state mut State,
         wanted: Option<Wanted>,
-        is_manifold: bool,
+        plan: Plan,
         left: u64,
     ) -> Edit<'state> {
+        let may_follow = plan.depends || !state.keep_while.is_empty();
         Edit {
-            is_manifold: is_manifold || !state.keep_while.is_empty(),
+            before: may_follow.then(|| state.clone()),
+            is_manifold: plan.is_manifold || may_follow,
             state,
             wanted,
+            put: Vec::new(),
             entries: BTreeMap::new(),
             counted: BTreeSet::new(),
+            created: BTreeSet::new(),
             round: Round::default(),
             left,
         }
     }
 
-    /// The answer of the command. Call [`Edit::settle`] first.
-    pub(crate) fn into_answer(self) -> Answer {
-        match self.wanted {
+    /// Ends the command: removes what depended on what it changed and answers. Should the steps not suffice for that,
+    /// nothing has happened.
+    pub(crate) fn finish(mut self) -> Result<Answer, OutOfSteps> {
+        self.show_put();
+        if let Err(out_of_steps) = self.settle() {
+            self.undo();
+            return Err(out_of_steps);
+        }
+        Ok(match self.wanted {
             Some(_) => Answer::Nodes(self.entries.into_iter().collect()),
             None => Answer::Done,
+        })
+    }
+
+    fn undo(self) {
+        // Without a state before there are no conditions, and nothing can run out of steps.
+        if let Some(before) = self.before {
+            *self.state = State { detached: std::mem::take(&mut self.state.detached), ..before };
         }
     }
 
     /// Creates the node or replaces its payload.
-    pub(crate) fn put(&mut self, names: &Path, payload: &Payload, keep_while: Option<&[Watched]>) {
+    pub(crate) fn put(&mut self, names: &Path, change: &Change<'_>) {
         let found = self.state.found(names);
-        self.put_found(names, found, payload, keep_while);
+        self.put_found(names, found, change);
     }
 
     /// The same of a node that was looked for already, and nothing has changed since.
@@ -99,19 +142,31 @@ impl<'state> Edit<'state> {
         &mut self,
         names: &Path,
         Present { present, payload: previous }: Present,
-        payload: &Payload,
-        keep_while: Option<&[Watched]>,
+        change: &Change<'_>,
     ) {
         match &previous {
-            Some(previous) if previous.is_same_term(payload) => {}
-            Some(_) => self.replace_payload(names, payload),
-            None => self.create(names, present, Node::new(payload.clone(), false, self.state.revision)),
+            Some(previous) if previous.is_same_term(change.payload) => {}
+            Some(_) => self.replace_payload(names, change),
+            None => {
+                self.create(names, present, Node::new(change.payload.clone(), false, self.state.revision));
+            }
         }
-        if let Some(conditions) = keep_while {
+        if let Some(conditions) = change.keep_while {
             self.set_keep_while(names, conditions);
         }
-        if let (Some(wanted), Some(node)) = (&self.wanted, self.state.lookup(names)) {
-            self.entries.insert(names.clone(), put_props(node, previous.as_ref(), wanted.props));
+        if self.wanted.is_some() {
+            self.put.push((names.clone(), previous));
+        }
+    }
+
+    /// Enters into the answer what was put, as it is now.
+    fn show_put(&mut self) {
+        let Some(wanted) = &self.wanted else { return };
+        for (names, previous) in std::mem::take(&mut self.put) {
+            if let Some(node) = self.state.lookup(&names) {
+                let props = put_props(node, previous.as_ref(), wanted.props);
+                self.entries.insert(names, props);
+            }
         }
     }
 
@@ -123,20 +178,14 @@ impl<'state> Edit<'state> {
         }
     }
 
-    fn replace_payload(&mut self, names: &Path, payload: &Payload) {
+    fn replace_payload(&mut self, names: &Path, change: &Change<'_>) {
         self.state.change(names, 0, |node| {
-            node.payload = payload.clone();
+            node.payload = change.payload.clone();
             node.payload_version = node.payload_version.saturating_add(1);
         });
-        if payload.is_none() || !self.state.keep_while.is_empty() {
-            self.note_update(names, Update { is_new: false, has_lost: payload.is_none() });
+        if change.is_clear || self.before.is_some() {
+            self.note_update(names, Update { is_new: false, has_lost: change.is_clear });
         }
-    }
-
-    /// Whether the change of this node's list of children is the first one of the command, and it is not new itself.
-    fn counts(&mut self, names: &[Name]) -> bool {
-        // Looked for before it is copied: many children of one parent may come or go with one command.
-        !self.is_manifold || (!self.counted.contains(names) && self.counted.insert(names.to_vec()))
     }
 
     /// Creates the node below the first `present` names, which have nodes, and what is missing between.
@@ -145,20 +194,38 @@ impl<'state> Edit<'state> {
         let Some((top, below)) = below.split_first() else { return };
         let branch = branch(below, node);
         let growth = i64::try_from(branch.subtree_nodes).unwrap_or(i64::MAX);
-        let counts = self.counts(above);
+        let counts = self.counts_change(above);
+        if self.is_manifold && !self.is_created(above) {
+            self.created.insert(names.iter().take(present + 1).cloned().collect());
+        }
         self.state.change(above, growth, |parent| {
             parent.child_list_version = parent.child_list_version.saturating_add(u64::from(counts));
             parent.children.insert(top.clone(), Arc::new(branch));
         });
-        if !self.is_manifold {
-            return;
+        if self.before.is_some() {
+            for length in present + 1..=names.len() {
+                let created = names.get(..length).unwrap_or(names);
+                self.note_update(created, Update { is_new: true, has_lost: false });
+            }
+            self.note_update(above, Update::default());
         }
-        for length in present + 1..=names.len() {
-            let created = names.get(..length).unwrap_or(names).to_vec();
-            self.note_update(&created, Update { is_new: true, has_lost: false });
-            self.counted.insert(created);
-        }
-        self.note_update(above, Update::default());
+    }
+
+    /// Whether the node was created by this command.
+    fn is_created(&self, names: &[Name]) -> bool {
+        let up_to: (Bound<&[Name]>, Bound<&[Name]>) = (Bound::Unbounded, Bound::Included(names));
+        // What lies between a path and one below it in their order is below it too.
+        let last = self.created.range::<[Name], _>(up_to).next_back();
+        last.is_some_and(|created| names.starts_with(created))
+    }
+
+    /// Whether a change of the list of children at the path counts: the first does, unless the node is new.
+    fn counts_change(&mut self, names: &[Name]) -> bool {
+        // Looked for before it is copied: many children of one parent may come or go with one command.
+        !self.is_manifold
+            || (!self.counted.contains(names)
+                && !self.is_created(names)
+                && self.counted.insert(names.to_vec()))
     }
 
     fn set_keep_while(&mut self, names: &Path, conditions: &[Watched]) {
@@ -193,7 +260,7 @@ impl<'state> Edit<'state> {
             return self.empty_root();
         };
         let growth = i64::try_from(subtree_nodes).map_or(i64::MIN, |nodes| -nodes);
-        let counts = self.counts(above);
+        let counts = self.counts_change(above);
         let subtree = self.state.change(above, growth, |parent| {
             parent.child_list_version = parent.child_list_version.saturating_add(u64::from(counts));
             parent.children.remove(name)
@@ -201,7 +268,7 @@ impl<'state> Edit<'state> {
         if let Some(subtree) = subtree.flatten() {
             self.state.detach(subtree);
         }
-        if !self.state.keep_while.is_empty() {
+        if self.before.is_some() {
             self.round.removed.push(names.clone());
         }
         self.note_update(above, Update { is_new: false, has_lost: true });
@@ -215,7 +282,7 @@ impl<'state> Edit<'state> {
         }
         let mut rest = Node::new(Payload::None, false, self.state.revision);
         rest.subtree_nodes = root.subtree_nodes;
-        let counts = has_children && self.counts(&[]);
+        let counts = has_children && self.counts_change(&[]);
         self.state.change(&[], 0, |root| {
             root.payload = Payload::None;
             rest.children = std::mem::take(&mut root.children);
@@ -234,56 +301,150 @@ impl<'state> Edit<'state> {
     }
 
     /// Removes what depended on what the command changed, and what depended on that, until nothing is left to remove.
-    pub(crate) fn settle(&mut self) -> Result<(), OutOfSteps> {
+    fn settle(&mut self) -> Result<(), OutOfSteps> {
+        let mut seen = self.before.clone();
         loop {
             let round = std::mem::take(&mut self.round);
-            if round.updated.is_empty() && round.removed.is_empty() {
+            let doomed = round.doomed(self.state, seen.as_ref(), &mut self.left)?;
+            if doomed.is_empty() {
                 return Ok(());
             }
-            for doomed in self.doomed(&round)? {
+            if self.state.keep_while.has_patterns() {
+                seen = Some(self.state.clone());
+            }
+            for doomed in doomed {
                 self.remove(&doomed, DeleteReason::KeepWhile);
             }
         }
     }
+}
 
-    /// The nodes whose conditions do not hold any more.
-    fn doomed(&mut self, round: &Round) -> Result<BTreeSet<Path>, OutOfSteps> {
+impl Round {
+    /// The nodes whose conditions do not hold any more; `seen` is the state when conditions were looked at last.
+    fn doomed(
+        &self,
+        state: &State,
+        seen: Option<&State>,
+        left: &mut u64,
+    ) -> Result<BTreeSet<Path>, OutOfSteps> {
+        let keep_while = &state.keep_while;
         let mut doomed = BTreeSet::new();
-        for (path, update) in &round.updated {
-            let Some(node) = self.state.lookup(path) else { continue };
+        // Each is looked at once, however many changes concern it.
+        let mut of_removed = BTreeSet::new();
+        for (path, update) in &self.updated {
+            take_steps(left, 1 + path.len() as u64)?;
+            let Some(node) = state.lookup(path) else { continue };
             if update.has_lost && node.implicit && node.payload.is_none() && node.children.is_empty() {
                 doomed.insert(path.clone());
             }
-            for watcher in self.state.keep_while.watchers_of(path) {
+            for watcher in keep_while.watchers_of(path) {
                 let is_exempt = update.is_new && watcher == path;
                 if !is_exempt
                     && !doomed.contains(watcher)
-                    && !all_hold(self.state, watcher, Asked::At(path), &mut self.left)?
+                    && !all_hold(state, watcher, Asked::At(path), left)?
                 {
                     doomed.insert(watcher.clone());
                 }
             }
         }
-        for path in &round.removed {
-            for watcher in self.state.keep_while.watchers_at_or_below(path) {
-                if !doomed.contains(watcher) && !all_hold(self.state, watcher, Asked::All, &mut self.left)? {
-                    doomed.insert(watcher.clone());
-                }
+        for path in &self.removed {
+            of_removed.extend(keep_while.watchers_at_or_below(path));
+        }
+        for watcher in of_removed {
+            if !doomed.contains(watcher) && !all_hold(state, watcher, Asked::All, left)? {
+                doomed.insert(watcher.clone());
             }
         }
-        let changed = round.updated.iter().map(|(path, update)| (path, update.is_new));
-        for (path, is_new) in changed.chain(round.removed.iter().map(|path| (path, false))) {
-            for watcher in self.state.keep_while.pattern_watchers_around(path) {
-                let is_exempt = is_new && watcher == path;
-                if !is_exempt
-                    && !doomed.contains(watcher)
-                    && !all_hold(self.state, watcher, Asked::Patterns, &mut self.left)?
-                {
-                    doomed.insert(watcher.clone());
-                }
+        let Some(seen) = seen.filter(|_| keep_while.has_patterns()) else { return Ok(doomed) };
+        for watcher in self.pattern_watchers(keep_while, left)? {
+            if !doomed.contains(watcher) && self.breaks_pattern_of(watcher, state, seen, left)? {
+                doomed.insert(watcher.clone());
             }
         }
         Ok(doomed)
+    }
+
+    /// The nodes that watch a pattern which may concern what changed: its plain beginning leads there, or above, or
+    /// below what was removed.
+    fn pattern_watchers<'a>(
+        &self,
+        keep_while: &'a KeepWhile,
+        left: &mut u64,
+    ) -> Result<BTreeSet<&'a Path>, OutOfSteps> {
+        let mut watchers: BTreeSet<&Path> = keep_while.pattern_watchers_of(&Path::new()).collect();
+        let mut last: &[Name] = &[];
+        for path in self.updated.keys().chain(&self.removed) {
+            // What it has in common with the last one was looked at.
+            let common = path.iter().zip(last).take_while(|(name, other)| name == other).count();
+            for length in common + 1..=path.len() {
+                take_steps(left, length as u64)?;
+                let above = path.iter().take(length).cloned().collect();
+                watchers.extend(keep_while.pattern_watchers_of(&above));
+            }
+            last = path;
+        }
+        for path in &self.removed {
+            watchers.extend(keep_while.pattern_watchers_below(path));
+        }
+        Ok(watchers)
+    }
+
+    /// Whether a pattern that this node watches does not hold, and the changes concern it: a node that matches changed,
+    /// or other nodes match. (So it does no harm that a new node has nothing below it yet which it will depend on.)
+    fn breaks_pattern_of(
+        &self,
+        watcher: &Path,
+        state: &State,
+        seen: &State,
+        left: &mut u64,
+    ) -> Result<bool, OutOfSteps> {
+        let is_new = self.updated.get(watcher).is_some_and(|update| update.is_new);
+        let exempt = is_new.then_some(watcher);
+        for watched in state.keep_while.of(watcher).iter().flat_map(|conditions| conditions.iter()) {
+            let place = place_of(&watched.path);
+            if matches!(place, Place::PatternBelow(_)) && broken(state, watched, &place, left)?.is_some() {
+                let mut now = Matches::new(state, watched, exempt);
+                let mut before = Matches::new(seen, watched, exempt);
+                loop {
+                    let (path, path_before) = (now.next(left)?, before.next(left)?);
+                    if path != path_before {
+                        return Ok(true);
+                    }
+                    match path {
+                        Some(path) if self.updated.contains_key(&path) => return Ok(true),
+                        Some(_) => {}
+                        None => break,
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The nodes that match a watched pattern, in order, but for one that is exempt.
+struct Matches<'a> {
+    scan: Option<Scan>,
+    exempt: Option<&'a Path>,
+}
+
+impl<'a> Matches<'a> {
+    fn new(state: &State, watched: &Watched, exempt: Option<&'a Path>) -> Matches<'a> {
+        // What cannot be scanned was refused when it was put.
+        let scan = Scan::new(state, watched.path.clone(), false, None);
+        Matches { scan: scan.map(Scan::once).ok(), exempt }
+    }
+
+    fn next(&mut self, left: &mut u64) -> Result<Option<Path>, OutOfSteps> {
+        let Some(scan) = &mut self.scan else { return Ok(None) };
+        loop {
+            match scan.next_within(left) {
+                Pulled::Node(path, _) if Some(&path) == self.exempt => {}
+                Pulled::Node(path, _) => return Ok(Some(path)),
+                Pulled::End => return Ok(None),
+                Pulled::OutOfSteps => return Err(OutOfSteps),
+            }
+        }
     }
 }
 
@@ -291,19 +452,20 @@ impl<'state> Edit<'state> {
 #[derive(Clone, Copy)]
 enum Asked<'path> {
     All,
+    /// Those on this node.
     At(&'path Path),
-    Patterns,
 }
 
 /// Whether the conditions of a node that are asked for hold.
 fn all_hold(state: &State, watcher: &Path, asked: Asked<'_>, left: &mut u64) -> Result<bool, OutOfSteps> {
     let Some(conditions) = state.keep_while.of(watcher) else { return Ok(true) };
     for watched in conditions.iter() {
+        take_steps(left, 1)?;
         let place = place_of(&watched.path);
         let is_asked = match (asked, &place) {
-            (Asked::All, _) | (Asked::Patterns, Place::PatternBelow(_)) => true,
+            (Asked::All, _) => true,
             (Asked::At(path), Place::Node(watched)) => path == watched,
-            (Asked::At(_), Place::PatternBelow(_)) | (Asked::Patterns, Place::Node(_)) => false,
+            (Asked::At(_), Place::PatternBelow(_)) => false,
         };
         if is_asked && broken(state, watched, &place, left)?.is_some() {
             return Ok(false);
@@ -321,6 +483,7 @@ fn broken(
 ) -> Result<Option<KeepWhileReason>, OutOfSteps> {
     let no_node = || KeepWhileReason::NoNode(watched.path.clone());
     if let Place::Node(path) = place {
+        take_steps(left, path.len() as u64)?;
         return Ok(match state.lookup(path) {
             Some(node) => match watched.condition.test(path.last(), &node.into(), left)? {
                 Verdict::Met => None,
@@ -360,6 +523,7 @@ pub(crate) fn check_keep_while(
     left: &mut u64,
 ) -> Result<(), Refusal> {
     let is_new = state.lookup(names).is_none();
+    take_steps(left, (conditions.len() as u64).pow(2))?; // For `resolved` compares each with each.
     for watched in resolved(conditions, names) {
         Scan::new(state, watched.path.clone(), false, None)?;
         let place = place_of(&watched.path);
@@ -437,3 +601,7 @@ fn removed_entries(
     });
     std::iter::once(first).chain(below)
 }
+
+#[cfg(test)]
+#[path = "edit_test.rs"]
+mod tests;

@@ -133,27 +133,31 @@ impl KeepWhile {
             .map(|(_, watcher)| watcher)
     }
 
-    /// The nodes that watch a pattern which this node may have to do with.
-    pub(crate) fn pattern_watchers_around(&self, path: &Path) -> impl Iterator<Item = &Path> {
-        let above = (0..path.len()).filter(|_| !self.patterns.is_empty()).flat_map(move |length| {
-            let beginning: Path = path.iter().take(length).cloned().collect();
-            let found: Vec<&Path> = entries_from(&self.patterns, &beginning)
-                .take_while(|(watched, _)| *watched == beginning)
-                .map(|(_, watcher)| watcher)
-                .collect();
-            found
-        });
-        let at_or_below = entries_from(&self.patterns, path)
+    /// Whether a node watches a pattern.
+    pub(crate) fn has_patterns(&self) -> bool {
+        !self.patterns.is_empty()
+    }
+
+    /// The nodes that watch a pattern whose plain beginning leads to this node.
+    pub(crate) fn pattern_watchers_of(&self, path: &Path) -> impl Iterator<Item = &Path> + use<'_> {
+        let path = path.clone();
+        entries_from(&self.patterns, &path)
+            .take_while(move |(watched, _)| *watched == path)
+            .map(|(_, watcher)| watcher)
+    }
+
+    /// The nodes that watch a pattern whose plain beginning leads to this node or to one below it.
+    pub(crate) fn pattern_watchers_below(&self, path: &Path) -> impl Iterator<Item = &Path> {
+        entries_from(&self.patterns, path)
             .take_while(move |(watched, _)| watched.starts_with(path))
-            .map(|(_, watcher)| watcher);
-        above.chain(at_or_below)
+            .map(|(_, watcher)| watcher)
     }
 }
 
 fn entries_from<'a>(
     index: &'a SortedMap<(Path, Path), ()>,
     path: &Path,
-) -> impl Iterator<Item = &'a (Path, Path)> {
+) -> impl Iterator<Item = &'a (Path, Path)> + use<'a> {
     let start = (path.clone(), Path::new());
     index.iter_from(Bound::Included(&start)).map(|(key, ())| key)
 }

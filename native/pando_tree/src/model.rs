@@ -1,16 +1,28 @@
 //! Tests only: a naive model of the tree, and arbitrary commands to compare the tree with it.
 //!
-//! The model is a map from paths to nodes and follows the specification rule by rule, without regard for cost.
+//! The model is a map from paths to nodes, and one from nodes to what they depend on. It follows the specification rule
+//! by rule, without regard for cost, and shares nothing with the tree but names, payloads and answers.
 
-use std::collections::BTreeMap;
+pub(crate) mod arbitrary;
+pub(crate) mod command;
+#[path = "model/compare_test.rs"]
+mod compare;
+mod generator;
+#[path = "model/total_test.rs"]
+mod total;
 
-use crate::answer::{Answer, Refusal};
-use crate::command::{Command, Expectation, Wanted};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::answer::{Answer, KeepWhileReason, Refusal};
+use crate::command::{Scope, Wanted, Watched};
 use crate::name::{Name, Path};
 use crate::payload::Payload;
 use crate::props::{DeleteReason, Props, PropsMask};
 use crate::state::State;
 use crate::step::Step;
+use crate::test_condition::{TestCondition, TestSubject};
+
+use command::{TestCommand, TestStep, TestWatched, Verb, steps_of};
 
 /// A node, without what follows from its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,16 +38,53 @@ pub(crate) struct ModelNode {
 /// The tree; the order of paths is that of a walk with sorted siblings.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Model {
+    nodes: BTreeMap<Path, ModelNode>,
+    keep_while: BTreeMap<Path, Vec<TestWatched>>,
+}
+
+/// What a tree holds, as a model and a state can both be seen.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Contents {
     pub(crate) nodes: BTreeMap<Path, ModelNode>,
+    pub(crate) keep_while: BTreeMap<Path, Vec<Watched>>,
+}
+
+/// A target of a command.
+struct Target {
+    path: Path,
+    /// The places that the path enters, itself among them unless it is the root.
+    entered: Vec<Path>,
+}
+
+/// What has changed since conditions were looked at.
+#[derive(Default)]
+struct Changes {
+    /// Created, or another payload, or another list of children.
+    changed: BTreeSet<Path>,
+    created: BTreeSet<Path>,
+    /// Lost a child, or its payload by a clear.
+    lost: BTreeSet<Path>,
+    removed: BTreeSet<Path>,
+}
+
+/// A command under way.
+struct Course {
+    revision: u64,
+    wanted: Option<Wanted>,
+    entries: BTreeMap<Path, Props>,
+    /// Created by the command, or the list of children has counted its change.
+    counted: BTreeSet<Path>,
+    changes: Changes,
 }
 
 impl Model {
     pub(crate) fn new() -> Model {
-        Model { nodes: BTreeMap::from([(Path::new(), created(Payload::None, false, 0))]) }
+        let root = created(Payload::None, false, 0);
+        Model { nodes: BTreeMap::from([(Path::new(), root)]), keep_while: BTreeMap::new() }
     }
 
-    /// What a state holds, as a model.
-    pub(crate) fn of(state: &State) -> Model {
+    /// What a state holds.
+    pub(crate) fn of(state: &State) -> Contents {
         let mut nodes = BTreeMap::new();
         let mut open = vec![(Path::new(), &**state.root())];
         while let Some((path, node)) = open.pop() {
@@ -54,11 +103,23 @@ impl Model {
             };
             nodes.insert(path, model);
         }
-        Model { nodes }
+        let keep_while = state.keep_while().map(|(path, conditions)| (path.clone(), conditions.to_vec()));
+        Contents { nodes, keep_while: keep_while.collect() }
+    }
+
+    /// What the model holds.
+    pub(crate) fn contents(&self) -> Contents {
+        let watched = |all: &Vec<TestWatched>| all.iter().map(TestWatched::watched).collect();
+        let keep_while = self.keep_while.iter().map(|(path, all)| (path.clone(), watched(all)));
+        Contents { nodes: self.nodes.clone(), keep_while: keep_while.collect() }
     }
 
     pub(crate) fn count_below(&self, path: &[Name]) -> u64 {
         self.nodes.keys().filter(|other| other.starts_with(path)).count() as u64
+    }
+
+    fn has(&self, path: &Path) -> bool {
+        self.nodes.contains_key(path)
     }
 
     fn children(&self, path: &[Name]) -> Vec<Name> {
@@ -90,6 +151,18 @@ impl Model {
         Props { delete_reason, ..self.props(path, mask) }
     }
 
+    /// The part of the condition that the node at the path does not meet.
+    fn failing<'c>(&self, condition: &'c TestCondition, path: &Path) -> Option<&'c TestCondition> {
+        let node = &self.nodes[path];
+        condition.failing(&TestSubject {
+            name: path.last(),
+            payload: &node.payload,
+            payload_version: node.payload_version,
+            child_list_version: node.child_list_version,
+            child_list_length: self.children(path).len() as u64,
+        })
+    }
+
     /// Notes a change at the path.
     fn touch(&mut self, path: &[Name], revision: u64) {
         self.nodes.get_mut(path).unwrap().revision = revision;
@@ -98,157 +171,357 @@ impl Model {
         }
     }
 
-    pub(crate) fn apply(&mut self, command: &Command, revision: u64) -> Answer {
-        let (Command::Put { path, wanted, .. }
-        | Command::Delete { path, wanted }
-        | Command::Clear { path, wanted }) = command;
-        let (mut target, mut entered) = (Path::new(), Vec::new());
-        for (position, step) in path.iter().enumerate() {
-            match step {
-                Step::This => {}
-                Step::Parent => drop(target.pop()),
-                Step::Root => target.clear(),
-                Step::Child(name) => {
-                    target.push(name.clone());
-                    entered.push(target.clone());
-                }
-                Step::AnyChild | Step::AnyDescendant => {
-                    return Answer::Refused(Refusal::WildcardInPath { position });
-                }
-            }
+    /// The places where the steps can lead (sections 4.2 to 4.4).
+    pub(crate) fn matches(&self, steps: &[TestStep]) -> BTreeSet<Path> {
+        let mut places = BTreeSet::from([Path::new()]);
+        for step in steps {
+            places = places.iter().flat_map(|place| self.go(place, step)).collect();
         }
-        let entries = match command {
-            Command::Put { payload, expectation, .. } => {
-                match self.put(&target, &entered, payload, *expectation, wanted.as_ref(), revision) {
-                    Ok(entries) => entries,
-                    Err(refusal) => return Answer::Refused(refusal),
-                }
-            }
-            _ if entered.iter().any(|path| !self.nodes.contains_key(path)) => Vec::new(),
-            Command::Delete { .. } => self.delete(&target, wanted.as_ref(), revision),
-            Command::Clear { .. } => self.clear(&target, wanted.as_ref(), revision),
+        places
+    }
+
+    fn go(&self, place: &Path, step: &TestStep) -> Vec<Path> {
+        let below = |depth_max: usize| {
+            let is_below = move |node: &&Path| {
+                node.starts_with(place) && node.len() > place.len() && node.len() - place.len() <= depth_max
+            };
+            self.nodes.keys().filter(is_below).cloned()
         };
-        if wanted.is_some() { Answer::Nodes(entries) } else { Answer::Done }
-    }
-
-    fn put(
-        &mut self,
-        target: &Path,
-        entered: &[Path],
-        payload: &Payload,
-        expectation: Expectation,
-        wanted: Option<&Wanted>,
-        revision: u64,
-    ) -> Result<Vec<(Path, Props)>, Refusal> {
-        let (name, path) = (target.last().cloned(), target.clone());
-        let before = self.clone();
-        let previous = before.nodes.get(target);
-        if expectation == Expectation::Absent && previous.is_some() {
-            let props = Box::new(self.props(target, PropsMask::DEFAULT));
-            return Err(Refusal::Mismatching { name, path, is_target: true, props });
-        }
-        if expectation == Expectation::Present && previous.is_none() {
-            return Err(Refusal::NodeNotFound { name: name.unwrap(), path, is_target: true });
-        }
-        for place in entered.iter().filter(|place| !before.nodes.contains_key(*place)) {
-            let is_target = place == target;
-            let payload = if is_target { payload.clone() } else { Payload::None };
-            if self.nodes.insert(place.clone(), created(payload, !is_target, revision)).is_none() {
-                let parent = &place[..place.len() - 1];
-                if let Some(parent_before) = before.nodes.get(parent) {
-                    self.nodes.get_mut(parent).unwrap().child_list_version =
-                        parent_before.child_list_version + 1;
-                }
-                self.touch(parent, revision);
+        match step {
+            TestStep::Plain(Step::This) => vec![place.clone()],
+            TestStep::Plain(Step::Root) => vec![Path::new()],
+            TestStep::Plain(Step::Parent) => vec![parent(place)],
+            TestStep::Plain(Step::AnyChild) => below(1).collect(),
+            TestStep::Plain(Step::AnyDescendant) => below(usize::MAX).collect(),
+            TestStep::Plain(Step::Child(name)) => {
+                Vec::from_iter(Some(child(place, name)).filter(|child| self.has(child)))
+            }
+            TestStep::Plain(Step::Condition(_)) => unreachable!("conditions are those of the model"),
+            TestStep::If(condition) if condition.is_on_this() => {
+                Vec::from_iter(Some(place.clone()).filter(|place| self.failing(condition, place).is_none()))
+            }
+            TestStep::If(condition) => {
+                let depth_max = if condition.applies_to_grandchildren() { usize::MAX } else { 1 };
+                // Where names are given to choose from, no other child is looked at.
+                let names = condition.names();
+                let is_looked_at = |path: &Path| {
+                    let mut way = path[place.len()..].iter();
+                    names.as_ref().is_none_or(|names| way.all(|name| names.contains(name)))
+                };
+                below(depth_max)
+                    .filter(|path| is_looked_at(path) && self.failing(condition, path).is_none())
+                    .collect()
             }
         }
-        if let Some(previous) = previous
-            && !same(&previous.payload, payload)
-        {
-            let node = self.nodes.get_mut(target).unwrap();
-            node.payload = payload.clone();
-            node.payload_version += 1;
-            self.touch(target, revision);
-        }
-        Ok(self.put_entry(target, previous.map(|node| &node.payload), wanted))
     }
 
-    fn put_entry(
-        &self,
-        target: &Path,
-        previous: Option<&Payload>,
-        wanted: Option<&Wanted>,
-    ) -> Vec<(Path, Props)> {
-        let mask = wanted.map_or(PropsMask::NONE, |wanted| wanted.props);
+    pub(crate) fn apply(&mut self, command: &TestCommand, revision: u64) -> Answer {
+        let before = self.clone();
+        self.try_apply(&command.normal(), revision).unwrap_or_else(|refusal| {
+            *self = before;
+            Answer::Refused(refusal)
+        })
+    }
+
+    fn try_apply(&mut self, command: &TestCommand, revision: u64) -> Result<Answer, Refusal> {
+        if command.scope == Scope::One
+            && let Some(position) = command.path.iter().position(TestStep::is_wildcard)
+        {
+            return Err(Refusal::WildcardInPath { position });
+        }
+        let mut course = Course {
+            revision,
+            wanted: command.wanted,
+            entries: BTreeMap::new(),
+            counted: BTreeSet::new(),
+            changes: Changes::default(),
+        };
+        let mut seen = self.clone();
+        match &command.verb {
+            Verb::Delete => {
+                let targets = self.delete_targets(command);
+                self.remove(&targets, DeleteReason::Explicit, &mut course);
+            }
+            Verb::Put(payload) => self.put(command, payload, &mut course)?,
+            Verb::Clear => self.put(command, &Payload::None, &mut course)?,
+        }
+        // Each round looks at one tree and then removes.
+        while !course.changes.is_empty() {
+            let doomed = self.doomed(&course.changes, &seen);
+            seen = self.clone();
+            course.changes = Changes::default();
+            self.remove(&doomed, DeleteReason::KeepWhile, &mut course);
+        }
+        Ok(match command.wanted {
+            Some(_) => Answer::Nodes(course.entries.into_iter().collect()),
+            None => Answer::Done,
+        })
+    }
+
+    fn delete_targets(&self, command: &TestCommand) -> BTreeSet<Path> {
+        match command.scope {
+            Scope::One => self.walk(command).ok().flatten().into_iter().map(|target| target.path).collect(),
+            scope => {
+                let mut targets = self.matches(&command.path);
+                if scope == Scope::ManyAndRoot && command.path.first().is_some_and(TestStep::is_on_children) {
+                    targets.insert(Path::new());
+                }
+                targets
+            }
+        }
+    }
+
+    /// Follows a path that names one node (section 4.1).
+    fn walk(&self, command: &TestCommand) -> Result<Option<Target>, Refusal> {
+        let creates = matches!(command.verb, Verb::Put(_));
+        let (mut place, mut entered) = (Path::new(), Vec::new());
+        for (position, step) in command.path.iter().enumerate() {
+            self.enter(&mut place, &mut entered, step);
+            let is_target = position + 1 == command.path.len();
+            if !self.has(&place) && !creates {
+                return Ok(None);
+            }
+            let TestStep::If(condition) = step else { continue };
+            let name = place.last().cloned();
+            if !self.has(&place) {
+                if !condition.allows_creation() {
+                    let condition = Some(condition.term().into());
+                    let (name, path) = (name.unwrap(), place);
+                    return Err(Refusal::NodeNotFound { name, path, is_target, condition });
+                }
+            } else if let Some(failing) = self.failing(condition, &place) {
+                let condition = failing.term().into();
+                let props = Box::new(self.props(&place, PropsMask::DEFAULT));
+                return Err(Refusal::Mismatching { name, path: place, is_target, props, condition });
+            }
+        }
+        Ok(Some(Target { path: place, entered }))
+    }
+
+    /// Moves along a step that leads to one place.
+    fn enter(&self, place: &mut Path, entered: &mut Vec<Path>, step: &TestStep) {
+        match step {
+            TestStep::Plain(Step::This) => {}
+            TestStep::Plain(Step::Root) => place.clear(),
+            TestStep::Plain(Step::Parent) => drop(place.pop()),
+            TestStep::Plain(Step::Child(name)) => {
+                place.push(name.clone());
+                entered.push(place.clone());
+            }
+            TestStep::If(condition) => {
+                if let Some(name) = condition.child() {
+                    place.push(name);
+                    entered.push(place.clone());
+                }
+            }
+            TestStep::Plain(other) => unreachable!("{other:?} leads to many places"),
+        }
+    }
+
+    fn put_targets(&self, command: &TestCommand) -> Result<BTreeMap<Path, Vec<Path>>, Refusal> {
+        let last_condition = command.path.iter().rposition(TestStep::is_conditional);
+        let (Scope::Many | Scope::ManyAndRoot, Some(last)) = (command.scope, last_condition) else {
+            return Ok(self.walk(command)?.into_iter().map(|target| (target.path, target.entered)).collect());
+        };
+        let (pattern, plain) = command.path.split_at(last + 1);
+        let mut targets: BTreeMap<Path, Vec<Path>> = BTreeMap::new();
+        if command.scope == Scope::ManyAndRoot && command.path[0].is_on_children() {
+            targets.entry(Path::new()).or_default();
+        }
+        for base in self.matches(pattern) {
+            let (mut place, mut entered) = (base, Vec::new());
+            plain.iter().for_each(|step| self.enter(&mut place, &mut entered, step));
+            if matches!(command.verb, Verb::Put(_)) || entered.iter().all(|path| self.has(path)) {
+                targets.entry(place).or_default().extend(entered);
+            }
+        }
+        Ok(targets)
+    }
+
+    fn put(&mut self, command: &TestCommand, payload: &Payload, course: &mut Course) -> Result<(), Refusal> {
+        let targets = self.put_targets(command)?;
+        if let Some(conditions) = &command.keep_while {
+            targets.keys().try_for_each(|target| self.check_keep_while(target, conditions))?;
+        }
+        let before = self.clone();
+        let places: BTreeSet<&Path> =
+            targets.iter().flat_map(|(path, entered)| entered.iter().chain([path])).collect();
+        for place in places {
+            let is_target = targets.contains_key(place);
+            if !before.has(place) {
+                self.create(
+                    place,
+                    if is_target { payload.clone() } else { Payload::None },
+                    !is_target,
+                    course,
+                );
+            } else if is_target && !same(&before.nodes[place].payload, payload) {
+                let node = self.nodes.get_mut(place).unwrap();
+                node.payload = payload.clone();
+                node.payload_version += 1;
+                self.touch(place, course.revision);
+                course.changes.changed.insert(place.clone());
+                if command.verb == Verb::Clear {
+                    course.changes.lost.insert(place.clone());
+                }
+            }
+        }
+        for target in targets.keys() {
+            if let Some(conditions) = &command.keep_while {
+                self.set_keep_while(target, conditions, course.revision);
+            }
+        }
+        if let Some(wanted) = command.wanted {
+            for target in targets.keys() {
+                let previous = before.nodes.get(target).map(|node| &node.payload);
+                let props = self.put_props(target, previous, wanted.props);
+                course.entries.insert(target.clone(), props);
+            }
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, place: &Path, payload: Payload, implicit: bool, course: &mut Course) {
+        self.nodes.insert(place.clone(), created(payload, implicit, course.revision));
+        course.counted.insert(place.clone());
+        course.changes.created.insert(place.clone());
+        course.changes.changed.insert(place.clone());
+        self.change_child_list(&parent(place), course);
+    }
+
+    fn change_child_list(&mut self, path: &Path, course: &mut Course) {
+        self.nodes.get_mut(path).unwrap().child_list_version +=
+            u64::from(course.counted.insert(path.clone()));
+        self.touch(path, course.revision);
+        course.changes.changed.insert(path.clone());
+    }
+
+    /// What the put family shows (section 8.1).
+    fn put_props(&self, target: &Path, previous: Option<&Payload>, mask: PropsMask) -> Props {
         let mut props = self.props(target, mask);
         props.payload = previous.filter(|p| mask.contains(PropsMask::PAYLOAD) && !p.is_none()).cloned();
         if mask.contains(PropsMask::HAS_PAYLOAD) {
             props.has_data = props.has_data || matches!(previous, Some(Payload::Data(_)));
             props.is_procedure = props.is_procedure || matches!(previous, Some(Payload::Procedure(_)));
         }
-        vec![(target.clone(), props)]
+        props
     }
 
-    fn delete(&mut self, target: &Path, wanted: Option<&Wanted>, revision: u64) -> Vec<(Path, Props)> {
-        let mask = wanted.map_or(PropsMask::NONE, |wanted| wanted.props);
-        let below: Vec<Path> = self.nodes.keys().filter(|path| path.starts_with(target)).cloned().collect();
-        let mut entries: Vec<_> = below
-            .iter()
-            .map(|path| (path.clone(), self.removed_props(path, mask, DeleteReason::Explicit)))
-            .collect();
-        let has_children = below.len() > 1;
-        below.iter().filter(|path| !path.is_empty()).for_each(|path| drop(self.nodes.remove(path)));
-        if target.is_empty() {
-            let root = self.nodes.get_mut(target).unwrap();
-            let has_payload = !root.payload.is_none();
+    /// Removes the nodes and everything below them, all at once; the root is emptied instead.
+    fn remove(&mut self, tops: &BTreeSet<Path>, reason: DeleteReason, course: &mut Course) {
+        let tree = self.clone();
+        let is_concerned = |path: &&Path| tops.iter().any(|top| path.starts_with(top));
+        let concerned: BTreeSet<Path> = tree.nodes.keys().filter(is_concerned).cloned().collect();
+        if let Some(wanted) = course.wanted
+            && (reason == DeleteReason::Explicit || wanted.indirect_deletes)
+        {
+            let entry = |path: &Path| (path.clone(), tree.removed_props(path, wanted.props, reason));
+            course.entries.extend(concerned.iter().map(entry));
+        }
+        for path in concerned.iter().filter(|path| !path.is_empty()) {
+            self.nodes.remove(path);
+            self.keep_while.remove(path);
+            course.changes.removed.insert(path.clone());
+        }
+        let parents: BTreeSet<Path> = concerned.iter().filter(|path| !path.is_empty()).map(parent).collect();
+        for parent in
+            parents.iter().filter(|parent| self.nodes.contains_key(*parent)).cloned().collect::<Vec<_>>()
+        {
+            self.change_child_list(&parent, course);
+            course.changes.lost.insert(parent);
+        }
+        let root = self.nodes.get_mut(&Path::new()).unwrap();
+        if tops.contains(&Path::new()) && !root.payload.is_none() {
             root.payload = Payload::None;
-            root.payload_version += u64::from(has_payload);
-            root.child_list_version += u64::from(has_children);
-            if has_payload || has_children {
-                self.touch(target, revision);
+            root.payload_version += 1;
+            self.touch(&[], course.revision);
+            course.changes.changed.insert(Path::new());
+        }
+    }
+
+    /// Whether conditions may be given to a node, which may not exist yet (section 10.2).
+    fn check_keep_while(&self, target: &Path, conditions: &[TestWatched]) -> Result<(), Refusal> {
+        for watched in resolved(conditions, target) {
+            let is_at_or_below = target.iter().enumerate().all(|(position, name)| {
+                matches!(watched.path.get(position), Some(TestStep::Plain(Step::Child(other))) if other == name)
+            });
+            if is_at_or_below && !self.has(target) {
+                continue;
             }
-        } else {
-            entries.extend(self.lose_child(&target[..target.len() - 1], wanted, revision));
+            if let Some(reason) = self.broken(&watched) {
+                let (name, path) = (target.last().cloned(), target.clone());
+                return Err(Refusal::KeepWhileNotMet { name, path, reason });
+            }
         }
-        entries
+        Ok(())
     }
 
-    /// What follows from the loss of a child.
-    fn lose_child(&mut self, parent: &[Name], wanted: Option<&Wanted>, revision: u64) -> Vec<(Path, Props)> {
-        self.nodes.get_mut(parent).unwrap().child_list_version += 1;
-        self.touch(parent, revision);
-        let node = &self.nodes[parent];
-        if !node.implicit || !node.payload.is_none() || self.count_below(parent) > 1 {
-            return Vec::new();
+    /// Why it does not hold, if so.
+    fn broken(&self, watched: &TestWatched) -> Option<KeepWhileReason> {
+        let matches = self.matches(&watched.path);
+        if matches.is_empty() && watched.condition != TestCondition::Exists(false) {
+            return Some(KeepWhileReason::NoNode(steps_of(&watched.path)));
         }
-        let mut entries = Vec::new();
-        if let Some(Wanted { props, indirect_deletes: true }) = wanted {
-            entries.push((parent.to_vec(), self.removed_props(parent, *props, DeleteReason::KeepWhile)));
-        }
-        self.nodes.remove(parent);
-        entries.extend(self.lose_child(&parent[..parent.len() - 1], wanted, revision));
-        entries
+        let failing = matches.iter().find_map(|path| self.failing(&watched.condition, path));
+        failing.map(|failing| KeepWhileReason::Condition(failing.term().into()))
     }
 
-    fn clear(&mut self, target: &Path, wanted: Option<&Wanted>, revision: u64) -> Vec<(Path, Props)> {
-        let previous = self.nodes[target].payload.clone();
-        if previous.is_none() {
-            return self.put_entry(target, Some(&previous), wanted);
+    fn set_keep_while(&mut self, target: &Path, conditions: &[TestWatched], revision: u64) {
+        if target.is_empty() {
+            return;
         }
+        let conditions = resolved(conditions, target);
         let node = self.nodes.get_mut(target).unwrap();
-        node.payload = Payload::None;
-        node.payload_version += 1;
-        let implicit = node.implicit;
-        self.touch(target, revision);
-        let mut entries = self.put_entry(target, Some(&previous), wanted);
-        if implicit && self.count_below(target) == 1 {
-            if let Some(Wanted { props, indirect_deletes: true }) = wanted {
-                entries = vec![(target.clone(), self.removed_props(target, *props, DeleteReason::KeepWhile))];
-            }
-            self.nodes.remove(target);
-            entries.extend(self.lose_child(&target[..target.len() - 1], wanted, revision));
+        if !node.implicit && self.keep_while.get(target).cloned().unwrap_or_default() == conditions {
+            return;
         }
-        entries
+        node.implicit = false;
+        self.touch(target, revision);
+        self.keep_while.remove(target);
+        if !conditions.is_empty() {
+            self.keep_while.insert(target.clone(), conditions);
+        }
+    }
+
+    /// The nodes that go because of the changes; `seen` is the tree as it was when conditions were looked at last.
+    fn doomed(&self, changes: &Changes, seen: &Model) -> BTreeSet<Path> {
+        let is_reclaimed = |path: &&Path| {
+            let node = self.nodes.get(*path);
+            node.is_some_and(|node| node.implicit && node.payload.is_none()) && self.children(path).is_empty()
+        };
+        let mut doomed: BTreeSet<Path> = changes.lost.iter().filter(is_reclaimed).cloned().collect();
+        for (watcher, conditions) in &self.keep_while {
+            let watches_removed = conditions
+                .iter()
+                .filter_map(|watched| plain_names(&watched.path))
+                .any(|path| changes.removed.iter().any(|removed| path.starts_with(removed)));
+            let is_broken = |watched: &TestWatched| {
+                (watches_removed || self.concerns(changes, seen, watcher, watched))
+                    && self.broken(watched).is_some()
+            };
+            if conditions.iter().any(is_broken) {
+                doomed.insert(watcher.clone());
+            }
+        }
+        doomed
+    }
+
+    /// Whether the changes concern what is watched: a node that matches changed, or other nodes match. The creation of
+    /// the watcher itself does not.
+    fn concerns(&self, changes: &Changes, seen: &Model, watcher: &Path, watched: &TestWatched) -> bool {
+        let is_exempt = |path: &Path| path == watcher && changes.created.contains(watcher);
+        let matches = |model: &Model| {
+            let all = model.matches(&watched.path).into_iter();
+            all.filter(|path| !is_exempt(path)).collect::<BTreeSet<Path>>()
+        };
+        let (before, now) = (matches(seen), matches(self));
+        before != now || now.iter().any(|path| changes.changed.contains(path))
+    }
+}
+
+impl Changes {
+    fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.removed.is_empty()
     }
 }
 
@@ -263,117 +536,50 @@ fn created(payload: Payload, implicit: bool, revision: u64) -> ModelNode {
     }
 }
 
+fn parent(path: &Path) -> Path {
+    path[..path.len().saturating_sub(1)].to_vec()
+}
+
+fn child(path: &Path, name: &Name) -> Path {
+    [&path[..], std::slice::from_ref(name)].concat()
+}
+
+/// The path of one node, when it is that.
+fn plain_names(path: &[TestStep]) -> Option<Path> {
+    let name = |step: &TestStep| match step {
+        TestStep::Plain(Step::Child(name)) => Some(name.clone()),
+        _ => None,
+    };
+    path.iter().map(name).collect()
+}
+
+/// Absolute, without steps up or back; of several that became the same path, the last counts.
+fn resolved(conditions: &[TestWatched], watcher: &Path) -> Vec<TestWatched> {
+    let mut all: Vec<TestWatched> = Vec::new();
+    for watched in conditions {
+        let mut path = Vec::new();
+        if let Some(TestStep::Plain(Step::This | Step::Parent)) = watched.path.first() {
+            path.extend(watcher.iter().map(|name| TestStep::Plain(Step::Child(name.clone()))));
+        }
+        for step in &watched.path {
+            match step {
+                TestStep::Plain(Step::This) => {}
+                TestStep::Plain(Step::Parent) => drop(path.pop()),
+                TestStep::Plain(Step::Root) => path.clear(),
+                step => path.push(step.clone()),
+            }
+        }
+        let condition = watched.condition.clone();
+        match all.iter_mut().find(|other| other.path == path) {
+            Some(other) => other.condition = condition,
+            None => all.push(TestWatched { path, condition }),
+        }
+    }
+    all
+}
+
 /// Of the payloads of [`arbitrary`], those are the same term which end in the same byte.
 fn same(a: &Payload, b: &Payload) -> bool {
     std::mem::discriminant(a) == std::mem::discriminant(b)
         && a.bytes().map(|a| a.last()) == b.bytes().map(|b| b.last())
-}
-
-/// Commands over a small set of names, so that they meet each other.
-pub(crate) mod arbitrary {
-    use std::sync::Arc;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    pub(crate) fn name() -> impl Strategy<Value = Name> {
-        prop_oneof![
-            4 => Just(Name::atom("a")),
-            3 => Just(Name::atom("b")),
-            3 => Just(Name::binary(b"a")),
-            1 => Just(Name::binary(b"")),
-            1 => Just(Name::binary(b"a name too long to be stored in place")),
-            1 => Just(Name::atom("\u{e9}t\u{e9} \u{10000} too long to be stored in place")),
-        ]
-    }
-
-    pub(crate) fn payload() -> impl Strategy<Value = Payload> {
-        let integer = prop_oneof![
-            (0u8..3).prop_map(|value| vec![131, 97, value]),
-            (0u8..3).prop_map(|value| vec![131, 98, 0, 0, 0, value]),
-        ];
-        prop_oneof![
-            2 => Just(Payload::None),
-            4 => integer.clone().prop_map(|bytes| Payload::Data(Arc::from(bytes))),
-            1 => integer.prop_map(|bytes| Payload::Procedure(Arc::from(bytes))),
-        ]
-    }
-
-    pub(crate) fn path() -> impl Strategy<Value = Vec<Step>> {
-        let plain = proptest::collection::vec(name().prop_map(Step::Child), 0..5);
-        let step = prop_oneof![
-            20 => name().prop_map(Step::Child),
-            1 => Just(Step::This),
-            3 => Just(Step::Parent),
-            1 => Just(Step::Root),
-            1 => prop_oneof![Just(Step::AnyChild), Just(Step::AnyDescendant)],
-        ];
-        prop_oneof![3 => plain, 1 => proptest::collection::vec(step, 0..8)]
-    }
-
-    fn wanted() -> impl Strategy<Value = Option<Wanted>> {
-        let some = (0u16..=PropsMask::ALL.bits(), any::<bool>()).prop_map(|(bits, indirect_deletes)| {
-            Some(Wanted { props: PropsMask::from_bits(bits).unwrap(), indirect_deletes })
-        });
-        prop_oneof![1 => Just(None), 3 => some]
-    }
-
-    pub(crate) fn command() -> impl Strategy<Value = Command> {
-        let expectation = prop_oneof![
-            4 => Just(Expectation::Anything),
-            1 => Just(Expectation::Absent),
-            1 => Just(Expectation::Present),
-        ];
-        prop_oneof![
-            6 => (path(), payload(), expectation, wanted()).prop_map(|(path, payload, expectation, wanted)| {
-                Command::Put { path, payload, expectation, wanted }
-            }),
-            3 => (path(), wanted()).prop_map(|(path, wanted)| Command::Delete { path, wanted }),
-            2 => (path(), wanted()).prop_map(|(path, wanted)| Command::Clear { path, wanted }),
-        ]
-    }
-}
-
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::node::Node;
-    use crate::state::Context;
-
-    /// Checks the counts of nodes, which the model computes from the paths.
-    fn check_counts(state: &State, model: &Model) {
-        let node = |path: &Path| state.lookup(path).map(Node::subtree_nodes);
-        for path in model.nodes.keys() {
-            assert_eq!(node(path), Some(model.count_below(path)), "{path:?}");
-        }
-        assert_eq!(state.node_count(), model.nodes.len() as u64);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1500))]
-
-        #[test]
-        fn the_tree_answers_and_holds_what_the_model_says_and_old_copies_never_change(
-            commands in proptest::collection::vec(arbitrary::command(), 0..60),
-        ) {
-            let (mut state, mut model) = (State::new(), Model::new());
-            let mut copies = Vec::new();
-            for (index, command) in commands.iter().enumerate() {
-                if index % 7 == 0 {
-                    copies.push((state.clone(), model.clone()));
-                }
-                let revision = index as u64 + 1;
-                let answer = state.apply(command, &Context { revision, clock_ms: 0 });
-                prop_assert_eq!(answer, model.apply(command, revision), "command {}: {:?}", index, command);
-                prop_assert_eq!(state.revision(), revision);
-                prop_assert_eq!(&Model::of(&state), &model, "after command {}: {:?}", index, command);
-            }
-            check_counts(&state, &model);
-            for (state, model) in &copies {
-                prop_assert_eq!(&Model::of(state), model);
-            }
-        }
-    }
 }

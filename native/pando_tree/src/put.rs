@@ -7,7 +7,7 @@
 
 use crate::answer::{Answer, Refusal};
 use crate::command::{Scope, Wanted, Watched};
-use crate::edit::{Edit, Present, check_keep_while};
+use crate::edit::{Change, Edit, Plan, Present, check_keep_while};
 use crate::limits::{COMMAND_STEPS_MAX, Limit};
 use crate::name::Path;
 use crate::payload::Payload;
@@ -48,41 +48,49 @@ impl State {
         Limit::KeepWhile.check(put.keep_while.map_or(0, <[Watched]>::len))?;
         let mut left = COMMAND_STEPS_MAX as u64;
         let targets = self.put_targets(put, &mut left)?;
-        for target in &targets {
-            if let Some(conditions) = put.keep_while {
+        if let Some(conditions) = put.keep_while {
+            for target in &targets {
                 check_keep_while(self, &target.names, conditions, &mut left)?;
             }
         }
-        let is_manifold = targets.len() > 1
-            || put.keep_while.is_some()
-            || targets.iter().any(|target| !target.aside.is_empty());
-        self.edit(put.wanted, is_manifold, left, |edit| {
-            let mut is_first = true;
-            for PutTarget { names, found, aside } in targets {
-                if std::mem::take(&mut is_first) {
-                    edit.put_found(&names, found, payload, put.keep_while);
-                } else {
-                    edit.put(&names, payload, put.keep_while);
-                }
-                aside.iter().for_each(|place| edit.create_parent(place));
+        let plan = Plan {
+            is_manifold: targets.len() > 1 || targets.iter().any(|target| !target.aside.is_empty()),
+            depends: put.keep_while.is_some_and(|conditions| !conditions.is_empty()),
+        };
+        let change = Change { payload, is_clear: put.missing == Missing::Skip, keep_while: put.keep_while };
+        let mut edit = Edit::new(self, put.wanted.copied(), plan, left);
+        let mut places_aside = Vec::new();
+        for (index, PutTarget { names, found, aside }) in targets.into_iter().enumerate() {
+            if index == 0 {
+                edit.put_found(&names, found, &change);
+            } else {
+                edit.put(&names, &change);
             }
-        })
+            places_aside.extend(aside);
+        }
+        // Only now, for a place aside of one target may be another target.
+        places_aside.iter().for_each(|place| edit.create_parent(place));
+        Ok(edit.finish()?)
     }
 
+    /// The targets, a node before those below it, each once.
     fn put_targets(&self, put: &Put<'_>, left: &mut u64) -> Result<Vec<PutTarget>, Refusal> {
         let is_conditional = |step: &Step| step.is_wildcard() || matches!(step, Step::Condition(_));
         let last_condition = put.steps.iter().rposition(is_conditional);
         let (Scope::Many | Scope::ManyAndRoot, Some(last)) = (put.scope, last_condition) else {
             let walk = walk(&self.root, put.steps, Ambiguous::Refused, left)?;
-            return Ok(match (put.missing, walk.first_missing, walk.first_denied) {
-                (Missing::Create, _, Some(position)) => return Err(not_found(put.steps, position)),
-                (Missing::Create, _, None) | (Missing::Skip, None, _) => vec![PutTarget::of(walk)],
-                (Missing::Skip, Some(_), _) => Vec::new(),
-            });
+            return match (put.missing, walk.first_missing, walk.first_denied) {
+                (Missing::Skip, Some(_), _) => Ok(Vec::new()),
+                (Missing::Create, _, Some(position)) => Err(not_found(put.steps, position)),
+                (Missing::Create, _, None) | (Missing::Skip, None, _) => match walk.refusal_behind {
+                    Some(refusal) => Err(refusal),
+                    None => Ok(vec![PutTarget::of(walk)]),
+                },
+            };
         };
         let (pattern, plain) = put.steps.split_at(last + 1);
         let mut targets = Vec::new();
-        if put.scope == Scope::ManyAndRoot && put.steps.first().is_some_and(is_conditional) {
+        if put.scope == Scope::ManyAndRoot && put.steps.first().is_some_and(Step::is_on_children) {
             let found = self.found(&[]);
             targets.push(PutTarget { names: Path::new(), found, aside: Vec::new() });
         }
@@ -92,8 +100,14 @@ impl State {
                 targets.push(PutTarget::of(walk));
             }
         }
-        targets.sort_unstable_by(|a, b| a.names.cmp(&b.names));
-        targets.dedup_by(|a, b| a.names == b.names);
+        targets.sort_by(|a, b| a.names.cmp(&b.names));
+        targets.dedup_by(|again, first| {
+            let is_same = again.names == first.names;
+            if is_same {
+                first.aside.append(&mut again.aside);
+            }
+            is_same
+        });
         Ok(targets)
     }
 
@@ -111,30 +125,6 @@ impl State {
                 Pulled::Node(path, _) => paths.push(path),
                 Pulled::End => return Ok(paths),
                 Pulled::OutOfSteps => return Err(OutOfSteps.into()),
-            }
-        }
-    }
-
-    /// Does what a command does and what follows from it; all of it or, should the steps not suffice, nothing.
-    pub(crate) fn edit(
-        &mut self,
-        wanted: Option<&Wanted>,
-        is_manifold: bool,
-        left: u64,
-        change: impl FnOnce(&mut Edit<'_>),
-    ) -> Result<Answer, Refusal> {
-        // Only conditions of nodes can run out of steps now. Holding the tree before has a price: every page that
-        // changes is copied.
-        let before = (!self.keep_while.is_empty()).then(|| self.clone());
-        let mut edit = Edit::new(self, wanted.copied(), is_manifold, left);
-        change(&mut edit);
-        match edit.settle() {
-            Ok(()) => Ok(edit.into_answer()),
-            Err(out_of_steps) => {
-                if let Some(before) = before {
-                    *self = before;
-                }
-                Err(out_of_steps.into())
             }
         }
     }

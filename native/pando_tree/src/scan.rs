@@ -15,7 +15,6 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::answer::Refusal;
-use crate::condition::Target;
 use crate::name::{Name, Path};
 use crate::node::Node;
 use crate::pattern::{Candidates, Pattern};
@@ -118,7 +117,7 @@ impl Scan {
             root: Arc::clone(state.root()),
             root_is_next: true,
             // No path is before that of the root.
-            include_root: include_root && !is_behind && pattern.first().is_some_and(is_on_children),
+            include_root: include_root && !is_behind && pattern.first().is_some_and(Step::is_on_children),
             pattern: Pattern::new(&pattern)?,
             reached: None,
             open: Vec::new(),
@@ -278,15 +277,6 @@ impl Scan {
             }
         };
         self.open.push(Open { positions, children });
-    }
-}
-
-/// Whether a step leads to children that it does not name plainly.
-fn is_on_children(step: &Step) -> bool {
-    match step {
-        Step::AnyChild | Step::AnyDescendant => true,
-        Step::Condition(condition) => condition.target() != Target::This,
-        Step::Child(_) | Step::This | Step::Parent | Step::Root => false,
     }
 }
 

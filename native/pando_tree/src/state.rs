@@ -26,7 +26,7 @@ pub struct State {
     pub(crate) root: Arc<Node>,
     pub(crate) revision: u64,
     pub(crate) keep_while: KeepWhile,
-    detached: Vec<Arc<Node>>,
+    pub(crate) detached: Vec<Arc<Node>>,
 }
 
 /// What a command is applied in: the same on every replica.

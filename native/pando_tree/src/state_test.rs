@@ -1,7 +1,7 @@
 //! Reading by path, counters, revisions, limits: sections 4.1, 6.1 and 9 of the specification.
 
 use super::*;
-use crate::command::{Command, Expectation};
+use crate::command::Command;
 use crate::limits::Limit;
 use crate::test_store::*;
 
@@ -18,7 +18,7 @@ fn resolve_tells_which_node_is_missing() {
     let mut s = Store::default();
     s.put("c", data(1));
     let missing = |s: &Store, text: &str| match s.state.resolve(&steps(text)) {
-        Err(Refusal::NodeNotFound { name, path, is_target }) => (name, path, is_target),
+        Err(Refusal::NodeNotFound { name, path, is_target, condition: None }) => (name, path, is_target),
         other => panic!("{other:?}"),
     };
     assert_eq!(missing(&s, "d e"), (name("d"), path("d"), false));
@@ -86,13 +86,10 @@ fn what_is_over_a_limit_is_refused_and_what_is_at_it_is_not() {
         NAME_SIZE_BYTES_MAX, PATH_COMPONENTS_MAX, PATH_SIZE_BYTES_MAX, PAYLOAD_SIZE_BYTES_MAX,
     };
     let mut s = Store::default();
-    let mut put = |path: Vec<Step>, payload| {
-        let command = Command::Put { path, payload, expectation: Expectation::Anything, wanted: None };
-        match s.run(command) {
-            Answer::Done => None,
-            Answer::Refused(Refusal::LimitExceeded(limit)) => Some(limit),
-            other => panic!("{other:?}"),
-        }
+    let mut put = |path: Vec<Step>, payload| match s.run(Command::put(path, payload)) {
+        Answer::Done => None,
+        Answer::Refused(Refusal::LimitExceeded(limit)) => Some(limit),
+        other => panic!("{other:?}"),
     };
     let deep = |depth| vec![Step::Child(name("d")); depth];
     assert_eq!(put(deep(PATH_COMPONENTS_MAX), data(1)), None);

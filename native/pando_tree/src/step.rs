@@ -31,4 +31,13 @@ impl Step {
             Step::Child(_) | Step::This | Step::Parent | Step::Root => false,
         }
     }
+
+    /// Whether the step leads to children that it does not name plainly: before it the root can be included.
+    pub(crate) fn is_on_children(&self) -> bool {
+        match self {
+            Step::AnyChild | Step::AnyDescendant => true,
+            Step::Condition(condition) => condition.target() != Target::This,
+            Step::Child(_) | Step::This | Step::Parent | Step::Root => false,
+        }
+    }
 }

@@ -1,12 +1,16 @@
 //! Tests only: conditions as plain values, their terms, and when they are met, rule by rule after section 3
 //! of the specification.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use proptest::prelude::*;
 
 use crate::condition::Condition;
-use crate::name::{Name, NameKind};
+use crate::name::Name;
 use crate::payload::Payload;
 use crate::step::Step;
+use crate::test_store::etf;
 
 /// A condition, as the caller writes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +24,8 @@ pub(crate) enum TestCondition {
     HasPayload(bool),
     HasData(bool),
     HasProcedure(bool),
+    /// Of data that is a small integer, as the payloads of tests are.
+    DataMatches(DataPattern),
     PayloadVersion(Number),
     ChildListVersion(Number),
     ChildListLength(Number),
@@ -36,6 +42,14 @@ pub(crate) enum Regex {
     Contains(u8),
     Begins(u8),
     Ends(u8),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum DataPattern {
+    Any,
+    Is(u8),
+    /// A variable with the guard that it is greater.
+    Greater(u8),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -72,12 +86,52 @@ impl TestCondition {
             HasPayload(has) => *has == (*subject.payload != Payload::None),
             HasData(has) => *has == matches!(subject.payload, Payload::Data(_)),
             HasProcedure(has) => *has == matches!(subject.payload, Payload::Procedure(_)),
+            DataMatches(pattern) => match subject.payload {
+                Payload::Data(data) => pattern.matches(data[data.len() - 1]),
+                Payload::None | Payload::Procedure(_) => false,
+            },
             PayloadVersion(number) => number.is_met(subject.payload_version),
             ChildListVersion(number) => number.is_met(subject.child_list_version),
             ChildListLength(number) => number.is_met(subject.child_list_length),
             Not(inner) => !inner.is_met(subject),
             All(inner) => inner.iter().all(|inner| inner.is_met(subject)),
             Any(inner) => inner.iter().any(|inner| inner.is_met(subject)),
+        }
+    }
+
+    /// Section 3.7: names come first in an `if_all`, and one condition alone stands for itself.
+    pub(crate) fn normal(&self) -> TestCondition {
+        use TestCondition::*;
+        let normal = |inner: &[TestCondition]| inner.iter().map(TestCondition::normal).collect::<Vec<_>>();
+        match self {
+            Not(inner) => Not(Box::new(inner.normal())),
+            All(inner) | Any(inner) if inner.len() == 1 => inner[0].normal(),
+            All(inner) => {
+                let mut inner = normal(inner);
+                inner.sort_by_key(|inner| !matches!(inner, Name(_)));
+                All(inner)
+            }
+            Any(inner) => Any(normal(inner)),
+            other => other.clone(),
+        }
+    }
+
+    /// Section 3.7: the part of a normal condition that an error shows when it is not met.
+    pub(crate) fn failing(&self, subject: &TestSubject<'_>) -> Option<&TestCondition> {
+        match self {
+            TestCondition::All(inner) => inner.iter().find_map(|inner| inner.failing(subject)),
+            other => (!other.is_met(subject)).then_some(self),
+        }
+    }
+
+    /// Section 3.5: whether a put may create the node that it stands for.
+    pub(crate) fn allows_creation(&self) -> bool {
+        use TestCondition::*;
+        match self {
+            Name(_) | Exists(false) => true,
+            All(inner) => inner.iter().all(TestCondition::allows_creation),
+            Any(inner) => inner.iter().any(TestCondition::allows_creation),
+            _ => false,
         }
     }
 
@@ -111,38 +165,63 @@ impl TestCondition {
         matches!(self.siblings().as_deref(), Some([TestCondition::This | TestCondition::Root]))
     }
 
+    /// The names that it gives to choose from, if it gives nothing else (section 2.5).
+    pub(crate) fn names(&self) -> Option<Vec<Name>> {
+        let name = |sibling: TestCondition| match sibling {
+            TestCondition::Name(name) => Some(name),
+            _ => None,
+        };
+        self.siblings()?.into_iter().map(name).collect()
+    }
+
+    /// The child that it names, if it leads to that one only (section 4.1).
+    pub(crate) fn child(&self) -> Option<Name> {
+        self.names().filter(|names| names.len() == 1)?.pop()
+    }
+
     pub(crate) fn step(&self) -> Step {
         Step::Condition(self.compile())
     }
 
+    /// The condition of the crate. Each is compiled once per thread: a regular expression takes long.
     pub(crate) fn compile(&self) -> Condition {
-        Condition::from_term(&self.term()).unwrap()
+        thread_local! {
+            static COMPILED: RefCell<HashMap<Vec<u8>, Condition>> = RefCell::default();
+        }
+        let term = self.term();
+        COMPILED.with_borrow_mut(|compiled| {
+            let compile = |term: &Vec<u8>| Condition::from_term(term).unwrap();
+            compiled.entry(term).or_insert_with_key(compile).clone()
+        })
     }
 
     /// The record in external term format.
     pub(crate) fn term(&self) -> Vec<u8> {
-        [vec![131], self.part()].concat()
+        etf::term(&self.part())
     }
 
-    fn part(&self) -> Vec<u8> {
+    pub(crate) fn part(&self) -> Vec<u8> {
         use TestCondition::*;
-        let list = |inner: &[TestCondition]| list(&inner.iter().map(TestCondition::part).collect::<Vec<_>>());
+        use etf::{boolean, name as named, record};
+        let list =
+            |inner: &[TestCondition]| etf::list(&inner.iter().map(TestCondition::part).collect::<Vec<_>>());
         match self {
             Name(name) => named(name),
             This => vec![97, b'.'],
             Root => vec![97, b'/'],
-            Exists(exists) => record("if_node_exists", [boolean(*exists)]),
-            NameMatches(regex) => record("if_name_matches", regex.parts()),
-            PathMatches(regex) => record("if_path_matches", regex.parts()),
-            HasPayload(has) => record("if_has_payload", [boolean(*has)]),
-            HasData(has) => record("if_has_data", [boolean(*has)]),
-            HasProcedure(has) => record("if_has_sproc", [boolean(*has)]),
-            PayloadVersion(number) => record("if_payload_version", [number.part()]),
-            ChildListVersion(number) => record("if_child_list_version", [number.part()]),
-            ChildListLength(number) => record("if_child_list_length", [number.part()]),
-            Not(inner) => record("if_not", [inner.part()]),
-            All(inner) => record("if_all", [list(inner)]),
-            Any(inner) => record("if_any", [list(inner)]),
+            Exists(exists) => record("if_node_exists", &[boolean(*exists)]),
+            NameMatches(regex) => record("if_name_matches", &regex.parts()),
+            PathMatches(regex) => record("if_path_matches", &regex.parts()),
+            HasPayload(has) => record("if_has_payload", &[boolean(*has)]),
+            HasData(has) => record("if_has_data", &[boolean(*has)]),
+            HasProcedure(has) => record("if_has_sproc", &[boolean(*has)]),
+            DataMatches(pattern) => record("if_data_matches", &pattern.parts()),
+            PayloadVersion(number) => record("if_payload_version", &[number.part()]),
+            ChildListVersion(number) => record("if_child_list_version", &[number.part()]),
+            ChildListLength(number) => record("if_child_list_length", &[number.part()]),
+            Not(inner) => record("if_not", &[inner.part()]),
+            All(inner) => record("if_all", &[list(inner)]),
+            Any(inner) => record("if_any", &[list(inner)]),
         }
     }
 }
@@ -159,6 +238,7 @@ impl Regex {
     }
 
     fn parts(&self) -> [Vec<u8>; 2] {
+        use etf::{atom, binary, string, tuple};
         let regex = |text: &[u8]| [binary(text), atom("undefined")];
         match self {
             Regex::Any => [atom("any"), atom("undefined")],
@@ -170,6 +250,30 @@ impl Regex {
             Regex::Begins(byte) => [string(&[b'^', *byte]), atom("undefined")],
             Regex::Ends(byte) => regex(&[*byte, b'$']),
         }
+    }
+}
+
+impl DataPattern {
+    fn matches(&self, value: u8) -> bool {
+        match self {
+            DataPattern::Any => true,
+            DataPattern::Is(other) => value == *other,
+            DataPattern::Greater(other) => value > *other,
+        }
+    }
+
+    /// `pattern`, `conditions` and `compiled`.
+    fn parts(&self) -> [Vec<u8>; 3] {
+        let integer = |value: &u8| etf::integer(i64::from(*value));
+        let variable = || etf::atom("$1");
+        let (pattern, guards) = match self {
+            DataPattern::Any => (etf::atom("_"), vec![]),
+            DataPattern::Is(value) => (integer(value), vec![]),
+            DataPattern::Greater(value) => {
+                (variable(), vec![etf::tuple(&[etf::atom(">"), variable(), integer(value)])])
+            }
+        };
+        [pattern, etf::list(&guards), etf::atom("undefined")]
     }
 }
 
@@ -195,70 +299,17 @@ impl Number {
 
     fn part(&self) -> Vec<u8> {
         match self {
-            Number::Is(number) => vec![97, *number],
-            Number::Compared(operator, number) => tuple(&[atom(operator), vec![97, *number]]),
-            Number::Atom => atom("eq"),
+            Number::Is(number) => etf::integer(i64::from(*number)),
+            Number::Compared(operator, number) => {
+                etf::tuple(&[etf::atom(operator), etf::integer(i64::from(*number))])
+            }
+            Number::Atom => etf::atom("eq"),
         }
     }
 }
 
-pub(crate) fn record<const N: usize>(tag: &str, fields: [Vec<u8>; N]) -> Vec<u8> {
-    tuple(&[&[atom(tag)], &fields[..]].concat())
-}
-
-pub(crate) fn tuple(parts: &[Vec<u8>]) -> Vec<u8> {
-    [vec![104, u8::try_from(parts.len()).unwrap()], parts.concat()].concat()
-}
-
-/// A list as the runtime writes it: small integers as a string.
-pub(crate) fn list(parts: &[Vec<u8>]) -> Vec<u8> {
-    let bytes: Option<Vec<u8>> =
-        parts.iter().map(|part| if let [97, byte] = part[..] { Some(byte) } else { None }).collect();
-    match bytes {
-        Some(bytes) => string(&bytes),
-        None => {
-            let length = u32::try_from(parts.len()).unwrap().to_be_bytes();
-            [vec![108], length.to_vec(), parts.concat(), vec![106]].concat()
-        }
-    }
-}
-
-pub(crate) fn string(bytes: &[u8]) -> Vec<u8> {
-    if bytes.is_empty() {
-        return vec![106];
-    }
-    [vec![107], u16::try_from(bytes.len()).unwrap().to_be_bytes().to_vec(), bytes.to_vec()].concat()
-}
-
-pub(crate) fn atom(text: &str) -> Vec<u8> {
-    match u8::try_from(text.len()) {
-        Ok(length) => [vec![119, length], text.as_bytes().to_vec()].concat(),
-        Err(_) => {
-            let length = u16::try_from(text.len()).unwrap().to_be_bytes().to_vec();
-            [vec![118], length, text.as_bytes().to_vec()].concat()
-        }
-    }
-}
-
-pub(crate) fn binary(bytes: &[u8]) -> Vec<u8> {
-    [vec![109], u32::try_from(bytes.len()).unwrap().to_be_bytes().to_vec(), bytes.to_vec()].concat()
-}
-
-pub(crate) fn boolean(value: bool) -> Vec<u8> {
-    atom(if value { "true" } else { "false" })
-}
-
-pub(crate) fn named(name: &Name) -> Vec<u8> {
-    match name.kind() {
-        NameKind::Atom => atom(std::str::from_utf8(name.bytes()).unwrap()),
-        NameKind::Binary => binary(name.bytes()),
-    }
-}
-
-/// Any condition but one on data, over names from `name`.
-pub(crate) fn arbitrary(
-    name: impl Strategy<Value = Name> + Clone + 'static,
-) -> impl Strategy<Value = TestCondition> + Clone {
+/// Any condition of one part and without a name.
+pub(crate) fn nameless() -> impl Strategy<Value = TestCondition> + Clone {
     use TestCondition::*;
     let regex = || {
         let byte = || prop_oneof![Just(b'a'), Just(b'b'), Just(b'o')];
@@ -279,10 +330,13 @@ pub(crate) fn arbitrary(
             1 => Just(Number::Atom),
         ]
     };
-    let leaf = prop_oneof![
-        6 => name.prop_map(Name),
-        2 => Just(This),
-        1 => Just(Root),
+    let data = prop_oneof![
+        Just(DataPattern::Any),
+        (0u8..3).prop_map(DataPattern::Is),
+        (0u8..3).prop_map(DataPattern::Greater),
+    ];
+    let condition = prop_oneof![
+        2 => data.prop_map(DataMatches),
         2 => any::<bool>().prop_map(Exists),
         4 => regex().prop_map(NameMatches),
         2 => regex().prop_map(PathMatches),
@@ -292,6 +346,20 @@ pub(crate) fn arbitrary(
         1 => number().prop_map(PayloadVersion),
         1 => number().prop_map(ChildListVersion),
         2 => number().prop_map(ChildListLength),
+    ];
+    condition.boxed()
+}
+
+/// Any condition, over names from `name`.
+pub(crate) fn arbitrary(
+    name: impl Strategy<Value = Name> + Clone + 'static,
+) -> impl Strategy<Value = TestCondition> + Clone {
+    use TestCondition::*;
+    let leaf = prop_oneof![
+        6 => name.prop_map(Name),
+        2 => Just(This),
+        1 => Just(Root),
+        16 => nameless(),
     ];
     let condition = leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![

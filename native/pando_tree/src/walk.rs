@@ -4,7 +4,8 @@
 //! 1. The walk changes nothing and goes on where nodes are missing, so that a put knows what to create.
 //! 2. The nodes found are a prefix of the place: below a missing node everything is missing.
 //! 3. Every condition on the way is met by the node it is about, or the walk ends in a refusal; where there is no node,
-//!    it is noted whether the condition lets one be created (specification section 3.5).
+//!    it is noted whether the condition lets one be created (specification section 3.5). What comes first on the way
+//!    decides: a refusal behind a missing node is only noted.
 
 use crate::answer::Refusal;
 use crate::condition::{Condition, Target, Verdict};
@@ -37,6 +38,8 @@ pub(crate) struct Walk<'tree> {
     pub(crate) first_missing: Option<usize>,
     /// The index of the first step into nowhere that lets no node be created.
     pub(crate) first_denied: Option<usize>,
+    /// A condition behind the first step into nowhere that is not met; the walk ended there.
+    pub(crate) refusal_behind: Option<Refusal>,
 }
 
 impl<'tree> Walk<'tree> {
@@ -65,19 +68,26 @@ pub(crate) fn walk_from<'tree>(
     left: &mut u64,
 ) -> Result<Walk<'tree>, Refusal> {
     check_limits(steps)?;
+    if ambiguous == Ambiguous::Refused
+        && let Some(position) = steps.iter().position(Step::is_wildcard)
+    {
+        return Err(Refusal::WildcardInPath { position });
+    }
     let mut walk = Walk {
         names: Path::with_capacity(base.len() + steps.len()),
         nodes: Vec::with_capacity(base.len() + steps.len() + 1),
         missing_aside: Vec::new(),
         first_missing: None,
         first_denied: None,
+        refusal_behind: None,
     };
     walk.nodes.push(root);
+    take_steps(left, base.len() as u64)?;
     base.iter().for_each(|name| walk.enter(name, 0));
     for (position, step) in steps.iter().enumerate() {
         take_steps(left, 1)?;
         if step.is_wildcard() {
-            if ambiguous == Ambiguous::RefusedAtNodes && walk.first_missing.is_some() {
+            if walk.first_missing.is_some() {
                 return Ok(walk);
             }
             return Err(Refusal::WildcardInPath { position });
@@ -101,7 +111,14 @@ pub(crate) fn walk_from<'tree>(
                     Target::Child(name) => walk.enter(name, position),
                     Target::This | Target::Many => {}
                 }
-                walk.test(condition, position, position + 1 == steps.len(), left)?;
+                match walk.test(condition, position, position + 1 == steps.len(), left) {
+                    // What is missing comes first.
+                    Err(refusal @ Refusal::Mismatching { .. }) if walk.first_missing.is_some() => {
+                        walk.refusal_behind = Some(refusal);
+                        break;
+                    }
+                    tested => tested?,
+                }
             }
             Step::AnyChild | Step::AnyDescendant => {}
         }

@@ -99,7 +99,7 @@ fn keep_while(reader: &mut Reader<'_>) -> Result<Option<Vec<Watched>>, DecodeErr
     count.checked_sub(1).map(|count| watched(reader, count)).transpose()
 }
 
-fn put_path(out: &mut Vec<u8>, steps: &[Step]) {
+pub(super) fn put_path(out: &mut Vec<u8>, steps: &[Step]) {
     put_number(out, steps.len() as u64);
     steps.iter().for_each(|step| put_step(out, step));
 }
@@ -189,9 +189,12 @@ fn path(reader: &mut Reader<'_>) -> Result<Vec<Step>, DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{PATH_COMPONENTS_MAX, PAYLOAD_SIZE_BYTES_MAX};
+    use crate::limits::{
+        CONDITION_SIZE_BYTES_MAX, KEEP_WHILE_MAX, PATH_COMPONENTS_MAX, PAYLOAD_SIZE_BYTES_MAX,
+    };
     use crate::model::arbitrary;
-    use crate::{Name, Payload};
+    use crate::test_store::{Store, condition, data, etf, if_node_exists, steps};
+    use crate::{Answer, Payload};
     use proptest::prelude::*;
     use std::sync::Arc;
 
@@ -246,7 +249,7 @@ mod tests {
             Err(DecodeError::LimitExceeded(limit)) => Some(limit),
             Err(other) => panic!("{other}"),
         };
-        let delete = |path| Command::Delete { path, scope: Scope::One, wanted: None };
+        let delete = Command::delete;
         assert_eq!(limit_of(&delete(vec![Step::This; PATH_COMPONENTS_MAX])), None);
         assert_eq!(limit_of(&delete(vec![Step::This; PATH_COMPONENTS_MAX + 1])), Some(Limit::PathComponents));
         let named = |size| Step::Child(Name::binary(&vec![0; size]));
@@ -257,14 +260,51 @@ mod tests {
         let atom = |length| Step::Child(Name::atom(&"a".repeat(length)));
         assert_eq!(limit_of(&delete(vec![atom(255)])), None);
         assert_eq!(limit_of(&delete(vec![atom(256)])), Some(Limit::AtomCharacters));
-        let put = |size| Command::Put {
-            path: vec![],
-            payload: Payload::Data(Arc::from(vec![0; size])),
-            scope: Scope::One,
-            keep_while: None,
-            wanted: None,
-        };
+        let put = |size| Command::put(vec![], Payload::Data(Arc::from(vec![0; size])));
         assert_eq!(limit_of(&put(PAYLOAD_SIZE_BYTES_MAX)), None);
         assert_eq!(limit_of(&put(PAYLOAD_SIZE_BYTES_MAX + 1)), Some(Limit::PayloadSizeBytes));
+        let depends = |count| {
+            let one = Watched { path: steps("x"), condition: condition(&if_node_exists(true)) };
+            let keep_while = Some(vec![one; count]);
+            Command::Clear { path: steps("a"), scope: Scope::Many, keep_while, wanted: None }
+        };
+        assert_eq!(limit_of(&depends(KEEP_WHILE_MAX)), None);
+        assert_eq!(limit_of(&depends(KEEP_WHILE_MAX + 1)), Some(Limit::KeepWhile));
+        // A delete of one node by a condition whose size is over the limit.
+        let mut bytes = vec![DELETE, 0, 0, 1, 7];
+        put_number(&mut bytes, CONDITION_SIZE_BYTES_MAX as u64 + 1);
+        assert_eq!(Command::decode(&bytes), Err(DecodeError::LimitExceeded(Limit::ConditionSizeBytes)));
+    }
+
+    #[test]
+    fn tags_without_meaning_are_refused() {
+        let unknown = |bytes: &[u8]| match Command::decode(bytes) {
+            Err(DecodeError::UnknownTag { of, tag }) => (of, tag),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(Command::decode(&[DELETE, 0, 0, 0]), Ok((Command::delete(vec![]), 4)));
+        assert_eq!(unknown(&[4, 0, 0, 0]), ("command", 4));
+        assert_eq!(unknown(&[DELETE, 3, 0, 0]), ("wish", 3));
+        assert_eq!(unknown(&[DELETE, 1, 0, 1, 0, 0]), ("set of properties", 1));
+        assert_eq!(unknown(&[DELETE, 0, 3, 0]), ("scope", 3));
+        assert_eq!(unknown(&[DELETE, 0, 0, 1, 8]), ("step", 8));
+        assert_eq!(unknown(&[PUT, 0, 0, 3]), ("payload", 3));
+        assert_eq!(Command::decode(&[DELETE, 0, 0, 0x80, 0]), Err(DecodeError::MalformedNumber));
+        assert_eq!(Command::decode(&[DELETE, 0, 0, 1, 5, 1, 0xFF]), Err(DecodeError::MalformedAtom));
+        assert_eq!(Command::decode(&[DELETE, 0, 0, 1, 7, 1, 131]), Err(DecodeError::MalformedCondition));
+    }
+
+    #[test]
+    fn a_condition_that_is_not_known_any_more_is_read_and_never_met() {
+        let regex = etf::record("if_name_matches", &[etf::binary(b"(?=a)"), etf::atom("undefined")]);
+        let term = etf::term(&regex);
+        let mut bytes = vec![DELETE, 0, 1, 1, 7, term.len() as u8];
+        bytes.extend(term);
+        let (command, size) = Command::decode(&bytes).unwrap();
+        assert_eq!((encode(&command), size), (bytes.clone(), bytes.len()));
+        let mut s = Store::default();
+        s.put("a", data(1));
+        assert_eq!(s.run(command), Answer::Done);
+        assert!(s.exists("a"));
     }
 }

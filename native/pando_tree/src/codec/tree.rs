@@ -4,7 +4,8 @@
 //! 1. The records come in one order: nodes, each before its descendants, siblings sorted; then what nodes depend on, in
 //!    the order of their paths. So equal trees have equal records.
 //! 2. A builder makes nothing but what commands could have made, or refuses: sorted distinct names, no gap in depth,
-//!    counters from 1, revisions that agree with those above, limits kept, conditions of nodes that exist.
+//!    counters from 1, revisions that agree with those above, limits kept, conditions of nodes that exist on absolute
+//!    paths.
 //! 3. The record of a node: its depth; at the root nothing, elsewhere the kind and the text of the name; flags;
 //!    payload; payload version, child list version, revision, subtree revision.
 //! 4. The record of what a node depends on: 2^20, which is no depth; its path as steps; the number of conditions, and each as a path and a
@@ -16,10 +17,12 @@ use super::DecodeError;
 use super::command::{names, put_names, put_watched, watched};
 use super::reader::{Reader, put_name, put_number, put_payload};
 use crate::command::Watched;
+use crate::keep_while::resolve;
 use crate::limits::Limit;
 use crate::name::{Name, NameKind, Path};
 use crate::node::{Children, FIRST_VERSION, Node};
 use crate::preorder::Preorder;
+use crate::scan::Scan;
 use crate::sorted_map::Cursor;
 use crate::state::State;
 
@@ -190,7 +193,7 @@ impl TreeBuilder {
         for (path, conditions) in self.conditions {
             let may_have_conditions =
                 !path.is_empty() && state.lookup(&path).is_some_and(|node| !node.implicit);
-            if !may_have_conditions || conditions.is_empty() {
+            if !may_have_conditions || conditions.is_empty() || !are_settled(&state, &path, &conditions) {
                 return Err(DecodeError::WrongConditions);
             }
             state.keep_while.set(&path, conditions);
@@ -217,6 +220,16 @@ impl OpenNode {
         node.children = Children::from_sorted(self.children).ok_or(DecodeError::WrongOrder)?;
         Ok(node)
     }
+}
+
+/// Whether a command could have left the conditions of this node so: on absolute paths that can be looked for, each once.
+fn are_settled(state: &State, watcher: &[Name], conditions: &[Watched]) -> bool {
+    conditions.iter().enumerate().all(|(index, watched)| {
+        let is_same = |other: &Watched| other.path == watched.path;
+        resolve(&watched.path, watcher) == watched.path
+            && conditions.iter().position(is_same) == Some(index)
+            && Scan::new(state, watched.path.clone(), false, None).is_ok()
+    })
 }
 
 fn name(reader: &mut Reader<'_>) -> Result<Name, DecodeError> {

@@ -2,9 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::limits::{PATH_COMPONENTS_MAX, PATH_SIZE_BYTES_MAX};
-use crate::model::arbitrary;
+use crate::model::command::TestCommand;
+use crate::model::{Model, arbitrary};
 use crate::payload::Payload;
 use crate::state::Context;
+use crate::step::Step;
+use crate::test_store::{condition, etf, if_node_exists, steps, watched};
 
 fn records(state: &State) -> Vec<Vec<u8>> {
     let mut records = TreeRecords::new(state);
@@ -40,35 +43,49 @@ fn plain(depth: usize, name: &str) -> Vec<u8> {
     record(depth, (depth > 0).then(|| Name::atom(name)).as_ref(), |_| {})
 }
 
+fn after(commands: &[TestCommand]) -> State {
+    let mut state = State::new();
+    for (index, command) in commands.iter().enumerate() {
+        state.apply(&command.command(), &Context { revision: index as u64 + 1, clock_ms: 0 });
+    }
+    state
+}
+
+/// A record of what a node depends on.
+fn conditions(path: &[Step], watched: &[Watched]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_number(&mut out, CONDITIONS);
+    super::super::command::put_path(&mut out, path);
+    put_number(&mut out, watched.len() as u64);
+    put_watched(&mut out, watched);
+    out
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn a_tree_built_from_records_has_the_same_records_and_counts(
-        commands in proptest::collection::vec(arbitrary::command(), 0..60),
+        commands in arbitrary::test_commands(),
     ) {
-        let mut state = State::new();
-        for (index, command) in commands.iter().enumerate() {
-            state.apply(command, &Context { revision: index as u64 + 1, clock_ms: 0 });
-        }
+        let state = after(&commands);
         let before = records(&state);
         let built = build(&before, state.revision()).unwrap();
         prop_assert_eq!(records(&built), before.clone());
         prop_assert_eq!(built.node_count(), state.node_count());
         prop_assert_eq!(before.len() as u64, TreeRecords::new(&state).count());
         prop_assert_eq!(built.revision(), state.revision());
+        prop_assert_eq!(Model::of(&built), Model::of(&state));
+        built.keep_while.check(&built);
     }
 
     #[test]
     fn damaged_records_never_panic_and_build_only_what_has_these_records(
-        commands in proptest::collection::vec(arbitrary::command(), 1..30),
+        commands in arbitrary::test_commands(),
         damage in proptest::collection::vec((any::<usize>(), any::<usize>(), any::<u8>()), 0..3),
         swap in any::<(usize, usize)>(),
     ) {
-        let mut state = State::new();
-        for (index, command) in commands.iter().enumerate() {
-            state.apply(command, &Context { revision: index as u64 + 1, clock_ms: 0 });
-        }
+        let state = after(&commands);
         let mut bad = records(&state);
         let count = bad.len();
         bad.swap(swap.0 % count, swap.1 % count);
@@ -79,6 +96,7 @@ proptest! {
         }
         if let Ok(built) = build(&bad, state.revision()) {
             prop_assert_eq!(records(&built), bad);
+            built.keep_while.check(&built);
         }
     }
 
@@ -104,6 +122,82 @@ fn records_in_a_wrong_order_or_depth_are_refused() {
     let mut longer = root.clone();
     longer.push(0);
     assert_eq!(built(&[longer]), Err(DecodeError::TrailingBytes));
+}
+
+#[test]
+fn conditions_that_no_command_leaves_are_refused() {
+    let implicit = record(1, Some(&Name::atom("p")), |node| node.implicit = true);
+    let tree = [plain(0, ""), plain(1, "a"), plain(1, "b"), implicit, plain(2, "c")];
+    let built =
+        |records: &[Vec<u8>]| build(&[&tree[..], records].concat(), 9).map(|state| state.keep_while.len());
+    let of = |text: &str| watched(&[(text, if_node_exists(true))]);
+    let one = |path: &str, watched: &[Watched]| built(&[conditions(&steps(path), watched)]);
+    assert_eq!(built(&[conditions(&steps("a"), &of("x")), conditions(&steps("p c"), &of("b *"))]), Ok(2));
+    let wrong = Err(DecodeError::WrongConditions);
+    assert_eq!(one("x", &of("b")), wrong, "no such node");
+    assert_eq!(one("", &of("b")), wrong, "the root depends on nothing");
+    assert_eq!(one("p", &of("b")), wrong, "created on the way");
+    assert_eq!(one("a", &[]), wrong);
+    assert_eq!(one("a ^ b", &of("b")), wrong);
+    assert_eq!(one("a", &of(". b")), wrong, "relative");
+    assert_eq!(one("a", &of("b ^ a")), wrong);
+    assert_eq!(one("a", &[of("b"), of("x"), of("b")].concat()), wrong, "twice the same");
+    let (first, second) = (conditions(&steps("a"), &of("x")), conditions(&steps("b"), &of("x")));
+    let order = Err(DecodeError::WrongOrder);
+    assert_eq!(built(&[second.clone(), first.clone()]), order);
+    assert_eq!(built(&[first.clone(), first.clone()]), order);
+    assert_eq!(built(&[first.clone(), plain(1, "z")]), order);
+    assert_eq!(built(&[[&first[..], &[0]].concat()]), Err(DecodeError::TrailingBytes));
+    assert_eq!(built(&[first[..first.len() - 1].to_vec()]), Err(DecodeError::Truncated));
+    let mut neither = Vec::new();
+    put_number(&mut neither, CONDITIONS + 1);
+    assert_eq!(built(&[neither]), Err(DecodeError::LimitExceeded(Limit::PathComponents)));
+    let mut too_many = Vec::new();
+    put_number(&mut too_many, CONDITIONS);
+    super::super::command::put_path(&mut too_many, &steps("a"));
+    put_number(&mut too_many, crate::limits::KEEP_WHILE_MAX as u64 + 1);
+    assert_eq!(built(&[too_many]), Err(DecodeError::LimitExceeded(Limit::KeepWhile)));
+}
+
+#[test]
+fn records_with_what_they_cannot_hold_are_refused() {
+    let after_root =
+        |record: &[u8]| build(&[plain(0, ""), record.to_vec()], 9).map(|state| state.node_count());
+    // Depth 1, an atom of one letter; explicit; no payload; four numbers.
+    let good = [1, 0, 1, b'a', 0, 0, 1, 1, 1, 1];
+    assert_eq!(after_root(&good), Ok(2));
+    let with = |at: usize, byte: u8| {
+        let mut record = good;
+        record[at] = byte;
+        after_root(&record)
+    };
+    assert_eq!(with(1, 2), Err(DecodeError::UnknownTag { of: "name", tag: 2 }));
+    assert_eq!(with(3, 0xFF), Err(DecodeError::MalformedAtom));
+    assert_eq!(with(4, 2), Err(DecodeError::UnknownTag { of: "node", tag: 2 }));
+    assert_eq!(with(5, 3), Err(DecodeError::UnknownTag { of: "payload", tag: 3 }));
+    assert_eq!(after_root(&good[..9]), Err(DecodeError::Truncated));
+    assert_eq!(after_root(&[&good[..9], &[0x81, 0]].concat()), Err(DecodeError::MalformedNumber));
+}
+
+#[test]
+fn a_damaged_condition_is_refused_and_one_that_is_not_known_any_more_is_kept() {
+    let build_with = |part: &[u8]| {
+        let term = etf::term(part);
+        let mut record = conditions(&steps("a"), &watched(&[("b", if_node_exists(true))]));
+        let size = condition(&if_node_exists(true)).term().len();
+        record.truncate(record.len() - size - 1);
+        put_number(&mut record, term.len() as u64);
+        record.extend(term);
+        let all = [plain(0, ""), plain(1, "a"), record];
+        build(&all, 9).map(|built| assert_eq!(records(&built), all))
+    };
+    assert_eq!(build_with(&if_node_exists(false)), Ok(()));
+    assert_eq!(build_with(&etf::atom("b")), Ok(()), "a name is a condition");
+    assert_eq!(build_with(&etf::record("if_moon", &[])), Err(DecodeError::MalformedCondition));
+    assert_eq!(build_with(&etf::integer(94)), Err(DecodeError::MalformedCondition), "the parent");
+    let behind = etf::record("if_name_matches", &[etf::binary(b"a(?=b)"), etf::atom("undefined")]);
+    assert!(crate::Condition::from_term(&etf::term(&behind)).is_err());
+    assert_eq!(build_with(&behind), Ok(()));
 }
 
 #[test]

@@ -123,15 +123,9 @@ fn a_map_matches_if_it_has_the_keys_and_their_values_match() {
 
 #[test]
 fn more_variables_than_have_room_in_line_are_bound() {
-    let elements = |prefix: &str| -> String {
-        (0..40)
-            .map(|index| format!("{prefix}{index}{prefix}").replace("$", ""))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let variables: Vec<_> = (0..40).map(|index| format!("'${index}'")).collect();
-    let pattern = format!("{{{}}}", variables.join(", "));
-    let data = format!("{{{}}}", elements(""));
+    let joined = |write: &dyn Fn(usize) -> String| (0..40).map(write).collect::<Vec<_>>().join(", ");
+    let pattern = format!("{{{}}}", joined(&|number| format!("'${number}'")));
+    let data = format!("{{{}}}", joined(&|number| number.to_string()));
     assert!(matches(&pattern, "[{'==', '$39', 39}, {'==', '$0', 0}, {'==', {length, '$$'}, 40}]", &data));
 }
 

@@ -1,0 +1,42 @@
+//! Tests only: strategies over a small set of names.
+
+use proptest::prelude::*;
+
+use super::command::TestCommand;
+use super::generator::{Generator, Random};
+use crate::command::Command;
+use crate::name::Name;
+use crate::payload::Payload;
+
+pub(crate) fn name() -> impl Strategy<Value = Name> {
+    prop_oneof![
+        4 => Just(Name::atom("a")),
+        3 => Just(Name::atom("b")),
+        3 => Just(Name::binary(b"a")),
+        1 => Just(Name::binary(b"")),
+        1 => Just(Name::binary(b"a name too long to be stored in place")),
+        1 => Just(Name::atom("\u{e9}t\u{e9} \u{10000} too long to be stored in place")),
+    ]
+}
+
+pub(crate) fn payload() -> impl Strategy<Value = Payload> {
+    any::<u64>().prop_map(|seed| Random(seed).payload())
+}
+
+/// A command of the model. A seed is not worth shrinking, but a list of commands is.
+pub(crate) fn test_command() -> impl Strategy<Value = TestCommand> {
+    any::<u64>().no_shrink().prop_map(|seed| Generator::new(seed).command())
+}
+
+/// Commands one after another, of which the first only make a tree.
+pub(crate) fn test_commands() -> impl Strategy<Value = Vec<TestCommand>> {
+    let put = any::<u64>().no_shrink().prop_map(|seed| Generator::new(seed).plain_put());
+    let (first, then) =
+        (proptest::collection::vec(put, 0..15), proptest::collection::vec(test_command(), 0..50));
+    (first, then).prop_map(|(first, then)| [first, then].concat())
+}
+
+/// A command.
+pub(crate) fn command() -> impl Strategy<Value = Command> {
+    test_command().prop_map(|command| command.command())
+}
