@@ -61,7 +61,7 @@ struct Target {
 struct Changes {
     /// Created, or another payload, or another list of children.
     changed: BTreeSet<Path>,
-    created: BTreeSet<Path>,
+    fresh: BTreeSet<Path>,
     /// Lost a child, or its payload by a clear.
     lost: BTreeSet<Path>,
     removed: BTreeSet<Path>,
@@ -369,6 +369,7 @@ impl Model {
         for target in targets.keys() {
             if let Some(conditions) = &command.keep_while {
                 self.set_keep_while(target, conditions, course.revision);
+                course.changes.fresh.insert(target.clone());
             }
         }
         if let Some(wanted) = command.wanted {
@@ -384,7 +385,7 @@ impl Model {
     fn create(&mut self, place: &Path, payload: Payload, implicit: bool, course: &mut Course) {
         self.nodes.insert(place.clone(), created(payload, implicit, course.revision));
         course.counted.insert(place.clone());
-        course.changes.created.insert(place.clone());
+        course.changes.fresh.insert(place.clone());
         course.changes.changed.insert(place.clone());
         self.change_child_list(&parent(place), course);
     }
@@ -506,10 +507,10 @@ impl Model {
         doomed
     }
 
-    /// Whether the changes concern what is watched: a node that matches changed, or other nodes match. The creation of
-    /// the watcher itself does not.
+    /// Whether the changes concern what is watched: a node that matches changed, or other nodes match. The watcher
+    /// itself does not, in the command that creates it or gives it its conditions.
     fn concerns(&self, changes: &Changes, seen: &Model, watcher: &Path, watched: &TestWatched) -> bool {
-        let is_exempt = |path: &Path| path == watcher && changes.created.contains(watcher);
+        let is_exempt = |path: &Path| path == watcher && changes.fresh.contains(watcher);
         let matches = |model: &Model| {
             let all = model.matches(&watched.path).into_iter();
             all.filter(|path| !is_exempt(path)).collect::<BTreeSet<Path>>()
