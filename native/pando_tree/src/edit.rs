@@ -67,13 +67,13 @@ pub(crate) struct Present {
 struct Round {
     updated: BTreeMap<Path, Update>,
     removed: Vec<Path>,
+    /// Nodes that were created, or given conditions: those of their own on themselves are not looked at yet.
+    exempt: BTreeSet<Path>,
 }
 
 /// How a node changed.
 #[derive(Clone, Copy, Default)]
 struct Update {
-    /// It was created: conditions of its own on itself are not looked at yet.
-    is_new: bool,
     /// It lost a child, or its payload by a clear: what was created as a parent may have lost its reason.
     has_lost: bool,
 }
@@ -184,7 +184,7 @@ impl<'state> Edit<'state> {
             node.payload_version = node.payload_version.saturating_add(1);
         });
         if change.is_clear || self.before.is_some() {
-            self.note_update(names, Update { is_new: false, has_lost: change.is_clear });
+            self.note_update(names, Update { has_lost: change.is_clear });
         }
     }
 
@@ -205,7 +205,8 @@ impl<'state> Edit<'state> {
         if self.before.is_some() {
             for length in present + 1..=names.len() {
                 let created = names.get(..length).unwrap_or(names);
-                self.note_update(created, Update { is_new: true, has_lost: false });
+                self.note_update(created, Update::default());
+                self.round.exempt.insert(created.to_vec());
             }
             self.note_update(above, Update::default());
         }
@@ -234,6 +235,7 @@ impl<'state> Edit<'state> {
         if names.is_empty() {
             return;
         }
+        self.round.exempt.insert(names.clone());
         let resolved = resolved(conditions, names);
         let is_same = match self.state.keep_while.of(names) {
             Some(before) => before[..] == resolved[..],
@@ -271,7 +273,7 @@ impl<'state> Edit<'state> {
         if self.before.is_some() {
             self.round.removed.push(names.clone());
         }
-        self.note_update(above, Update { is_new: false, has_lost: true });
+        self.note_update(above, Update { has_lost: true });
     }
 
     fn empty_root(&mut self) {
@@ -338,7 +340,7 @@ impl Round {
                 doomed.insert(path.clone());
             }
             for watcher in keep_while.watchers_of(path) {
-                let is_exempt = update.is_new && watcher == path;
+                let is_exempt = watcher == path && self.exempt.contains(path);
                 if !is_exempt
                     && !doomed.contains(watcher)
                     && !all_hold(state, watcher, Asked::At(path), left)?
@@ -398,8 +400,7 @@ impl Round {
         seen: &State,
         left: &mut u64,
     ) -> Result<bool, OutOfSteps> {
-        let is_new = self.updated.get(watcher).is_some_and(|update| update.is_new);
-        let exempt = is_new.then_some(watcher);
+        let exempt = self.exempt.get(watcher);
         for watched in state.keep_while.of(watcher).iter().flat_map(|conditions| conditions.iter()) {
             let place = place_of(&watched.path);
             if matches!(place, Place::PatternBelow(_)) && broken(state, watched, &place, left)?.is_some() {
