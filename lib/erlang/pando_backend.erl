@@ -74,8 +74,15 @@
 -callback read(store_id(), native_path(), props_bits()) ->
     {ok, native_path(), node_props()} | {error, native_error()}.
 %% A long read in chunks, all of one point in time. `From': only nodes after this path in the order of the walk, which
-%% is the order of paths as terms.
--callback scan(store_id(), Pattern :: native_path(), what(), IncludeRoot :: boolean(), From :: none | native_path()) ->
+%% is the order of paths as terms. `EachOnce': a node comes once, however many ways the pattern leads to it.
+-callback scan(
+    store_id(),
+    Pattern :: native_path(),
+    what(),
+    IncludeRoot :: boolean(),
+    From :: none | native_path(),
+    EachOnce :: boolean()
+) ->
     {ok, Cursor :: reference()} | {error, native_error()}.
 %% At most so many nodes; fewer, even none, do not mean that no more follow.
 -callback scan_next(Cursor :: reference(), NodesMax :: pos_integer()) ->

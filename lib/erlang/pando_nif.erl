@@ -13,7 +13,7 @@
     has_data/2,
     read_quick/3,
     read/3,
-    scan/5,
+    scan/6,
     scan_next/2,
     scan_close/1,
     count_next/1,
@@ -44,7 +44,7 @@
     has_data/2,
     read_quick/3,
     read/3,
-    scan/5,
+    scan/6,
     scan_next/2,
     scan_close/1,
     count_next/1,
@@ -108,9 +108,10 @@ read(_Store, _Path, _PropsBits) -> ?NOT_LOADED.
     pando_backend:native_path(),
     pando_backend:what(),
     boolean(),
-    none | pando_backend:native_path()
+    none | pando_backend:native_path(),
+    boolean()
 ) -> {ok, reference()} | {error, pando_backend:native_error()}.
-scan(_Store, _Pattern, _What, _IncludeRoot, _From) -> ?NOT_LOADED.
+scan(_Store, _Pattern, _What, _IncludeRoot, _From, _EachOnce) -> ?NOT_LOADED.
 
 -spec scan_next(reference(), pos_integer()) ->
     {more | done, [{pando_backend:native_path(), pando_backend:node_props() | term()}]}.

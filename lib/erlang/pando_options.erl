@@ -27,7 +27,9 @@
     expect_specific_node := boolean(),
     include_root := boolean(),
     limit := infinity | pos_integer(),
-    from := none | pando_path:native_path()
+    from := none | pando_path:native_path(),
+    %% Set by `pando_read' for what comes to a node once for each way to it.
+    each_way => true
 }.
 %% `props' is `none' when the caller wants to know only whether it worked: nothing is collected then. `async': the call
 %% waits for the command, or nobody does, or a message tells. `keep_while': as the caller gave it.

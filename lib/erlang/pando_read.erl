@@ -151,7 +151,7 @@ fold(Store, Pattern, Fun, Acc, #{props := Props} = Options) ->
     FoldChunk = fun(Chunk, Acc1) ->
         lists:foldl(fun({Path, NodeProps}, Acc2) -> Fun(Path, NodeProps, Acc2) end, Acc1, Chunk)
     end,
-    chunks(Store, Pattern, Props, FoldChunk, Acc, Options).
+    chunks(Store, Pattern, Props, FoldChunk, Acc, each_way(Options)).
 
 %% Their values by path; `Default' for those without one.
 -spec values(pando_cluster:store_id(), term(), term(), pando_options:many()) ->
@@ -192,7 +192,7 @@ next_chunk(Cursor, Fold, Acc, Deadline) ->
 %% How many nodes a pattern matches; no more than the limit.
 -spec count(pando_cluster:store_id(), term(), pando_options:many()) -> {ok, non_neg_integer()} | error().
 count(Store, Pattern, #{limit := Limit, deadline := Deadline} = Options) when is_atom(Store) ->
-    case scan(Store, pando_path:from_string(Pattern), pando_props:no_bits(), Options) of
+    case scan(Store, pando_path:from_string(Pattern), pando_props:no_bits(), each_way(Options)) of
         {ok, Cursor} -> count_chunk(Cursor, Limit, 0, Deadline);
         {error, _} = Error -> Error
     end.
@@ -246,13 +246,18 @@ scan(Store, Path, What, #{include_root := IncludeRoot, from := From} = Options) 
     Native = pando_condition:prepare(Path),
     case ready(Store, Options) of
         ok ->
-            case pando_nif:scan(Store, Native, What, IncludeRoot, From) of
+            case pando_nif:scan(Store, Native, What, IncludeRoot, From, not is_map_key(each_way, Options)) of
                 {ok, _} = Opened -> Opened;
                 {error, Reason} -> {error, pando_errors:reason(Reason, Native)}
             end;
         {error, _} = Error ->
             Error
     end.
+
+%% A whole fold comes to a node as often as there are ways of the pattern to it, as the specification has it. Pages are
+%% of nodes, and so are maps and streams.
+each_way(#{limit := infinity, from := none} = Options) -> Options#{each_way => true};
+each_way(Options) -> Options.
 
 bits({values, _}) -> pando_props:payload_bits();
 bits(Props) -> Props.

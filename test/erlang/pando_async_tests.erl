@@ -437,10 +437,14 @@ a_store_that_does_not_run_test_() ->
          || {Name, Call} <- writes()
         ] ++
         [
-            {"fence, stop", fun() ->
+            {"what is no read and no write", fun() ->
                 S = pando_test_store:new_name(),
                 ?assertEqual({error, noproc}, pando:fence(S)),
                 ?assertEqual({error, noproc}, pando:fence(S, 100)),
+                ?assertEqual({error, noproc}, pando_cluster:members(S)),
+                ?assertEqual({error, noproc}, pando_cluster:nodes(S)),
+                ?assertEqual({error, noproc}, pando_cluster:wait_for_leader(S, ?SHORT_MS)),
+                ?assertEqual({error, {pando, not_a_pando_store, #{store_id => S}}}, pando:reset(S)),
                 ?assertEqual(ok, pando:stop(S))
             end}
         ].

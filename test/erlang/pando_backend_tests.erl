@@ -37,7 +37,7 @@ listing_test_() ->
             ?assertEqual([{[list, c], c}], all(S, [list, ?ALL], {values, none}, false, [list, b, deep])),
             ?assertEqual([], all(S, [list, ?ALL], {values, none}, false, [list, c])),
             ?assertEqual(
-                {error, {bad_component, ?ALL}}, pando_nif:scan(S, [list, ?ALL], {values, none}, false, [list, ?ALL])
+                {error, {bad_component, ?ALL}}, pando_nif:scan(S, [list, ?ALL], {values, none}, false, [list, ?ALL], true)
             )
         end},
         {"a chunk has no more nodes than asked for, and no more than the limits say", fun(S) ->
@@ -57,20 +57,20 @@ listing_test_() ->
         end},
         {"of the wrong kind", fun(S) ->
             [
-                ?assertError(badarg, pando_nif:scan(S, [], What, false, none))
+                ?assertError(badarg, pando_nif:scan(S, [], What, false, none, true))
              || What <- [16#FFFF, -1, values, {values}, {value, 1}, []]
             ],
-            {ok, Cursor} = pando_nif:scan(S, [], 0, false, none),
+            {ok, Cursor} = pando_nif:scan(S, [], 0, false, none, true),
             [?assertError(badarg, pando_nif:scan_next(Cursor, Max)) || Max <- [0, -1, all, 1.0]],
             ok = pando_nif:scan_close(Cursor),
             ?assertEqual({done, []}, pando_nif:scan_next(Cursor, 1)),
-            ?assertEqual({error, {bad_component, x}}, pando_nif:scan(S, [], 0, false, [a | x])),
-            ?assertEqual({error, noproc}, pando_nif:scan(pando_test_store:new_name(), [], 0, false, none))
+            ?assertEqual({error, {bad_component, x}}, pando_nif:scan(S, [], 0, false, [a | x], true)),
+            ?assertEqual({error, noproc}, pando_nif:scan(pando_test_store:new_name(), [], 0, false, none, true))
         end}
     ]).
 
 chunks(S, Pattern, What, NodesMax) ->
-    {ok, Cursor} = pando_nif:scan(S, Pattern, What, false, none),
+    {ok, Cursor} = pando_nif:scan(S, Pattern, What, false, none, true),
     rest(Cursor, NodesMax).
 
 rest(Cursor, NodesMax) ->
@@ -83,7 +83,7 @@ all(S, Pattern, What) ->
     all(S, Pattern, What, false, none).
 
 all(S, Pattern, What, IncludeRoot, From) ->
-    {ok, Cursor} = pando_nif:scan(S, Pattern, What, IncludeRoot, From),
+    {ok, Cursor} = pando_nif:scan(S, Pattern, What, IncludeRoot, From, true),
     lists:append(rest(Cursor, 2)).
 
 replies_test_() ->

@@ -76,7 +76,7 @@ one_store_again_and_again_test_() ->
                 begin
                     {ok, S} = pando:start(Dir, S),
                     ok = pando:put(S, [n], N),
-                    {ok, Cursor} = pando_nif:scan(S, [], 0, false, none),
+                    {ok, Cursor} = pando_nif:scan(S, [], 0, false, none, true),
                     ok = pando:stop(S),
                     %% A cursor of a closed store still shows its moment, and holds nothing open.
                     ?assertMatch({done, [{[], _}]}, pando_nif:scan_next(Cursor, 2))

@@ -26,16 +26,19 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Starts at the newest view of `open`; with `from`, behind this path in the order of the walk.
+    /// Starts at the newest view of `open`; with `from`, behind this path in the order of the walk. With `each_once`, a
+    /// node comes once, otherwise as often as there are ways of the pattern to it.
     pub fn new<B: Beam>(
         open: &OpenStore<B>,
         pattern: Vec<Step>,
         include_root: bool,
         from: Option<Path>,
+        each_once: bool,
     ) -> Result<Cursor, Refusal> {
         let view = open.store().view_guard();
+        let scan = Scan::new(&view.state, pattern, include_root, from)?;
         Ok(Cursor {
-            scan: Some(Scan::new(&view.state, pattern, include_root, from)?),
+            scan: Some(if each_once { scan.once() } else { scan }),
             reaper: open.store().reaper().clone(),
         })
     }

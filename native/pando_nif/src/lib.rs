@@ -244,8 +244,8 @@ fn read_one<'a>(
     Ok(read.unwrap_or_else(|| not_running(env)))
 }
 
-/// `scan(Store, Pattern, PropsBits | {values, Default}, IncludeRoot, none | From) -> {ok, Cursor} | {error, Reason}`; of a
-/// path `From`, only nodes behind it.
+/// `scan(Store, Pattern, PropsBits | {values, Default}, IncludeRoot, none | From, EachOnce) -> {ok, Cursor} | {error, Reason}`;
+/// of a path `From`, only nodes behind it; with `EachOnce`, a node comes once however many ways the pattern leads to it.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn scan<'a>(
     env: Env<'a>,
@@ -254,6 +254,7 @@ fn scan<'a>(
     what: Term<'a>,
     include_root: bool,
     from: Term<'a>,
+    each_once: bool,
 ) -> NifResult<Term<'a>> {
     let (key, shown) = (key_of(store)?, Shown::from_term(what)?);
     let is_none = from.decode::<Atom>().is_ok_and(|atom| atom == atoms::none());
@@ -265,7 +266,8 @@ fn scan<'a>(
     if let Err(limit) = pando_tree::check_path(&pattern) {
         return Ok(error(env, refusal_term(env, &limit.into())));
     }
-    let opened = BRIDGE.get().with(key, |open| match Cursor::new(open, pattern, include_root, from) {
+    let new = |open: &_| Cursor::new(open, pattern, include_root, from, each_once);
+    let opened = BRIDGE.get().with(key, |open| match new(open) {
         Ok(cursor) => (atoms::ok(), ResourceArc::new(Listing::new(cursor, shown))).encode(env),
         Err(refusal) => error(env, refusal_term(env, &refusal)),
     });

@@ -67,8 +67,8 @@ pub(crate) struct Present {
 struct Round {
     updated: BTreeMap<Path, Update>,
     removed: Vec<Path>,
-    /// Nodes that were created, or given conditions: those of their own on themselves are not looked at yet.
-    exempt: BTreeSet<Path>,
+    /// Nodes that were created, or were given the conditions they have: those on themselves are not looked at yet.
+    fresh: BTreeSet<Path>,
 }
 
 /// How a node changed.
@@ -206,7 +206,7 @@ impl<'state> Edit<'state> {
             for length in present + 1..=names.len() {
                 let created = names.get(..length).unwrap_or(names);
                 self.note_update(created, Update::default());
-                self.round.exempt.insert(created.to_vec());
+                self.round.fresh.insert(created.to_vec());
             }
             self.note_update(above, Update::default());
         }
@@ -235,7 +235,7 @@ impl<'state> Edit<'state> {
         if names.is_empty() {
             return;
         }
-        self.round.exempt.insert(names.clone());
+        self.round.fresh.insert(names.clone());
         let resolved = resolved(conditions, names);
         let is_same = match self.state.keep_while.of(names) {
             Some(before) => before[..] == resolved[..],
@@ -340,7 +340,7 @@ impl Round {
                 doomed.insert(path.clone());
             }
             for watcher in keep_while.watchers_of(path) {
-                let is_exempt = watcher == path && self.exempt.contains(path);
+                let is_exempt = watcher == path && self.fresh.contains(watcher);
                 if !is_exempt
                     && !doomed.contains(watcher)
                     && !all_hold(state, watcher, Asked::At(path), left)?
@@ -400,7 +400,7 @@ impl Round {
         seen: &State,
         left: &mut u64,
     ) -> Result<bool, OutOfSteps> {
-        let exempt = self.exempt.get(watcher);
+        let exempt = self.fresh.contains(watcher).then_some(watcher);
         for watched in state.keep_while.of(watcher).iter().flat_map(|conditions| conditions.iter()) {
             let place = place_of(&watched.path);
             if matches!(place, Place::PatternBelow(_)) && broken(state, watched, &place, left)?.is_some() {

@@ -61,8 +61,7 @@ struct Target {
 struct Changes {
     /// Created, or another payload, or another list of children.
     changed: BTreeSet<Path>,
-    /// Created, or given conditions: what they demand of themselves is not looked at yet.
-    exempt: BTreeSet<Path>,
+    fresh: BTreeSet<Path>,
     /// Lost a child, or its payload by a clear.
     lost: BTreeSet<Path>,
     removed: BTreeSet<Path>,
@@ -370,7 +369,7 @@ impl Model {
         for target in targets.keys() {
             if let Some(conditions) = &command.keep_while {
                 self.set_keep_while(target, conditions, course.revision);
-                course.changes.exempt.insert(target.clone());
+                course.changes.fresh.insert(target.clone());
             }
         }
         if let Some(wanted) = command.wanted {
@@ -386,7 +385,7 @@ impl Model {
     fn create(&mut self, place: &Path, payload: Payload, implicit: bool, course: &mut Course) {
         self.nodes.insert(place.clone(), created(payload, implicit, course.revision));
         course.counted.insert(place.clone());
-        course.changes.exempt.insert(place.clone());
+        course.changes.fresh.insert(place.clone());
         course.changes.changed.insert(place.clone());
         self.change_child_list(&parent(place), course);
     }
@@ -508,10 +507,10 @@ impl Model {
         doomed
     }
 
-    /// Whether the changes concern what is watched: a node that matches changed, or other nodes match. Those of the
-    /// watcher itself by the put that created it, or gave it the conditions, do not.
+    /// Whether the changes concern what is watched: a node that matches changed, or other nodes match. The watcher
+    /// itself does not, in the command that creates it or gives it its conditions.
     fn concerns(&self, changes: &Changes, seen: &Model, watcher: &Path, watched: &TestWatched) -> bool {
-        let is_exempt = |path: &Path| path == watcher && changes.exempt.contains(watcher);
+        let is_exempt = |path: &Path| path == watcher && changes.fresh.contains(watcher);
         let matches = |model: &Model| {
             let all = model.matches(&watched.path).into_iter();
             all.filter(|path| !is_exempt(path)).collect::<BTreeSet<Path>>()
