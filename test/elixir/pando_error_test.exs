@@ -235,6 +235,19 @@ defmodule Pando.ErrorTest do
       assert message == "store_halted: żółć 日本 (outcome: unknown)"
     end
 
+    test "is not in the way of Elixir when it shows a misuse with its stacktrace" do
+      {reason, stacktrace} =
+        try do
+          :pando.get_many(:pando, [:a, {:foo}])
+        rescue
+          error in ErlangError -> {error.original, __STACKTRACE__}
+        end
+
+      assert {:pando_ex, :invalid_path, _} = reason
+      message = Exception.message(Exception.normalize(:error, reason, stacktrace))
+      assert message =~ "is not a path"
+    end
+
     test "needs a reason and what kind of call it was" do
       assert_raise KeyError, fn -> raise Error, reason: :noproc end
       assert_raise KeyError, fn -> raise Error, call: :read end
