@@ -358,6 +358,17 @@ fn conditions_nest_up_to_a_limit_and_have_so_many_parts() {
 }
 
 #[test]
+fn a_large_pattern_nested_deep_is_refused_before_it_is_copied_for_each_level() {
+    const PATTERN_SIZE_BYTES: usize = 5 * 1024 * 1024;
+    let pattern = etf::binary(&vec![b'x'; PATTERN_SIZE_BYTES]);
+    let matches = record("if_data_matches", &[pattern.clone(), vec![106], etf::atom("undefined")]);
+    let nested = |depth| (0..depth).fold(matches.clone(), |inner, _| record("if_not", &[inner]));
+    assert!(parse(&nested(5)).is_ok());
+    // Within the limits of depth and size; the parts together are 60 times the pattern.
+    assert_eq!(parse(&nested(60)), Err(BadCondition::LimitExceeded(Limit::ConditionSizeBytes)));
+}
+
+#[test]
 fn a_large_name_test_takes_its_steps_and_stops_where_there_are_none() {
     let contains = NameMatches(Regex::Contains(b'x')).compile();
     let long = crate::name::Name::binary(&[b'a'; 1000]);
