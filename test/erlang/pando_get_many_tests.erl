@@ -51,7 +51,6 @@ patterns() ->
         {[e, ?STAR_STAR], []},
         {[?STAR, ?STAR_STAR], Depth(2)},
         {[?STAR_STAR, ?STAR], Depth(2)},
-        {[?STAR_STAR, ?STAR_STAR], Depth(2)},
         {[?STAR_STAR, c], [[a, b, c]]},
         {[?STAR_STAR, <<"h">>, ?STAR], [[<<"f">>, <<"g">>, <<"h">>, <<"i">>]]},
         {[a, $^], [[]]},

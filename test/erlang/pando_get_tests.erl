@@ -333,9 +333,19 @@ a_path_that_may_match_many_nodes_is_denied_test_() ->
             [?PANDO_WILDCARD_STAR_STAR],
             [a, ?PANDO_WILDCARD_STAR],
             [?PANDO_WILDCARD_STAR, b],
-            [missing, ?PANDO_WILDCARD_STAR],
             [a, b, ?PANDO_WILDCARD_STAR, $^]
         ]
+    ]).
+
+a_missing_node_is_found_missing_before_a_wildcard_below_it_test_() ->
+    cases([
+        {"get, get_or, exists", fun(S) ->
+            Path = [missing, ?PANDO_WILDCARD_STAR],
+            Props = #{node_name => missing, node_path => [missing], node_is_target => false},
+            ?assertEqual({error, {pando, node_not_found, Props}}, pando:get(S, Path)),
+            ?assertEqual({ok, x}, pando:get_or(S, Path, x)),
+            ?assertEqual(false, pando:exists(S, Path))
+        end}
     ]).
 
 options_of_reads_test_() ->

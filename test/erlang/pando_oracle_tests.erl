@@ -12,11 +12,13 @@
 %% So many calls that differ are shown.
 -define(SHOWN, 10).
 
-%% Where specification section 21 and a recorded answer disagree, section 21 stands: {Case, numbers of calls, why}. All
-%% are of one kind, that of put_many with `**' before something in 21.2. There the original reports every match and
-%% keeps the changes of the deepest ones alone: what a delete_many says it has removed is still there, and shows in
-%% later calls. Here it is gone.
--define(SECTION_21, [
+%% The recorded answers that are not followed: {Case, numbers of calls, why}.
+%%
+%% But for the last three all are of one kind, that of put_many with `**' before something in specification section
+%% 21.2, which stands where it and a recording disagree. There the original reports every match and keeps the changes
+%% of the deepest ones alone: what a delete_many says it has removed is still there, and shows in later calls. Here it is
+%% gone.
+-define(NOT_FOLLOWED, [
     {{random, 23, 21}, [17], "[b, x] was removed by call 15"},
     {{random, 23, 34}, [41, 43], "[b, b] and [x, b] were removed by call 39"},
     {{random, 23, 36}, [29, 30], "[a, b] and [a, c] were removed by call 17"},
@@ -30,7 +32,10 @@
     {{random, 23, 126}, [34], "[b, stock] was removed by call 28"},
     {{random, 23, 179}, [21], "[x, b] and [x, x] were removed by call 11"},
     {{random, 11, 59}, [7], "[a, a] was removed by call 6"},
-    {{random, 11, 92}, [40], "[b, x] and [x, a] were removed by call 39"}
+    {{random, 11, 92}, [40], "[b, x] and [x, a] were removed by call 39"},
+    {{random, 23, 140}, [39], "[x, stock] is below a target and goes with it: explicit (21.1), not keep_while"},
+    {{random, 23, 149}, [1], "the same call on the same tree shows delete_reason in call 13 of {random, 23, 25}"},
+    {{random, 23, 205}, [23, 24, 27], "[x] was put as a target, so a clear leaves it (10.1): call 5 left a condition behind"}
 ]).
 
 recorded_answers_test_() ->
@@ -90,7 +95,7 @@ check_case(Run, Dir, Id, Pairs) ->
     end.
 
 is_right(Id, N, Expected, Answer) ->
-    IsListed = [] =/= [Case || {Case, Numbers, _Why} <- ?SECTION_21, Case =:= Id, lists:member(N, Numbers)],
+    IsListed = [] =/= [Case || {Case, Numbers, _Why} <- ?NOT_FOLLOWED, Case =:= Id, lists:member(N, Numbers)],
     %% One that agrees after all does not belong into the list.
     agree(Expected, Answer) =/= IsListed.
 

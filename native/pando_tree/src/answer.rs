@@ -14,8 +14,8 @@ use crate::steps_left::OutOfSteps;
 pub enum Answer {
     /// Success, and the caller wanted no properties.
     Done,
-    /// Success: the nodes concerned. Of a removal: the target, then what was below it (a node before its
-    /// descendants), then the parents that went with it, upwards. Empty when there was nothing to do it to.
+    /// Success: the nodes concerned, in the order of their paths: targets, what was removed below them, and what
+    /// followed them. Empty when there was nothing to do it to.
     Nodes(Vec<(Path, Props)>),
     /// Nothing was changed.
     Refused(Refusal),

@@ -283,6 +283,23 @@ fn a_put_that_breaks_its_own_condition_is_answered_with_the_removal() {
     assert!(!s.exists("a"));
 }
 
+/// As it is recorded of the original.
+#[test]
+fn a_put_does_not_break_the_condition_on_itself_that_it_gives() {
+    for others in [false, true] {
+        let mut s = Store::default();
+        if others {
+            put_while(&mut s, "z", &[(".", if_node_exists(true))]);
+        }
+        put(&mut s, "a");
+        let answer = s.put_while("a", data(2), &[("a", if_payload_version(1))]);
+        assert_eq!(answer, nodes([("a", default_props(Some(data(1)), 2))]));
+        assert!(s.exists("a"));
+        put(&mut s, "a x");
+        assert!(!s.exists("a"), "its list of children changed");
+    }
+}
+
 #[test]
 fn the_root_is_watched_but_depends_on_nothing() {
     let mut s = Store::default();

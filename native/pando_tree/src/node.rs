@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! 1. A node is immutable once it is shared; a change copies it, and the nodes above it.
-//! 2. `revision` is that of its last own change: its creation, its payload, its list of children.
+//! 2. `revision` is that of its last own change: its creation, its payload, its list of children, what it depends on.
 //!    `subtree_revision` is the newest such change at or below it, removals included: never less than any revision below.
 //! 3. `subtree_nodes` counts the node and everything below it.
 //! 4. An implicit node was created as a missing parent. It has a child or a payload, or an explicit put of no payload
