@@ -6,7 +6,7 @@
 
 -export([hold/1]).
 
--import(pando_test_store, [cases/1, with_dir/1, with_store/1, new_name/0, await/1, parallel/2, quietly/1]).
+-import(pando_test_store, [cases/1, with_dir/1, new_name/0, await/1, parallel/2, quietly/1]).
 
 start_and_stop_test_() ->
     in_dirs([

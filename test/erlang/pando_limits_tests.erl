@@ -111,7 +111,7 @@ conditions_test_() ->
                 {Limit, Max, Condition, [Max + 1 | More]}
             end
          || {Limit, Condition, More} <- [
-                {condition_depth_max, fun nested/1, [100, 200]},
+                {condition_depth_max, fun nested/1, [100, 250]},
                 {condition_parts_max, fun wide/1, [2000, 100000]}
             ]
         ]
