@@ -2,10 +2,11 @@
 -module(pando_cluster_tests).
 
 -include_lib("eunit/include/eunit.hrl").
+-include("pando.hrl").
 
 -export([hold/1]).
 
--import(pando_test_store, [cases/1, with_dir/1, with_store/1, new_name/0, await/1, parallel/2, quietly/1]).
+-import(pando_test_store, [cases/1, with_dir/1, new_name/0, await/1, parallel/2, quietly/1]).
 
 start_and_stop_test_() ->
     in_dirs([
@@ -203,6 +204,224 @@ under_a_supervisor_of_the_user_test_() ->
                 Message -> error({message, Message})
             after 0 -> ok
             end
+        end}
+    ]).
+
+running_stores_test_() ->
+    cases([
+        {"are those that were started, and nothing else", fun(S) ->
+            ?assertEqual(true, pando_cluster:is_store_running(S)),
+            ?assertEqual([S], pando:get_store_ids()),
+            ?assertEqual(false, pando_cluster:is_store_running(new_name())),
+            %% A process, but no store.
+            ?assertEqual(false, pando_cluster:is_store_running(pando_sup)),
+            [
+                ?assertError(function_clause, apply(pando_cluster, Function, [NoName | Rest]))
+             || NoName <- ["s", <<"s">>, 1, {S, node()}, [S]],
+                {Function, Rest} <- [{is_store_running, []}, {this_member, []}, {node_to_member, [node()]}]
+            ],
+            ?assertError(function_clause, pando_cluster:node_to_member(S, "node"))
+        end}
+    ]).
+
+%% The same with the store named, and with the store that is the default one.
+members_and_nodes_test_() ->
+    Options = [#{}, #{favor => consistency}, #{favor => low_latency}, #{timeout => 60000}, #{timeout => infinity}],
+    cases([
+        {"of a store: this one, whatever the options", fun(S) ->
+            [
+                begin
+                    ?assertEqual({ok, [{S, node()}]}, apply(pando_cluster, members, Arguments)),
+                    ?assertEqual({ok, [node()]}, apply(pando_cluster, nodes, Arguments))
+                end
+             || Arguments <- [[S] | [[S, O] || O <- Options]]
+            ]
+        end},
+        {"of the default store", fun(S) ->
+            as_default(S, fun() ->
+                [
+                    begin
+                        ?assertEqual({ok, [{S, node()}]}, apply(pando_cluster, members, Arguments)),
+                        ?assertEqual({ok, [node()]}, apply(pando_cluster, nodes, Arguments))
+                    end
+                 || Arguments <- [[] | [[O] || O <- Options]]
+                ]
+            end)
+        end},
+        {"without time, of a store that does not run, with what is no option", fun(S) ->
+            Other = new_name(),
+            [
+                begin
+                    ?assertEqual({error, timeout}, pando_cluster:Function(S, #{timeout => 0})),
+                    [?assertEqual({error, noproc}, pando_cluster:Function(Other, O)) || O <- Options],
+                    [
+                        ?assertError(function_clause, pando_cluster:Function(S, Bad))
+                     || Bad <- [#{favor => speed}, #{timeout => -1}, #{timeout => soon}]
+                    ],
+                    ?assertError(function_clause, pando_cluster:Function("s"))
+                end
+             || Function <- [members, nodes]
+            ],
+            ?assertEqual([], pando_test_store:stray_messages())
+        end}
+    ]).
+
+as_default(S, Test) ->
+    ok = application:set_env(pando, default_store_id, S),
+    try
+        Test()
+    after
+        application:unset_env(pando, default_store_id)
+    end.
+
+wait_for_leader_test_() ->
+    cases([
+        {"a store that runs has one, by its name and by its member", fun(S) ->
+            [
+                ?assertEqual({Arguments, ok}, {Arguments, apply(pando_cluster, wait_for_leader, Arguments)})
+             || Who <- [S, {S, node()}], Arguments <- [[Who] | [[Who, T] || T <- [0, 1, 60000, infinity]]]
+            ],
+            as_default(S, fun() -> ?assertEqual(ok, pando_cluster:wait_for_leader()) end)
+        end},
+        {"a store that does not run, and a member elsewhere, are looked for as long as the call may take", fun(S) ->
+            [
+                ?assertEqual({error, noproc}, pando_cluster:wait_for_leader(Who, T))
+             || Who <- [new_name(), {new_name(), node()}, {S, 'nobody@nowhere'}], T <- [0, 1, 300]
+            ],
+            ok = application:set_env(pando, default_timeout, 1),
+            try
+                ?assertEqual({error, noproc}, pando_cluster:wait_for_leader(new_name()))
+            after
+                application:unset_env(pando, default_timeout)
+            end
+        end},
+        {"what is no store and no timeout", fun(S) ->
+            [
+                ?assertError(function_clause, apply(pando_cluster, wait_for_leader, Arguments))
+             || Arguments <- [["s", 1], [{S, "node"}, 1], [S, -1], [S, soon]]
+            ]
+        end}
+    ]) ++
+        in_dirs([
+            {"a store that is started meanwhile", fun(Dir) ->
+                S = new_name(),
+                {Waiting, Monitor} = spawn_monitor(fun() ->
+                    exit({answer, pando_cluster:wait_for_leader(S, 60000)})
+                end),
+                %% It has looked, and sleeps.
+                await(fun() ->
+                    erlang:process_info(Waiting, current_function) =:= {current_function, {timer, sleep, 1}}
+                end),
+                ?assertEqual({ok, S}, pando:start(Dir, S)),
+                receive
+                    {'DOWN', Monitor, process, Waiting, Reason} -> ?assertEqual({answer, ok}, Reason)
+                end,
+                ok = pando:stop(S)
+            end}
+        ]).
+
+reset_test_() ->
+    in_dirs(
+        [
+            {pando_test_store:title({Module, Arguments}), fun(Dir) ->
+                [S, Other] = [new_name(), new_name()],
+                {ok, S} = pando:start(Dir, S),
+                {ok, Other} = pando:start(Dir, Other),
+                [ok = pando:put(Store, [a, N], {N, binary:copy(<<"x">>, 10000)}) || Store <- [S, Other], N <- names()],
+                ?assertEqual(ok, as_default(S, fun() -> apply(Module, reset, [given(A, S) || A <- Arguments]) end)),
+                %% It is stopped, and its files are gone. Others are not touched.
+                ?assertEqual(undefined, whereis(S)),
+                ?assertEqual(false, pando_cluster:is_store_running(S)),
+                ?assertEqual({error, noproc}, pando:get(S, [a])),
+                ?assertEqual({ok, [atom_to_list(Other)]}, file:list_dir(Dir)),
+                ?assertEqual({error, {pando, not_a_pando_store, #{store_id => S}}}, Module:reset(S)),
+                %% Started again, it is empty, and works.
+                ?assertEqual({ok, S}, pando:start(Dir, S)),
+                Counters = #{payload_version => 1, child_list_version => 1, child_list_length => 0},
+                Wanted = #{props_to_return => maps:keys(Counters)},
+                ?assertEqual({ok, #{[] => Counters}}, pando_adv:get(S, [], Wanted)),
+                ?assertEqual(true, pando:is_empty(S)),
+                ok = pando:put(S, [b], 1),
+                ok = pando:stop(S),
+                ?assertEqual({ok, S}, pando:start(Dir, S)),
+                ?assertEqual({ok, #{[b] => 1}}, pando:get_many(S, "**")),
+                ?assertEqual({ok, length(names())}, pando:count(Other, [a, #if_name_matches{}])),
+                ok = pando:stop(S),
+                ok = pando:stop(Other),
+                ?assertEqual([], pando_test_store:stray_messages())
+            end}
+         || Module <- [pando, pando_cluster],
+            Arguments <- [[], [store], [60000], [infinity], [store, 60000], [store, infinity]]
+        ]
+    ).
+
+names() -> [<<N>> || N <- lists:seq(1, 100)].
+
+given(store, S) -> S;
+given(Argument, _S) -> Argument.
+
+resets_that_do_nothing_test_() ->
+    in_dirs([
+        {"of a store that does not run: its data stays", fun(Dir) ->
+            S = new_name(),
+            Error = {error, {pando, not_a_pando_store, #{store_id => S}}},
+            ?assertEqual(Error, pando:reset(S)),
+            {ok, S} = pando:start(Dir, S),
+            ok = pando:put(S, [a], 1),
+            ok = pando:stop(S),
+            ?assertEqual(Error, pando:reset(S)),
+            ?assertEqual(Error, pando_cluster:reset(S, 60000)),
+            ?assertEqual(Error, as_default(S, fun() -> pando:reset() end)),
+            {ok, S} = pando:start(Dir, S),
+            ?assertEqual({ok, 1}, pando:get(S, [a])),
+            ok = pando:stop(S)
+        end},
+        {"of a name that another process has", fun(_) ->
+            S = new_name(),
+            true = register(S, self()),
+            ?assertEqual({error, {pando, not_a_pando_store, #{store_id => S}}}, pando:reset(S)),
+            ?assertEqual(self(), whereis(S)),
+            true = unregister(S)
+        end},
+        {"without time, and with wrong arguments", fun(Dir) ->
+            S = new_name(),
+            {ok, S} = pando:start(Dir, S),
+            ok = pando:put(S, [a], 1),
+            ?assertEqual({error, timeout}, pando:reset(S, 0)),
+            [?assertError(function_clause, apply(pando, reset, [S, T])) || T <- [-1, soon, 1.0]],
+            [?assertError(function_clause, apply(pando, reset, [N, 1])) || N <- ["s", <<"s">>, {S, node()}]],
+            ?assertEqual({ok, 1}, pando:get(S, [a])),
+            ok = pando:stop(S)
+        end}
+    ]).
+
+reset_with_calls_in_flight_test_() ->
+    in_dirs([
+        {"each call is answered, and the store is empty when it starts again", fun(Dir) ->
+            S = new_name(),
+            {ok, S} = pando:start(Dir, S),
+            Me = self(),
+            Callers = [
+                spawn_monitor(fun() -> exit({done, write_until_it_fails(Me, S, N, 1)}) end)
+             || N <- lists:seq(1, 20)
+            ],
+            [
+                receive
+                    {working, N} -> ok
+                end
+             || N <- lists:seq(1, 20)
+            ],
+            ?assertEqual(ok, pando:reset(S, 60000)),
+            Ends = [
+                receive
+                    {'DOWN', Monitor, process, Pid, {done, {_, _, End}}} -> End
+                end
+             || {Pid, Monitor} <- Callers
+            ],
+            ?assertEqual([], [End || End <- Ends, not is_documented(End)]),
+            {ok, S} = pando:start(Dir, S),
+            ?assertEqual(true, pando:is_empty(S)),
+            ok = pando:stop(S)
         end}
     ]).
 

@@ -286,6 +286,15 @@ at_put_time_test_() ->
                 refused([k], #if_child_list_length{count = {gt, 0}})},
             {{put, [[k], 1, while([$., m], ?EXISTS)]}, refused([k], {pattern_matches_no_nodes, [k, m]})},
             are([[k]])
+        ]},
+        {"conditions on itself that a put gives are not looked at by that put", [
+            {put, [[a], 1]},
+            %% Met before it: the version is 1. Not met after it, which nobody asks.
+            {put, [[a], 2, while([a], #if_payload_version{version = {lt, 2}})]},
+            {{adv, get, [[a]]}, {ok, #{[a] => #{data => 2, payload_version => 2}}}},
+            {put, [[a], 3]},
+            are([]),
+            fun pando_test_calls:goes_on/1
         ]}
     ]).
 
