@@ -100,6 +100,8 @@ impl<T: Ticket> ApplyThread<T> {
         }
         self.shared.answer_applied();
         done(Ok(()));
+        // Only now: where processors are few, the reaper's waking up would come before the answers.
+        self.free_detached();
         self.take_snapshot_if_due();
     }
 
@@ -112,6 +114,9 @@ impl<T: Ticket> ApplyThread<T> {
                 self.shared.engine.reaper().free(Garbage::View(view));
             }
         }
+    }
+
+    fn free_detached(&mut self) {
         for subtree in self.machine.take_detached() {
             self.shared.engine.reaper().free(Garbage::Subtree(subtree));
         }

@@ -4,7 +4,6 @@
 //! randomness are passed in.
 
 mod admission;
-mod allocator;
 mod apply_thread;
 pub mod batch;
 mod bytes;
@@ -18,6 +17,7 @@ mod ingest_thread;
 pub mod log;
 mod machine;
 mod membership;
+mod operating_system;
 pub mod options;
 mod pending;
 mod reaper;

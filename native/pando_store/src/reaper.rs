@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use pando_tree::Node;
 
-use crate::allocator::give_back_free_memory;
+use crate::operating_system::{give_back_free_memory, let_others_go_first};
 use crate::view::View;
 
 /// How often shared garbage is looked at again.
@@ -96,6 +96,7 @@ impl Reaper {
 }
 
 fn run(incoming: &Receiver<Job>) {
+    let_others_go_first();
     // By address, which is unique among what is alive.
     let mut shared: HashMap<usize, Garbage> = HashMap::new();
     let mut next_look = Instant::now();
