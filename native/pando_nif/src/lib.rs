@@ -407,11 +407,11 @@ fn scope_of(atom: Atom) -> NifResult<Scope> {
 }
 
 /// `keep`, or a list of what the nodes are to depend on.
-fn keep_while_of(term: Term<'_>) -> Result<Option<Vec<Watched>>, BadPath<'_>> {
+fn keep_while_of(term: Term<'_>) -> Result<Option<Box<[Watched]>>, BadPath<'_>> {
     if term.decode::<Atom>().is_ok_and(|atom| atom == atoms::keep()) {
         return Ok(None);
     }
-    names::watched(term).map(Some)
+    names::watched(term).map(|watched| Some(watched.into_boxed_slice()))
 }
 
 fn wanted_of(term: Term<'_>) -> NifResult<Option<Wanted>> {

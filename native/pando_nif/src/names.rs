@@ -1,5 +1,6 @@
 //! Names, paths and patterns between Erlang terms and the tree.
 
+use pando_tree::limits::PATH_COMPONENTS_MAX;
 use pando_tree::{BadCondition, Condition, Limit, Name, NameKind, Step, Watched};
 use rustler::types::atom::Atom;
 use rustler::{Binary, Encoder, Env, Term};
@@ -72,7 +73,9 @@ fn components<'a, C>(
     path: Term<'a>,
     decode: impl Fn(Term<'a>) -> Result<C, BadPath<'a>>,
 ) -> Result<Vec<C>, BadPath<'a>> {
-    let mut components = Vec::with_capacity(PATH_ROOM);
+    // Exactly as many as there are, because commands are kept for a while. Of an improper list the length is unknown.
+    let room = path.list_length().unwrap_or(PATH_ROOM).min(PATH_COMPONENTS_MAX);
+    let mut components = Vec::with_capacity(room);
     let mut rest = path;
     while let Ok((component, tail)) = rest.list_get_cell() {
         Limit::PathComponents.check(components.len() + 1).map_err(BadPath::Limit)?;

@@ -37,7 +37,7 @@ pub enum Command {
         /// Their new payload.
         payload: Payload,
         /// What each depends on from now on; `None` leaves that as it is.
-        keep_while: Option<Vec<Watched>>,
+        keep_while: Option<Box<[Watched]>>,
         /// What the caller wants to know.
         wanted: Option<Wanted>,
     },
@@ -48,7 +48,7 @@ pub enum Command {
         /// Which of them.
         scope: Scope,
         /// What each depends on from now on; `None` leaves that as it is.
-        keep_while: Option<Vec<Watched>>,
+        keep_while: Option<Box<[Watched]>>,
         /// What the caller wants to know.
         wanted: Option<Wanted>,
     },

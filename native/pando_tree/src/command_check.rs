@@ -8,10 +8,10 @@ use crate::limits::Limit;
 use crate::step::Step;
 use crate::walk;
 
-/// A guess at what a command takes besides its path and payload, in memory and encoded.
-const COMMAND_SIZE_BYTES_FIXED: usize = 32;
-/// The same for a component besides the bytes of its name.
-const COMPONENT_SIZE_BYTES_FIXED: usize = 8;
+/// What a command takes in memory besides what it points to.
+const COMMAND_SIZE_BYTES_FIXED: usize = size_of::<Command>();
+/// The same of a component. (Encoded both are smaller.)
+const COMPONENT_SIZE_BYTES_FIXED: usize = size_of::<Step>();
 
 /// Whether a path or a pattern is within the limits.
 pub fn check_path(steps: &[Step]) -> Result<(), Limit> {
@@ -26,7 +26,7 @@ impl Command {
         }
     }
 
-    /// About how many bytes the command takes, in memory as in the log.
+    /// About how many bytes the command takes in memory; in the log it is smaller.
     pub fn size_bytes(&self) -> usize {
         let watched = self.watched().iter().map(|watched| {
             COMPONENT_SIZE_BYTES_FIXED + path_size_bytes(&watched.path) + watched.condition.size_bytes()
@@ -162,7 +162,7 @@ mod tests {
         let depends = |watched| Command::Clear {
             path: steps("a"),
             scope: Scope::One,
-            keep_while: Some(watched),
+            keep_while: Some(Vec::into_boxed_slice(watched)),
             wanted: None,
         };
         let one = || watched(&[("x", if_node_exists(true))]).remove(0);
@@ -183,7 +183,7 @@ mod tests {
         let depends = |path| Command::Clear {
             path,
             scope: Scope::One,
-            keep_while: Some(vec![watched.clone()]),
+            keep_while: Some(vec![watched.clone()].into()),
             wanted: None,
         };
         assert_eq!(depends(steps("a")).check(), Ok(()));

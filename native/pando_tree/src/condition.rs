@@ -25,14 +25,12 @@ use crate::steps_left::{OutOfSteps, take_steps};
 
 use comparison::Comparison;
 
-/// A compiled condition. Cheap to clone.
+/// A compiled condition. Cheap to clone, and small, because each step of a path has room for one.
 #[derive(Clone)]
-pub struct Condition {
-    term: Arc<[u8]>,
-    compiled: Arc<Compiled>,
-}
+pub struct Condition(Arc<Compiled>);
 
 struct Compiled {
+    term: Arc<[u8]>,
     test: Test,
     siblings: Siblings,
     applies_to_grandchildren: bool,
@@ -158,17 +156,17 @@ pub enum Verdict {
 impl Condition {
     /// The term of the record, in external term format.
     pub fn term(&self) -> &Arc<[u8]> {
-        &self.term
+        &self.0.term
     }
 
     /// The bytes of the term, in a log or a message.
     pub fn size_bytes(&self) -> usize {
-        self.term.len()
+        self.0.term.len()
     }
 
     /// Where it leads.
     pub fn target(&self) -> Target<'_> {
-        let siblings = &self.compiled.siblings;
+        let siblings = &self.0.siblings;
         match (&siblings.names[..], siblings.this, siblings.root) {
             ([name], false, false) => Target::Child(name),
             ([], this, root) if this != root => Target::This,
@@ -178,18 +176,18 @@ impl Condition {
 
     /// The names that a child must have one of to meet it, sorted; `None` when that is not known.
     pub(crate) fn names(&self) -> Option<&[Name]> {
-        let siblings = &self.compiled.siblings;
+        let siblings = &self.0.siblings;
         (!siblings.names.is_empty() && !siblings.this && !siblings.root).then_some(&siblings.names[..])
     }
 
     /// Whether it is tried below every child again.
     pub fn applies_to_grandchildren(&self) -> bool {
-        self.compiled.applies_to_grandchildren
+        self.0.applies_to_grandchildren
     }
 
     /// Whether a put may create the missing node that it stands for (specification section 3.5).
     pub(crate) fn allows_creation(&self) -> bool {
-        match &self.compiled.test {
+        match &self.0.test {
             Test::Name(_) | Test::Exists(false) => true,
             Test::All(conditions) => conditions.iter().all(Condition::allows_creation),
             Test::Any(conditions) => conditions.iter().any(Condition::allows_creation),
@@ -199,7 +197,7 @@ impl Condition {
 
     /// Whether it is met by there being no node: the exact condition that a node is absent.
     pub(crate) fn is_absence(&self) -> bool {
-        matches!(self.compiled.test, Test::Exists(false))
+        matches!(self.0.test, Test::Exists(false))
     }
 
     /// Whether the node with this name (`None`: the root) meets the condition.
@@ -211,7 +209,7 @@ impl Condition {
     ) -> Result<Verdict, OutOfSteps> {
         Ok(match self.failing(name, subject, steps)? {
             None => Verdict::Met,
-            Some(failing) => Verdict::NotMet(Arc::clone(&failing.term)),
+            Some(failing) => Verdict::NotMet(Arc::clone(failing.term())),
         })
     }
 
@@ -233,7 +231,7 @@ impl Condition {
         steps: &mut u64,
     ) -> Result<Option<&Condition>, OutOfSteps> {
         take_steps(steps, 1)?;
-        let met = match &self.compiled.test {
+        let met = match &self.0.test {
             Test::Name(wanted) => name == Some(wanted),
             Test::Root => name.is_none(),
             Test::This => true,
@@ -282,7 +280,7 @@ impl NameTest {
 
 impl PartialEq for Condition {
     fn eq(&self, other: &Condition) -> bool {
-        self.term == other.term
+        self.0.term == other.0.term
     }
 }
 
@@ -290,7 +288,7 @@ impl Eq for Condition {}
 
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Condition({})", self.term.escape_ascii())
+        write!(f, "Condition({})", self.0.term.escape_ascii())
     }
 }
 

@@ -177,7 +177,8 @@ fn relative_paths_are_those_of_each_node_and_all_targets_get_the_conditions() {
     for text in ["u a", "u b", "v a", "v b"] {
         put(&mut s, text);
     }
-    let keep_while = Some(watched(&[("^ ^ v", if_node_exists(true)), (". ^ b", if_node_exists(true))]));
+    let keep_while =
+        Some(watched(&[("^ ^ v", if_node_exists(true)), (". ^ b", if_node_exists(true))]).into());
     let many =
         Command::Put { path: steps("* a"), scope: Scope::Many, payload: data(2), keep_while, wanted: None };
     assert_eq!(s.run(many), Answer::Done);
@@ -264,7 +265,7 @@ fn a_put_of_many_that_matches_nothing_gives_no_conditions() {
         path: steps("* x"),
         scope: Scope::Many,
         payload: data(1),
-        keep_while: Some(watched(&of)),
+        keep_while: Some(watched(&of).into()),
         wanted: Some(Wanted { props: PropsMask::DEFAULT, indirect_deletes: true }),
     };
     assert_eq!(s.run(put), nodes([]));
@@ -351,7 +352,8 @@ fn a_watched_pattern_is_asked_when_a_condition_within_it_lets_others_match() {
     put(&mut s, "p a");
     let has_data = Step::Condition(condition(&if_has_data(true)));
     let pattern = [steps("p"), vec![has_data], steps("x")].concat();
-    let keep_while = Some(vec![Watched { path: pattern, condition: condition(&if_node_exists(true)) }]);
+    let watched = Watched { path: pattern, condition: condition(&if_node_exists(true)) };
+    let keep_while = Some(vec![watched].into());
     let (path, scope) = (steps("w"), Scope::One);
     s.run(Command::Put { path, scope, payload: data(1), keep_while, wanted: None });
     assert!(s.exists("w"));

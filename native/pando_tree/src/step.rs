@@ -41,3 +41,13 @@ impl Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_takes_no_more_than_a_name() {
+        assert_eq!(size_of::<Step>(), size_of::<Name>());
+    }
+}

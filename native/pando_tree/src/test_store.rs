@@ -211,7 +211,7 @@ impl Store {
 
     pub(crate) fn put_while(&mut self, text: &str, payload: Payload, of: &[(&str, Vec<u8>)]) -> Answer {
         let wanted = Some(Wanted { props: PropsMask::DEFAULT, indirect_deletes: true });
-        let keep_while = Some(watched(of));
+        let keep_while = Some(watched(of).into());
         self.run(Command::Put { path: steps(text), scope: Scope::One, payload, keep_while, wanted })
     }
 

@@ -94,9 +94,9 @@ pub(super) fn watched(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Watch
     Ok(conditions)
 }
 
-fn keep_while(reader: &mut Reader<'_>) -> Result<Option<Vec<Watched>>, DecodeError> {
+fn keep_while(reader: &mut Reader<'_>) -> Result<Option<Box<[Watched]>>, DecodeError> {
     let count = usize::try_from(reader.number()?).map_err(|_| DecodeError::MalformedNumber)?;
-    count.checked_sub(1).map(|count| watched(reader, count)).transpose()
+    count.checked_sub(1).map(|count| watched(reader, count).map(Vec::into_boxed_slice)).transpose()
 }
 
 pub(super) fn put_path(out: &mut Vec<u8>, steps: &[Step]) {
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(limit_of(&put(PAYLOAD_SIZE_BYTES_MAX + 1)), Some(Limit::PayloadSizeBytes));
         let depends = |count| {
             let one = Watched { path: steps("x"), condition: condition(&if_node_exists(true)) };
-            let keep_while = Some(vec![one; count]);
+            let keep_while = Some(vec![one; count].into());
             Command::Clear { path: steps("a"), scope: Scope::Many, keep_while, wanted: None }
         };
         assert_eq!(limit_of(&depends(KEEP_WHILE_MAX)), None);

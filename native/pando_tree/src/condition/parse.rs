@@ -55,7 +55,7 @@ impl Condition {
             }
             _ => false,
         };
-        Condition { term, compiled: Arc::new(Compiled { test, siblings, applies_to_grandchildren }) }
+        Condition(Arc::new(Compiled { term, test, siblings, applies_to_grandchildren }))
     }
 }
 
@@ -115,7 +115,7 @@ impl Parser {
             }
             ("if_all", [conditions]) => {
                 let mut parts = self.conditions(conditions, depth + 1)?;
-                parts.sort_by_key(|part| !matches!(part.compiled.test, Test::Name(_)));
+                parts.sort_by_key(|part| !matches!(part.0.test, Test::Name(_)));
                 return combination(term, tag_term, conditions, parts, Test::All);
             }
             ("if_any", [conditions]) => {
@@ -162,7 +162,7 @@ fn element_terms(list: &[u8]) -> Result<Vec<Cow<'_, [u8]>>, BadCondition> {
 
 /// The term of a condition without the version byte.
 fn part(condition: &Condition) -> &[u8] {
-    condition.term.get(1..).unwrap_or_default()
+    condition.term().get(1..).unwrap_or_default()
 }
 
 /// The term of a record with one field.
@@ -285,7 +285,7 @@ impl Siblings {
     /// all must.
     fn of(test: &Test) -> Siblings {
         let named = |condition: &Condition| {
-            let siblings = &condition.compiled.siblings;
+            let siblings = &condition.0.siblings;
             (*siblings != Siblings::default()).then(|| siblings.clone())
         };
         match test {

@@ -234,7 +234,7 @@ impl Hostile {
                 let count = if deep { KEEP_WHILE_MAX } else { KEEP_WHILE_MAX + 1 };
                 let exists = condition(&if_node_exists(false));
                 let one = Watched { path: vec![Step::This, Step::Parent], condition: exists };
-                let keep_while = Some(vec![one; count]);
+                let keep_while = Some(vec![one; count].into());
                 Command::Clear { path: vec![Step::This], scope: Scope::One, keep_while, wanted: None }
             }
             _ => {
