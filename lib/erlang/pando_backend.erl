@@ -96,7 +96,7 @@
 %% Nodes that are kept while others meet conditions, not all of them if there are very many: path, and watched paths
 %% with their conditions.
 -callback keep_while(store_id()) ->
-    {ok, [{Path :: native_path(), [{Watched :: native_path(), Condition :: term()}]}]} | {error, noproc}.
+    {ok, non_neg_integer(), [{Path :: native_path(), [{Watched :: native_path(), Condition :: term()}]}]} | {error, noproc}.
 %% Queues a command; the reply follows unless it is refused or cancelled.
 -callback submit(store_id(), reply_to(), request(), Cancellable :: boolean()) ->
     ok | {ok, Token :: reference()} | {error, native_error()}.

@@ -76,12 +76,12 @@ members(Store, #{deadline := Deadline}, Style) ->
 
 lifetimes(Store, Style) ->
     case pando_nif:keep_while(Store) of
-        {ok, []} ->
+        {ok, 0, []} ->
             [];
-        {ok, Watchers} ->
-            {Shown, Hidden} = split(Watchers, ?WATCHERS_SHOWN_MAX),
+        {ok, Count, Watchers} ->
+            Shown = lists:sublist(Watchers, ?WATCHERS_SHOWN_MAX),
             Texts = [watcher(Watcher, Style) || Watcher <- Shown],
-            [title("LIFETIME DEPS", Style), Texts, more(Hidden, "path", "", Style)];
+            [title("LIFETIME DEPS", Style), Texts, more(Count - length(Shown), "path", "", Style)];
         {error, noproc} ->
             []
     end.
@@ -103,7 +103,8 @@ tree_text(Store, {ok, #seen{root = Root, nodes = Nodes, shown_count = Shown, rea
             true -> Read - Shown;
             false -> hidden_count(Store, Shown)
         end,
-    [root_mark(Style), $\n, data_line(data_margin(Nodes =/= [], Style), Root, Style), branches(Nodes, Style), more(Hidden, "node", "", Style)];
+    Data = data_line(data_margin(Nodes =/= [], Style), Root, Style),
+    [root_mark(Style), $\n, Data, branches(Nodes, Style), more(Hidden, "node", "", Style)];
 tree_text(_Store, {error, Reason}, _Style) ->
     ["Failed to read the tree: ", pando_errors:format(Reason), $\n].
 

@@ -128,7 +128,7 @@ count_next(_Cursor) -> ?NOT_LOADED.
 condition_met(_Condition, _Name, _Props) -> ?NOT_LOADED.
 
 -spec keep_while(pando_backend:store_id()) ->
-    {ok, [{pando_backend:native_path(), [{pando_backend:native_path(), term()}]}]} | {error, noproc}.
+    {ok, non_neg_integer(), [{pando_backend:native_path(), [{pando_backend:native_path(), term()}]}]} | {error, noproc}.
 keep_while(_Store) -> ?NOT_LOADED.
 
 -spec submit(pando_backend:store_id(), pando_backend:reply_to(), pando_backend:request(), boolean()) ->

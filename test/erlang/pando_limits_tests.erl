@@ -36,7 +36,7 @@ filled(S) ->
 is_unchanged(S) ->
     Props = #{data => 1, payload_version => 1},
     ?assertEqual({ok, #{[a] => Props, [k] => Props}}, pando_adv:get_many(S, "**")),
-    {ok, Kept} = pando_nif:keep_while(S),
+    {ok, _Count, Kept} = pando_nif:keep_while(S),
     ?assertEqual([{[k], [{[w], #if_node_exists{exists = false}}]}], Kept),
     goes_on(S).
 
@@ -111,7 +111,7 @@ conditions_test_() ->
                 {Limit, Max, Condition, [Max + 1 | More]}
             end
          || {Limit, Condition, More} <- [
-                {condition_depth_max, fun nested/1, [100, 250]},
+                {condition_depth_max, fun nested/1, [100, 250, 256, 1000, 100000]},
                 {condition_parts_max, fun wide/1, [2000, 100000]}
             ]
         ]
@@ -172,7 +172,7 @@ keep_while_test_() ->
             ],
             is_unchanged(S),
             ?assertEqual(ok, Call(S, Watched(Max))),
-            {ok, Kept} = pando_nif:keep_while(S),
+            {ok, _Count, Kept} = pando_nif:keep_while(S),
             ?assertEqual(Max, length(proplists:get_value([k], Kept))),
             %% The last one counts as the first.
             ok = pando:put(S, [<<Max:32>>], 1),

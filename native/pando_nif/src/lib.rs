@@ -469,16 +469,18 @@ fn condition_met<'a>(
     })
 }
 
-/// `keep_while(Store) -> {ok, [{Path, [{WatchedPath, Condition}]}]} | {error, noproc}`: the nodes that depend on others,
-/// the first `KEEP_WHILE_LISTED_MAX` of them.
+/// `keep_while(Store) -> {ok, Count, [{Path, [{WatchedPath, Condition}]}]} | {error, noproc}`: how many nodes depend on
+/// others, and the first `KEEP_WHILE_LISTED_MAX` of them.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn keep_while<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Term<'a>> {
     let listed = BRIDGE.get().with(key_of(store)?, |open| {
         let view = open.store().view_guard();
         let nodes = view.state.keep_while().take(KEEP_WHILE_LISTED_MAX);
-        nodes.map(|(path, conditions)| answers::keep_while_term(env, path, conditions)).collect::<Vec<_>>()
+        let listed: Vec<Term<'a>> =
+            nodes.map(|(path, conditions)| answers::keep_while_term(env, path, conditions)).collect();
+        (atoms::ok(), view.state.keep_while_count(), listed).encode(env)
     });
-    Ok(listed.map_or_else(|| not_running(env), |nodes| (atoms::ok(), nodes).encode(env)))
+    Ok(listed.unwrap_or_else(|| not_running(env)))
 }
 
 /// `status(Store) -> {ok, Map} | {error, noproc}`.

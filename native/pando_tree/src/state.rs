@@ -123,6 +123,11 @@ impl State {
         Present { present: names.len(), payload: Some(node.payload.clone()) }
     }
 
+    /// The number of nodes that depend on others.
+    pub fn keep_while_count(&self) -> u64 {
+        self.keep_while.len()
+    }
+
     /// The nodes that depend on others, in the order of paths, each with what it depends on.
     pub fn keep_while(&self) -> impl Iterator<Item = (&Path, &[Watched])> {
         self.keep_while.iter().map(|(path, conditions)| (path, &conditions[..]))

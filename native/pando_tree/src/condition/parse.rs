@@ -60,8 +60,11 @@ impl Condition {
 }
 
 impl From<TermError> for BadCondition {
-    fn from(_: TermError) -> BadCondition {
-        BadCondition::Malformed
+    fn from(error: TermError) -> BadCondition {
+        match error {
+            TermError::TooDeep => BadCondition::LimitExceeded(Limit::ConditionDepth),
+            _ => BadCondition::Malformed,
+        }
     }
 }
 
