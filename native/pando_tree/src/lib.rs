@@ -27,6 +27,7 @@ mod positions;
 mod preorder;
 mod props;
 mod put;
+mod round;
 mod scan;
 mod sorted_map;
 mod state;

@@ -7,10 +7,11 @@
 
 use crate::answer::{Answer, Refusal};
 use crate::command::{Scope, Wanted, Watched};
-use crate::edit::{Change, Edit, Plan, Present, check_keep_while};
+use crate::edit::{Change, Edit, Plan, Present};
 use crate::limits::{COMMAND_STEPS_MAX, Limit};
 use crate::name::Path;
 use crate::payload::Payload;
+use crate::round::check_keep_while;
 use crate::scan::{Pulled, Scan};
 use crate::state::State;
 use crate::step::Step;
