@@ -4,6 +4,7 @@ use crate::condition::Condition;
 use crate::payload::Payload;
 use crate::props::PropsMask;
 use crate::step::Step;
+use crate::transaction::Transaction;
 
 /// Which nodes a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub enum Command {
         /// What the caller wants to know.
         wanted: Option<Wanted>,
     },
+    /// Several commands that take effect together, or none of them.
+    Transaction(Box<Transaction>),
 }
 
 /// The node properties a caller wants back. A command with `None` in its place collects nothing at all, which

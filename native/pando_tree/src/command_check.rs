@@ -6,6 +6,7 @@ use crate::answer::Refusal;
 use crate::command::{Command, Scope, Watched};
 use crate::limits::Limit;
 use crate::step::Step;
+use crate::transaction::{Transaction, Write};
 use crate::walk;
 
 /// What a command takes in memory besides what it points to.
@@ -19,26 +20,31 @@ pub fn check_path(steps: &[Step]) -> Result<(), Limit> {
 }
 
 impl Command {
-    /// The targets.
+    /// The targets; those of a transaction are in its commands.
     pub fn path(&self) -> &[Step] {
         match self {
             Command::Put { path, .. } | Command::Delete { path, .. } | Command::Clear { path, .. } => path,
+            Command::Transaction(_) => &[],
         }
     }
 
     /// About how many bytes the command takes in memory; in the log it is smaller.
     pub fn size_bytes(&self) -> usize {
-        let watched = self.watched().iter().map(|watched| {
-            COMPONENT_SIZE_BYTES_FIXED + path_size_bytes(&watched.path) + watched.condition.size_bytes()
-        });
-        COMMAND_SIZE_BYTES_FIXED
-            + path_size_bytes(self.path())
-            + self.payload_size_bytes()
-            + watched.sum::<usize>()
+        let fixed = COMMAND_SIZE_BYTES_FIXED;
+        if let Command::Transaction(transaction) = self {
+            return fixed + size_of::<Transaction>() + transaction.size_bytes();
+        }
+        let watched = self.watched().iter().map(Watched::size_bytes);
+        fixed + path_size_bytes(self.path()) + self.payload_size_bytes() + watched.sum::<usize>()
     }
 
     /// Whether the command may be proposed: within the limits, and without a wildcard where one node must be named.
     pub fn check(&self) -> Result<(), Refusal> {
+        if let Command::Transaction(transaction) = self {
+            let holds_one = |write: &Write| matches!(write.command, Command::Transaction(_));
+            let is_nested = transaction.writes.iter().any(holds_one);
+            return if is_nested { Err(Refusal::Nested) } else { transaction.check() };
+        }
         check_path(self.path())?;
         Limit::PayloadSizeBytes.check(self.payload_size_bytes())?;
         Limit::KeepWhile.check(self.watched().len())?;
@@ -58,6 +64,7 @@ impl Command {
             Command::Put { scope, .. } | Command::Delete { scope, .. } | Command::Clear { scope, .. } => {
                 *scope
             }
+            Command::Transaction(_) => Scope::Many,
         }
     }
 
@@ -66,15 +73,22 @@ impl Command {
             Command::Put { keep_while, .. } | Command::Clear { keep_while, .. } => {
                 keep_while.as_deref().unwrap_or_default()
             }
-            Command::Delete { .. } => &[],
+            Command::Delete { .. } | Command::Transaction(_) => &[],
         }
     }
 
     fn payload_size_bytes(&self) -> usize {
         match self {
             Command::Put { payload, .. } => payload.bytes().map_or(0, |bytes| bytes.len()),
-            Command::Delete { .. } | Command::Clear { .. } => 0,
+            Command::Delete { .. } | Command::Clear { .. } | Command::Transaction(_) => 0,
         }
+    }
+}
+
+impl Watched {
+    /// About how many bytes it takes in memory.
+    pub(crate) fn size_bytes(&self) -> usize {
+        COMPONENT_SIZE_BYTES_FIXED + path_size_bytes(&self.path) + self.condition.size_bytes()
     }
 }
 

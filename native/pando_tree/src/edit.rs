@@ -41,7 +41,7 @@ pub(crate) struct Edit<'state> {
     /// If it is: nodes that were created below one that had been there, so none of them is below another.
     created: BTreeSet<Path>,
     round: Round,
-    left: u64,
+    left: &'state mut u64,
 }
 
 /// What is known of a command before it begins.
@@ -76,7 +76,7 @@ impl<'state> Edit<'state> {
         state: &'state mut State,
         wanted: Option<Wanted>,
         plan: Plan,
-        left: u64,
+        left: &'state mut u64,
     ) -> Edit<'state> {
         let may_follow = plan.depends || !state.keep_while.is_empty();
         Edit {
@@ -164,6 +164,7 @@ impl<'state> Edit<'state> {
     fn replace_payload(&mut self, names: &Path, change: &Change<'_>) {
         self.state.change(names, 0, |node| {
             node.payload = change.payload.clone();
+            node.set_payload_revision(node.revision);
             node.payload_version = node.payload_version.saturating_add(1);
         });
         if change.is_clear {
@@ -226,10 +227,10 @@ impl<'state> Edit<'state> {
             Some(before) => before[..] == resolved[..],
             None => resolved.is_empty(),
         };
-        if is_same && !node.implicit {
+        if is_same && !node.is_implicit() {
             return;
         }
-        self.state.change(names, 0, |node| node.implicit = false);
+        self.state.change(names, 0, Node::set_explicit);
         self.state.keep_while.set(names, resolved);
     }
 
@@ -271,7 +272,10 @@ impl<'state> Edit<'state> {
         rest.subtree_nodes = root.subtree_nodes;
         let counts = has_children && self.counts_change(&[]);
         self.state.change(&[], 0, |root| {
-            root.payload = Payload::None;
+            if has_payload {
+                root.payload = Payload::None;
+                root.set_payload_revision(root.revision);
+            }
             rest.children = std::mem::take(&mut root.children);
             root.subtree_nodes = 1;
             root.payload_version = root.payload_version.saturating_add(u64::from(has_payload));
@@ -285,7 +289,7 @@ impl<'state> Edit<'state> {
         let mut seen = self.before.clone();
         loop {
             let round = std::mem::take(&mut self.round);
-            let doomed = round.doomed(self.state, seen.as_ref(), &mut self.left)?;
+            let doomed = round.doomed(self.state, seen.as_ref(), self.left)?;
             if doomed.is_empty() {
                 return Ok(());
             }

@@ -21,12 +21,14 @@ mod model;
 mod name;
 mod name_regex;
 mod node;
+mod open_transaction;
 mod pattern;
 mod payload;
 mod positions;
 mod preorder;
 mod props;
 mod put;
+mod read_set;
 mod round;
 mod scan;
 mod sorted_map;
@@ -38,6 +40,7 @@ pub mod term;
 mod test_condition;
 #[cfg(test)]
 mod test_store;
+mod transaction;
 mod walk;
 
 pub use answer::{Answer, KeepWhileReason, Refusal};
@@ -52,10 +55,13 @@ pub use match_specification::{
 };
 pub use name::{Name, NameKind, Path};
 pub use node::{Children, Node};
+pub use open_transaction::OpenTransaction;
 pub use payload::Payload;
 pub use props::{DeleteReason, Props, PropsMask};
+pub use read_set::{Extent, ReadScope};
 pub use scan::{Progress, Pulled, Scan};
 pub use sorted_map::{Cursor, Iter, SortedMap};
 pub use state::{Context, Found, State};
 pub use step::Step;
 pub use steps_left::OutOfSteps;
+pub use transaction::{Expected, Transaction, Write};

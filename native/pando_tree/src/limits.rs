@@ -26,6 +26,12 @@ pub const CONDITION_SIZE_BYTES_MAX: usize = PAYLOAD_SIZE_BYTES_MAX + 64 * 1024;
 pub const COMMAND_STEPS_MAX: usize = 250_000_000;
 /// Nodes on which one node may depend.
 pub const KEEP_WHILE_MAX: usize = 1024;
+/// Commands of one transaction, and requirements of one.
+pub const TRANSACTION_COMMANDS_MAX: usize = 100_000;
+/// The commands of one transaction together, in bytes, with what they must answer.
+pub const TRANSACTION_SIZE_BYTES_MAX: usize = PAYLOAD_SIZE_BYTES_MAX + 64 * 1024;
+/// Things that one transaction has read and that are kept apart. Beyond it, any change counts as a change of what was read.
+pub const TRANSACTION_SCOPES_MAX: usize = 10_000;
 /// Detached subtrees that wait for `State::take_detached`; beyond it they are freed by the command that detaches.
 pub const DETACHED_SUBTREES_MAX: usize = 1024;
 /// A detached subtree smaller than this is freed on the spot: handing it over would cost more.
@@ -54,6 +60,12 @@ pub enum Limit {
     CommandSteps,
     /// [`KEEP_WHILE_MAX`].
     KeepWhile,
+    /// [`TRANSACTION_COMMANDS_MAX`].
+    TransactionCommands,
+    /// [`TRANSACTION_SIZE_BYTES_MAX`].
+    TransactionSizeBytes,
+    /// [`TRANSACTION_SCOPES_MAX`].
+    TransactionScopes,
 }
 
 impl Limit {
@@ -70,6 +82,9 @@ impl Limit {
             Limit::ConditionSizeBytes => CONDITION_SIZE_BYTES_MAX,
             Limit::CommandSteps => COMMAND_STEPS_MAX,
             Limit::KeepWhile => KEEP_WHILE_MAX,
+            Limit::TransactionCommands => TRANSACTION_COMMANDS_MAX,
+            Limit::TransactionSizeBytes => TRANSACTION_SIZE_BYTES_MAX,
+            Limit::TransactionScopes => TRANSACTION_SCOPES_MAX,
         }
     }
 
@@ -86,6 +101,9 @@ impl Limit {
             Limit::ConditionSizeBytes => "condition_size_bytes_max",
             Limit::CommandSteps => "command_steps_max",
             Limit::KeepWhile => "keep_while_max",
+            Limit::TransactionCommands => "transaction_commands_max",
+            Limit::TransactionSizeBytes => "transaction_size_bytes_max",
+            Limit::TransactionScopes => "transaction_scopes_max",
         }
     }
 
@@ -118,6 +136,9 @@ mod tests {
             Limit::ConditionSizeBytes,
             Limit::CommandSteps,
             Limit::KeepWhile,
+            Limit::TransactionCommands,
+            Limit::TransactionSizeBytes,
+            Limit::TransactionScopes,
         ] {
             assert_eq!(limit.check(limit.max()), Ok(()));
             assert_eq!(limit.check(limit.max() + 1), Err(limit));

@@ -67,7 +67,7 @@ impl Round {
         for path in &self.updated {
             take_steps(left, 1 + path.len() as u64)?;
             let Some(node) = state.lookup(path) else { continue };
-            let may_lack_reason = node.implicit && node.payload.is_none() && node.children.is_empty();
+            let may_lack_reason = node.is_implicit() && node.payload.is_none() && node.children.is_empty();
             if may_lack_reason && self.shrunk.contains(path) {
                 doomed.insert(path.clone());
             }
@@ -215,7 +215,7 @@ fn all_hold(state: &State, watcher: &Path, asked: Asked<'_>, left: &mut u64) -> 
 }
 
 /// Why a condition does not hold, if so.
-fn broken(
+pub(crate) fn broken(
     state: &State,
     watched: &Watched,
     place: &Place,

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::answer::{Answer, Refusal};
-use crate::command::{Command, Watched};
+use crate::command::{Command, Wanted, Watched};
 use crate::edit::Present;
 use crate::keep_while::KeepWhile;
 use crate::limits::{COMMAND_STEPS_MAX, DETACHED_NODES_MIN, DETACHED_SUBTREES_MAX};
@@ -36,6 +36,8 @@ pub struct Context {
     pub revision: u64,
     /// The clock of the member that proposed the command, in milliseconds.
     pub clock_ms: u64,
+    /// Whether the state is the one that the proposer predicted, if it has predicted one.
+    pub is_as_predicted: bool,
 }
 
 /// A node that a path led to.
@@ -59,7 +61,26 @@ impl State {
 
     /// Applies a command. Afterwards the state has the revision of the context, also when the command was refused.
     pub fn apply(&mut self, command: &Command, context: &Context) -> Answer {
+        self.apply_collecting(command, context, true)
+    }
+
+    /// The same of a command that others will apply, to know what they will have: collects nothing that only the
+    /// caller of the command wants to see. The answer may lack that.
+    pub fn predict(&mut self, command: &Command, context: &Context) -> Answer {
+        self.apply_collecting(command, context, false)
+    }
+
+    fn apply_collecting(&mut self, command: &Command, context: &Context, collects: bool) -> Answer {
         self.revision = context.revision;
+        match command {
+            Command::Transaction(transaction) => self.transaction(transaction, context),
+            single => self.apply_single(single, collects, &mut (COMMAND_STEPS_MAX as u64)),
+        }
+    }
+
+    /// Applies a command that is not several, within so many steps.
+    pub(crate) fn apply_single(&mut self, command: &Command, collects: bool, left: &mut u64) -> Answer {
+        let shown = |wanted: &'_ Option<Wanted>| wanted.filter(|_| collects);
         let answer = match command {
             Command::Put { path, scope, payload, keep_while, wanted } => {
                 let put = Put {
@@ -67,9 +88,9 @@ impl State {
                     scope: *scope,
                     missing: Missing::Create,
                     keep_while: keep_while.as_deref(),
-                    wanted: wanted.as_ref(),
+                    wanted: shown(wanted),
                 };
-                self.put(&put, payload)
+                self.put(&put, payload, left)
             }
             Command::Clear { path, scope, keep_while, wanted } => {
                 let put = Put {
@@ -77,11 +98,12 @@ impl State {
                     scope: *scope,
                     missing: Missing::Skip,
                     keep_while: keep_while.as_deref(),
-                    wanted: wanted.as_ref(),
+                    wanted: shown(wanted),
                 };
-                self.put(&put, &Payload::None)
+                self.put(&put, &Payload::None, left)
             }
-            Command::Delete { path, scope, wanted } => self.delete(path, *scope, wanted.as_ref()),
+            Command::Delete { path, scope, wanted } => self.delete(path, *scope, shown(wanted), left),
+            Command::Transaction(_) => Err(Refusal::Nested),
         };
         answer.unwrap_or_else(Answer::Refused)
     }
@@ -91,8 +113,7 @@ impl State {
         self.revision
     }
 
-    /// Sets the revision: for entries of the log that are no command.
-    pub fn set_revision(&mut self, revision: u64) {
+    pub(crate) fn set_revision(&mut self, revision: u64) {
         self.revision = revision;
     }
 

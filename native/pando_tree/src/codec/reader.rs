@@ -95,6 +95,12 @@ impl<'a> Reader<'a> {
         Condition::from_stored_term(self.take(size)?).map_err(|_| DecodeError::MalformedCondition)
     }
 
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (array, rest) = self.rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        Ok(*array)
+    }
+
     fn take(&mut self, size: usize) -> Result<&'a [u8], DecodeError> {
         let (taken, rest) = self.rest.split_at_checked(size).ok_or(DecodeError::Truncated)?;
         self.rest = rest;
