@@ -9,7 +9,7 @@ use crate::props::Props;
 use crate::step::Step;
 use crate::steps_left::OutOfSteps;
 
-/// The answer of a command. Unless it is `Refused`, the command took effect.
+/// The answer of a command. Unless it is `Refused` or `Conflict`, the command took effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Success, and the caller wanted no properties.
@@ -19,6 +19,10 @@ pub enum Answer {
     Nodes(Vec<(Path, Props)>),
     /// Nothing was changed.
     Refused(Refusal),
+    /// Success of several commands that were one: the answer of each, in their order. None of them is of this kind.
+    Results(Vec<Answer>),
+    /// Nothing was changed: what a transaction read is not so any more. The path of the first thing that is not.
+    Conflict(Path),
 }
 
 /// Why a command or a query was refused. Nothing was changed.

@@ -57,6 +57,20 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// Every limit.
+    pub const ALL: [Limit; 10] = [
+        Limit::PathComponents,
+        Limit::PathSizeBytes,
+        Limit::NameSizeBytes,
+        Limit::AtomCharacters,
+        Limit::PayloadSizeBytes,
+        Limit::ConditionDepth,
+        Limit::ConditionParts,
+        Limit::ConditionSizeBytes,
+        Limit::CommandSteps,
+        Limit::KeepWhile,
+    ];
+
     /// The largest permitted value.
     pub fn max(self) -> usize {
         match self {
@@ -107,18 +121,7 @@ mod tests {
 
     #[test]
     fn each_limit_admits_its_maximum_and_refuses_one_more() {
-        for limit in [
-            Limit::PathComponents,
-            Limit::PathSizeBytes,
-            Limit::NameSizeBytes,
-            Limit::AtomCharacters,
-            Limit::PayloadSizeBytes,
-            Limit::ConditionDepth,
-            Limit::ConditionParts,
-            Limit::ConditionSizeBytes,
-            Limit::CommandSteps,
-            Limit::KeepWhile,
-        ] {
+        for limit in Limit::ALL {
             assert_eq!(limit.check(limit.max()), Ok(()));
             assert_eq!(limit.check(limit.max() + 1), Err(limit));
             assert!(limit.to_string().contains(&limit.max().to_string()));

@@ -18,6 +18,10 @@ const PUT: u8 = 1;
 const DELETE: u8 = 2;
 const CLEAR: u8 = 3;
 
+/// The kinds of names among the steps.
+pub(super) const ATOM: u8 = 5;
+pub(super) const BINARY: u8 = 6;
+
 impl Command {
     /// Appends the command as bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -143,10 +147,11 @@ pub(super) fn names(reader: &mut Reader<'_>) -> Result<Path, DecodeError> {
     path(reader)?.into_iter().map(name).collect()
 }
 
-fn put_child(out: &mut Vec<u8>, name: &Name) {
+/// Appends a name and its kind.
+pub(super) fn put_child(out: &mut Vec<u8>, name: &Name) {
     out.push(match name.kind() {
-        NameKind::Atom => 5,
-        NameKind::Binary => 6,
+        NameKind::Atom => ATOM,
+        NameKind::Binary => BINARY,
     });
     put_name(out, name);
 }
@@ -166,7 +171,7 @@ fn put_step(out: &mut Vec<u8>, step: &Step) {
     }
 }
 
-fn path(reader: &mut Reader<'_>) -> Result<Vec<Step>, DecodeError> {
+pub(super) fn path(reader: &mut Reader<'_>) -> Result<Vec<Step>, DecodeError> {
     let count = reader.size(Limit::PathComponents)?;
     let mut steps = Vec::with_capacity(count.min(reader.left()));
     for _ in 0..count {
@@ -176,8 +181,8 @@ fn path(reader: &mut Reader<'_>) -> Result<Vec<Step>, DecodeError> {
             2 => Step::Root,
             3 => Step::AnyChild,
             4 => Step::AnyDescendant,
-            5 => Step::Child(reader.name(NameKind::Atom)?),
-            6 => Step::Child(reader.name(NameKind::Binary)?),
+            ATOM => Step::Child(reader.name(NameKind::Atom)?),
+            BINARY => Step::Child(reader.name(NameKind::Binary)?),
             7 => Step::Condition(reader.condition()?),
             tag => return Err(DecodeError::UnknownTag { of: "step", tag }),
         });
