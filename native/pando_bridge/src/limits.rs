@@ -7,20 +7,8 @@ use crate::cursor;
 
 /// Name and value of every limit. Units are at the end of the names; those without one are counts.
 pub fn limits() -> Vec<(&'static str, u64)> {
-    let of_commands = [
-        Limit::PathComponents,
-        Limit::PathSizeBytes,
-        Limit::NameSizeBytes,
-        Limit::AtomCharacters,
-        Limit::PayloadSizeBytes,
-        Limit::ConditionDepth,
-        Limit::ConditionParts,
-        Limit::ConditionSizeBytes,
-        Limit::CommandSteps,
-        Limit::KeepWhile,
-    ];
     let mut limits: Vec<(&'static str, u64)> =
-        of_commands.into_iter().map(|limit| (limit.name(), limit.max() as u64)).collect();
+        Limit::ALL.into_iter().map(|limit| (limit.name(), limit.max() as u64)).collect();
     limits.extend([
         ("queued_commands_max", options::QUEUED_COMMANDS_MAX as u64),
         ("waiting_commands_size_bytes_max", options::COMMANDS_SIZE_BYTES_MAX as u64),

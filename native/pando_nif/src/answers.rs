@@ -1,7 +1,7 @@
 //! Answers of the tree and of stores as Erlang terms.
 //!
-//! Shapes: `ok`; `{ok, #{Path => Props}}`; `{error, Reason}`, where `pando_errors` turns reasons into those of the
-//! specification.
+//! Shapes: `ok`; `{ok, #{Path => Props}}`; `{ok, [Answer]}` of several commands that were one; `{conflict, Path}`;
+//! `{error, Reason}`, where `pando_errors` turns reasons into those of the specification.
 
 use pando_store::{OutcomeKnown, StoreError, StoreStatus};
 use pando_tree::{Answer, DeleteReason, KeepWhileReason, Name, Path, Props, Refusal, Watched};
@@ -64,6 +64,8 @@ pub fn holds_terms(answer: &Answer) -> bool {
             refusal,
             Refusal::Mismatching { .. } | Refusal::NodeNotFound { .. } | Refusal::KeepWhileNotMet { .. }
         ),
+        Answer::Results(_) => true,
+        Answer::Conflict(_) => false,
     }
 }
 
@@ -73,6 +75,12 @@ pub fn answer_term<'a>(env: Env<'a>, answer: &Answer) -> Term<'a> {
         Answer::Done => atoms::ok().to_term(env),
         Answer::Nodes(nodes) => (atoms::ok(), nodes_term(env, nodes)).encode(env),
         Answer::Refused(refusal) => (atoms::error(), refusal_term(env, refusal)).encode(env),
+        // Results hold no results, so this goes no deeper.
+        Answer::Results(answers) => {
+            let terms: Vec<_> = answers.iter().map(|answer| answer_term(env, answer)).collect();
+            (atoms::ok(), terms).encode(env)
+        }
+        Answer::Conflict(path) => (atoms::conflict(), path_term(env, path)).encode(env),
     }
 }
 

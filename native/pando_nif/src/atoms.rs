@@ -47,6 +47,7 @@ rustler::atoms! {
     not_leader,
     disk_full,
     command_failed,
+    conflict,
     busy,
     open_failed,
     no_payload = "$__NO_PAYLOAD__",

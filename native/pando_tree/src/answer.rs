@@ -9,7 +9,7 @@ use crate::props::Props;
 use crate::step::Step;
 use crate::steps_left::OutOfSteps;
 
-/// The answer of a command. Unless it is `Refused`, the command took effect.
+/// The answer of a command. Unless it is `Refused` or `Conflict`, the command took effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Success, and the caller wanted no properties.
@@ -19,9 +19,9 @@ pub enum Answer {
     Nodes(Vec<(Path, Props)>),
     /// Nothing was changed.
     Refused(Refusal),
-    /// What each command of a transaction answered, in their order.
+    /// Success of several commands that were one: the answer of each, in their order. None of them is of this kind.
     Results(Vec<Answer>),
-    /// Nothing was changed: what the transaction has read at this path, or around it, has changed since.
+    /// Nothing was changed: what a transaction read is not so any more. The path of the first thing that is not.
     Conflict(Path),
 }
 

@@ -1,10 +1,11 @@
-//! Commands and trees as bytes: for the log and for snapshots.
+//! Commands, answers and trees as bytes: for the log and for snapshots.
 //!
 //! Invariants:
 //! 1. What is encoded decodes to an equal value, and one value has one encoding.
 //! 2. Decoding never panics, believes no count further than the bytes reach, and checks every limit.
 //! 3. A layout is never changed, only joined by another one under a new tag: old logs stay readable.
 
+mod answer;
 mod command;
 mod reader;
 mod tree;
@@ -13,6 +14,7 @@ use std::fmt;
 
 use crate::limits::Limit;
 
+pub(crate) use command::put_names;
 pub use tree::{TreeBuilder, TreeRecords};
 
 /// Why bytes were not decoded. They are damaged, or were written by a newer version; nothing was taken from them.

@@ -23,6 +23,7 @@ impl State {
             Scope::ManyAndRoot => self.matches(steps, true, left)?,
         };
         let plan = Plan { is_manifold: targets.len() > 1, depends: false };
+        self.trace_targets(steps, targets.iter());
         let mut edit = Edit::new(self, wanted, plan, left);
         targets.iter().for_each(|target| edit.remove(target, DeleteReason::Explicit));
         Ok(edit.finish()?)

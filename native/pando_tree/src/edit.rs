@@ -236,6 +236,9 @@ impl<'state> Edit<'state> {
 
     /// Removes the node and everything below it; at the root, the payload and everything below.
     pub(crate) fn remove(&mut self, names: &Path, reason: DeleteReason) {
+        if reason == DeleteReason::KeepWhile {
+            self.state.trace_followed(names);
+        }
         let Some(node) = self.state.lookup(names) else { return };
         if let Some(wanted) = &self.wanted
             && (reason == DeleteReason::Explicit || wanted.indirect_deletes)

@@ -69,6 +69,23 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// Every limit.
+    pub const ALL: [Limit; 13] = [
+        Limit::PathComponents,
+        Limit::PathSizeBytes,
+        Limit::NameSizeBytes,
+        Limit::AtomCharacters,
+        Limit::PayloadSizeBytes,
+        Limit::ConditionDepth,
+        Limit::ConditionParts,
+        Limit::ConditionSizeBytes,
+        Limit::CommandSteps,
+        Limit::KeepWhile,
+        Limit::TransactionCommands,
+        Limit::TransactionSizeBytes,
+        Limit::TransactionScopes,
+    ];
+
     /// The largest permitted value.
     pub fn max(self) -> usize {
         match self {
@@ -125,21 +142,7 @@ mod tests {
 
     #[test]
     fn each_limit_admits_its_maximum_and_refuses_one_more() {
-        for limit in [
-            Limit::PathComponents,
-            Limit::PathSizeBytes,
-            Limit::NameSizeBytes,
-            Limit::AtomCharacters,
-            Limit::PayloadSizeBytes,
-            Limit::ConditionDepth,
-            Limit::ConditionParts,
-            Limit::ConditionSizeBytes,
-            Limit::CommandSteps,
-            Limit::KeepWhile,
-            Limit::TransactionCommands,
-            Limit::TransactionSizeBytes,
-            Limit::TransactionScopes,
-        ] {
+        for limit in Limit::ALL {
             assert_eq!(limit.check(limit.max()), Ok(()));
             assert_eq!(limit.check(limit.max() + 1), Err(limit));
             assert!(limit.to_string().contains(&limit.max().to_string()));

@@ -88,10 +88,10 @@ impl OpenTransaction {
             return Answer::Refused(limit.into());
         }
         self.state.set_revision(self.base.revision().saturating_add(1));
-        let answer = self.state.apply_single(&command, true, &mut self.steps_left);
+        let (answer, trace) = self.state.apply_traced(&command, &mut self.steps_left);
         // What it replaced is held by the base, or nobody has ever seen it.
         drop(self.state.take_detached());
-        self.writes.push(Write { command, expected: Expected::again(&answer) });
+        self.writes.push(Write { command, expected: Expected::again(&answer, &trace) });
         answer
     }
 

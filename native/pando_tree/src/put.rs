@@ -63,6 +63,7 @@ impl State {
             depends: put.keep_while.is_some_and(|conditions| !conditions.is_empty()),
         };
         let change = Change { payload, is_clear: put.missing == Missing::Skip, keep_while: put.keep_while };
+        self.trace_targets(put.steps, targets.iter().map(|target| &target.names));
         let mut edit = Edit::new(self, put.wanted, plan, left);
         let mut places_aside = Vec::new();
         for (index, PutTarget { names, found, aside }) in targets.into_iter().enumerate() {

@@ -4,7 +4,8 @@
 //! 1. Scopes are about the tree that the transaction began with, never about what it has written itself.
 //! 2. A scope that holds means that every answer which was made from it would be made again. The other way round is not
 //!    promised: a wide scope may be broken by a change that nobody looked at.
-//! 3. What a reader found missing is noted as the topmost missing node: that is what its error names.
+//! 3. What a reader found missing is noted as the topmost missing node, below one that is there: that is what its error
+//!    names.
 
 use std::collections::BTreeMap;
 
@@ -82,6 +83,8 @@ impl ReadSet {
             match node.child(name) {
                 Some(child) => node = child,
                 None => {
+                    let above = path.iter().take(depth).cloned().collect();
+                    self.insert(above, Extent::Presence, true);
                     let missing = path.iter().take(depth + 1).cloned().collect();
                     return self.insert(missing, Extent::Presence, false);
                 }
@@ -126,8 +129,14 @@ impl ReadSet {
             match step {
                 Step::This => {}
                 Step::Child(name) => names.push(name.clone()),
-                Step::Parent => drop(names.pop()),
-                Step::Root => names.clear(),
+                Step::Parent => {
+                    self.note(base, &names, Extent::Presence);
+                    names.pop();
+                }
+                Step::Root => {
+                    self.note(base, &names, Extent::Presence);
+                    names.clear();
+                }
                 Step::Condition(_) | Step::AnyChild | Step::AnyDescendant => {
                     // From here on it may also climb.
                     if rest.any(|step| matches!(step, Step::Parent | Step::Root)) {

@@ -27,6 +27,8 @@ pub struct State {
     pub(crate) revision: u64,
     pub(crate) keep_while: KeepWhile,
     pub(crate) detached: Vec<Arc<Node>>,
+    /// For transactions: what the command under way has done that its path alone does not tell.
+    pub(crate) trace: Option<Vec<Path>>,
 }
 
 /// What a command is applied in: the same on every replica.
@@ -56,7 +58,7 @@ impl State {
     }
 
     pub(crate) fn from_root(root: Arc<Node>, revision: u64) -> State {
-        State { root, revision, keep_while: KeepWhile::default(), detached: Vec::new() }
+        State { root, revision, keep_while: KeepWhile::default(), detached: Vec::new(), trace: None }
     }
 
     /// Applies a command. Afterwards the state has the revision of the context, also when the command was refused.
@@ -106,6 +108,30 @@ impl State {
             Command::Transaction(_) => Err(Refusal::Nested),
         };
         answer.unwrap_or_else(Answer::Refused)
+    }
+
+    /// The same, and what it has done that its path alone does not tell: the nodes that its conditions and wildcards led
+    /// to, and those that went because of it. Whoever reads after it may see these.
+    pub(crate) fn apply_traced(&mut self, command: &Command, left: &mut u64) -> (Answer, Vec<Path>) {
+        self.trace = Some(Vec::new());
+        let answer = self.apply_single(command, true, left);
+        (answer, self.trace.take().unwrap_or_default())
+    }
+
+    /// Notes targets of the command under way, unless its path is one of names.
+    pub(crate) fn trace_targets<'a>(&mut self, path: &[Step], targets: impl Iterator<Item = &'a Path>) {
+        if let Some(trace) = &mut self.trace
+            && !path.iter().all(|step| matches!(step, Step::Child(_)))
+        {
+            trace.extend(targets.cloned());
+        }
+    }
+
+    /// Notes a node that goes because of the command under way.
+    pub(crate) fn trace_followed(&mut self, path: &Path) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(path.clone());
+        }
     }
 
     /// The revision of the last command applied.
@@ -215,6 +241,7 @@ impl Clone for State {
             revision: self.revision,
             keep_while: self.keep_while.clone(),
             detached: Vec::new(),
+            trace: None,
         }
     }
 }

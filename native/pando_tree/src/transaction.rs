@@ -3,14 +3,16 @@
 //! Invariants:
 //! 1. It happens as a whole or not at all.
 //! 2. It happens only if everything that its function has seen would be seen again: what it read (the scopes hold), and what
-//!    its writes answered (each answers the same now). So it is as if the function had run at the moment of applying.
+//!    its writes answered and did (each does the same now). So it is as if the function had run at the moment of applying.
 //! 3. What was read from a prediction (a state with commands that were not committed yet) counts only where the prediction
 //!    has come true; who applies it knows ([`Context::is_as_predicted`]).
 
 use sha2::{Digest, Sha256};
 
 use crate::answer::{Answer, Refusal};
+use crate::codec::put_names;
 use crate::command::{Command, Watched};
+use crate::condition::Target;
 use crate::keep_while::{place_of, resolve};
 use crate::limits::{COMMAND_STEPS_MAX, Limit};
 use crate::name::Path;
@@ -51,28 +53,29 @@ pub struct Write {
 pub enum Expected {
     /// Anything but a refusal.
     Success,
-    /// [`Answer::Done`].
+    /// [`Answer::Done`], and nothing done that the command's path alone does not tell.
     Done,
-    /// An answer whose encoding has this SHA-256.
+    /// An answer, and what was done besides, whose encoding has this SHA-256.
     Digest([u8; 32]),
 }
 
 impl Expected {
-    /// The same answer again.
-    pub fn again(answer: &Answer) -> Expected {
-        if *answer == Answer::Done {
+    /// The same answer again, and the same done to the tree ([`State::apply_traced`]).
+    pub(crate) fn again(answer: &Answer, trace: &[Path]) -> Expected {
+        if *answer == Answer::Done && trace.is_empty() {
             return Expected::Done;
         }
         let mut encoded = Vec::new();
         answer.encode(&mut encoded);
+        trace.iter().for_each(|path| put_names(&mut encoded, path));
         Expected::Digest(Sha256::digest(&encoded).into())
     }
 
-    fn is_met_by(&self, answer: &Answer) -> bool {
+    fn is_met_by(&self, answer: &Answer, trace: &[Path]) -> bool {
         match self {
             Expected::Success => !matches!(answer, Answer::Refused(_)),
-            Expected::Done => *answer == Answer::Done,
-            Expected::Digest(_) => *self == Expected::again(answer),
+            Expected::Done => *answer == Answer::Done && trace.is_empty(),
+            Expected::Digest(_) => *self == Expected::again(answer, trace),
         }
     }
 }
@@ -94,8 +97,8 @@ impl State {
         let detached_before = self.detached.len();
         let mut results = Vec::new();
         for (index, write) in transaction.writes.iter().enumerate() {
-            let answer = self.apply_single(&write.command, true, &mut left);
-            if !write.expected.is_met_by(&answer) {
+            let (answer, trace) = self.apply_traced(&write.command, &mut left);
+            if !write.expected.is_met_by(&answer, &trace) {
                 // What was detached is part of the tree again.
                 self.detached.truncate(detached_before);
                 let detached = std::mem::take(&mut self.detached);
@@ -133,6 +136,10 @@ impl State {
 pub(crate) fn plain_beginning(steps: &[Step]) -> Path {
     let name = |step: &Step| match step {
         Step::Child(name) => Some(name.clone()),
+        Step::Condition(condition) => match condition.target() {
+            Target::Child(name) => Some(name.clone()),
+            Target::This | Target::Many => None,
+        },
         _ => None,
     };
     steps.iter().map_while(name).collect()

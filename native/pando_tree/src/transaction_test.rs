@@ -46,7 +46,11 @@ fn run(transaction: &mut OpenTransaction, deeds: &[Deed]) -> Vec<String> {
                 let scan = Scan::new(transaction.state(), pattern.clone(), false, None);
                 format!("{:?}", scan.map(|scan| all(scan.once())))
             }
-            Deed::Write(command) => format!("{:?}", transaction.write(command.clone())),
+            // Who writes has it checked first.
+            Deed::Write(command) => match command.check() {
+                Ok(()) => format!("{:?}", transaction.write(command.clone())),
+                Err(refusal) => format!("{refusal:?}"),
+            },
         });
     }
     seen

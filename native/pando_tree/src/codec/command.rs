@@ -32,6 +32,10 @@ const WANTS_RESULTS: u8 = 2;
 /// With the extent of what was read.
 const WAS_PRESENT: u8 = 0x80;
 
+/// The kinds of names among the steps.
+pub(super) const ATOM: u8 = 5;
+pub(super) const BINARY: u8 = 6;
+
 impl Command {
     /// Appends the command as bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -227,7 +231,7 @@ fn wanted(reader: &mut Reader<'_>) -> Result<Option<Wanted>, DecodeError> {
 }
 
 /// Appends a path that is names only.
-pub(super) fn put_names(out: &mut Vec<u8>, names: &[Name]) {
+pub(crate) fn put_names(out: &mut Vec<u8>, names: &[Name]) {
     put_number(out, names.len() as u64);
     names.iter().for_each(|name| put_child(out, name));
 }
@@ -241,10 +245,11 @@ pub(super) fn names(reader: &mut Reader<'_>) -> Result<Path, DecodeError> {
     path(reader)?.into_iter().map(name).collect()
 }
 
-fn put_child(out: &mut Vec<u8>, name: &Name) {
+/// Appends a name and its kind.
+pub(super) fn put_child(out: &mut Vec<u8>, name: &Name) {
     out.push(match name.kind() {
-        NameKind::Atom => 5,
-        NameKind::Binary => 6,
+        NameKind::Atom => ATOM,
+        NameKind::Binary => BINARY,
     });
     put_name(out, name);
 }
@@ -264,7 +269,7 @@ fn put_step(out: &mut Vec<u8>, step: &Step) {
     }
 }
 
-fn path(reader: &mut Reader<'_>) -> Result<Vec<Step>, DecodeError> {
+pub(super) fn path(reader: &mut Reader<'_>) -> Result<Vec<Step>, DecodeError> {
     let count = reader.size(Limit::PathComponents)?;
     let mut steps = Vec::with_capacity(count.min(reader.left()));
     for _ in 0..count {
@@ -274,8 +279,8 @@ fn path(reader: &mut Reader<'_>) -> Result<Vec<Step>, DecodeError> {
             2 => Step::Root,
             3 => Step::AnyChild,
             4 => Step::AnyDescendant,
-            5 => Step::Child(reader.name(NameKind::Atom)?),
-            6 => Step::Child(reader.name(NameKind::Binary)?),
+            ATOM => Step::Child(reader.name(NameKind::Atom)?),
+            BINARY => Step::Child(reader.name(NameKind::Binary)?),
             7 => Step::Condition(reader.condition()?),
             tag => return Err(DecodeError::UnknownTag { of: "step", tag }),
         });
@@ -381,7 +386,11 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(Command::decode(&[DELETE, 0, 0, 0]), Ok((Command::delete(vec![]), 4)));
-        assert_eq!(unknown(&[4, 0, 0, 0]), ("command", 4));
+        assert_eq!(unknown(&[5, 0, 0, 0]), ("command", 5));
+        assert_eq!(unknown(&[TRANSACTION, 4]), ("transaction", 4));
+        assert_eq!(unknown(&[TRANSACTION, 0, 0, 1, 4]), ("scope that was read", 4));
+        assert_eq!(unknown(&[TRANSACTION, 0, 0, 0, 0, 1, 3]), ("expected answer", 3));
+        assert_eq!(unknown(&[TRANSACTION, 0, 0, 0, 0, 1, 0, TRANSACTION, 0, 0]), ("command", TRANSACTION));
         assert_eq!(unknown(&[DELETE, 3, 0, 0]), ("wish", 3));
         assert_eq!(unknown(&[DELETE, 1, 0, 1, 0, 0]), ("set of properties", 1));
         assert_eq!(unknown(&[DELETE, 0, 3, 0]), ("scope", 3));

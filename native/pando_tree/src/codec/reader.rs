@@ -69,8 +69,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn name(&mut self, kind: NameKind) -> Result<Name, DecodeError> {
-        let size = self.size(Limit::NameSizeBytes)?;
-        let bytes = self.take(size)?;
+        let bytes = self.bytes(Limit::NameSizeBytes)?;
         let name = match kind {
             NameKind::Atom => Name::atom(std::str::from_utf8(bytes).map_err(|_| DecodeError::MalformedAtom)?),
             NameKind::Binary => Name::binary(bytes),
@@ -86,13 +85,32 @@ impl<'a> Reader<'a> {
             2 => Payload::Procedure,
             tag => return Err(DecodeError::UnknownTag { of: "payload", tag }),
         };
-        let size = self.size(Limit::PayloadSizeBytes)?;
-        Ok(kind(Arc::from(self.take(size)?)))
+        Ok(kind(Arc::from(self.bytes(Limit::PayloadSizeBytes)?)))
     }
 
     pub(super) fn condition(&mut self) -> Result<Condition, DecodeError> {
-        let size = self.size(Limit::ConditionSizeBytes)?;
-        Condition::from_stored_term(self.take(size)?).map_err(|_| DecodeError::MalformedCondition)
+        Condition::from_stored_term(self.bytes(Limit::ConditionSizeBytes)?)
+            .map_err(|_| DecodeError::MalformedCondition)
+    }
+
+    /// So many bytes as the number before them says; `limit` bounds it.
+    pub(super) fn bytes(&mut self, limit: Limit) -> Result<&'a [u8], DecodeError> {
+        let size = self.size(limit)?;
+        self.take(size)
+    }
+
+    /// The number of things that follow, each of which takes one byte at least: the bytes bound it.
+    pub(super) fn count(&mut self) -> Result<usize, DecodeError> {
+        let count = usize::try_from(self.number()?).unwrap_or(usize::MAX);
+        if count <= self.left() { Ok(count) } else { Err(DecodeError::Truncated) }
+    }
+
+    pub(super) fn boolean(&mut self) -> Result<bool, DecodeError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            tag => Err(DecodeError::UnknownTag { of: "yes or no", tag }),
+        }
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
@@ -120,6 +138,12 @@ pub(super) fn put_number(out: &mut Vec<u8>, mut value: u64) {
 pub(super) fn put_name(out: &mut Vec<u8>, name: &Name) {
     put_number(out, name.bytes().len() as u64);
     out.extend_from_slice(name.bytes());
+}
+
+/// The size and the bytes.
+pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_number(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
 }
 
 pub(super) fn put_condition(out: &mut Vec<u8>, condition: &Condition) {
