@@ -16,7 +16,7 @@ use crate::consensus::{Done, SnapshotFile};
 use crate::entry::{Change, Entry};
 use crate::error::StoreError;
 use crate::log::LogEntry;
-use crate::machine::{CommandAnswer, Machine};
+use crate::machine::{Answers, CommandAnswer, Machine};
 use crate::reaper::Garbage;
 use crate::shared::Shared;
 use crate::snapshot_thread::{SnapshotJob, load_received};
@@ -84,17 +84,18 @@ impl<T: Ticket> ApplyThread<T> {
         let mut answered = Vec::with_capacity(entries.len());
         for entry in &entries {
             self.log_bytes_since_snapshot += entry.size_bytes() as u64;
-            let answers = self.machine.apply(entry);
+            let applied = self.machine.apply(entry);
             if let Change::Commands(batch) = &entry.change
                 && self.shared.is_own(&batch.origin)
             {
-                answered.push((batch.origin.first_sequence, answers, entry.position.index));
+                self.machine.set_own_sequence(batch.origin.first_sequence + batch.commands.len() as u64);
+                answered.push((batch.origin.first_sequence, applied, entry.position.index));
             }
         }
         self.publish();
-        for (first_sequence, answers, log_index) in answered {
+        for (first_sequence, applied, log_index) in answered {
             if let Some(callers) = self.shared.pending.take(first_sequence) {
-                self.shared.replies.deliver(pair(callers, answers, log_index));
+                self.shared.replies.deliver(pair(callers, applied, log_index));
             }
             self.shared.wait_for_index(self.shared.pending.answered(first_sequence));
         }
@@ -147,13 +148,13 @@ impl<T: Ticket> ApplyThread<T> {
 
 /// Each caller with the answer to its command. Lengths differ only if a member's batch was changed on the way, which
 /// checksums exclude; callers left over drop their tickets, and so learn that the outcome is unknown.
-fn pair<T>(callers: Vec<T>, answers: Vec<CommandAnswer>, log_index: u64) -> Vec<(T, Outcome)> {
+fn pair<T>(callers: Vec<T>, applied: Answers, log_index: u64) -> Vec<(T, Outcome)> {
     callers
         .into_iter()
-        .zip(answers)
-        .map(|(caller, answer)| {
+        .zip(applied.answers.into_iter().zip(applied.first_revision..))
+        .map(|(caller, (answer, revision))| {
             let outcome = match answer {
-                CommandAnswer::Answer(answer) => Ok(Applied { answer, log_index }),
+                CommandAnswer::Answer(answer) => Ok(Applied { answer, log_index, revision }),
                 CommandAnswer::Failed(text) => Err(StoreError::CommandFailed(text)),
             };
             (caller, outcome)

@@ -15,11 +15,12 @@ use std::sync::Arc;
 use pando_tree::Command;
 
 use crate::bytes::{ByteReader, put_u32, put_u64};
+use crate::history::PredictedFrom;
 
 /// Version of the encoding that this code writes.
-const BATCH_VERSION: u8 = 2;
-/// version, member id, incarnation, first sequence, clock, number of commands
-const BATCH_HEADER_SIZE_BYTES: usize = 1 + 8 * 4 + 4;
+const BATCH_VERSION: u8 = 3;
+/// version, member id, incarnation, first sequence, clock, predicted from, number of commands
+const BATCH_HEADER_SIZE_BYTES: usize = 1 + 8 * 6 + 4;
 
 /// Who proposed a batch, and which number its first command has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,14 +42,21 @@ pub struct Batch {
     pub clock_ms: u64,
     /// The commands, in the order in which they are applied. Shared, because the log's cache and apply both hold them.
     pub commands: Arc<[Command]>,
+    /// What the proposer predicted the state from that the commands are applied to, if it did.
+    pub predicted_from: Option<PredictedFrom>,
     size_bytes: usize,
 }
 
 impl Batch {
     /// A batch of `commands`; `size_bytes` is computed here, once.
-    pub fn new(origin: Origin, clock_ms: u64, commands: Vec<Command>) -> Batch {
+    pub fn new(
+        origin: Origin,
+        clock_ms: u64,
+        commands: Vec<Command>,
+        predicted_from: Option<PredictedFrom>,
+    ) -> Batch {
         let size_bytes = BATCH_HEADER_SIZE_BYTES + commands.iter().map(Command::size_bytes).sum::<usize>();
-        Batch { origin, clock_ms, commands: commands.into(), size_bytes }
+        Batch { origin, clock_ms, commands: commands.into(), predicted_from, size_bytes }
     }
 
     /// About how many bytes it takes, in memory as in the log.
@@ -63,6 +71,10 @@ impl Batch {
         put_u64(out, self.origin.incarnation);
         put_u64(out, self.origin.first_sequence);
         put_u64(out, self.clock_ms);
+        // Sequence numbers start at 1.
+        let from = self.predicted_from.unwrap_or(PredictedFrom { last_index: 0, sequence: 0 });
+        put_u64(out, from.last_index);
+        put_u64(out, from.sequence);
         put_u32(out, u32::try_from(self.commands.len()).unwrap_or(u32::MAX));
         for command in self.commands.iter() {
             command.encode(out);
@@ -79,6 +91,8 @@ impl Batch {
         let mut next = || reader.u64().ok_or("batch header cut short");
         let origin = Origin { member_id: next()?, incarnation: next()?, first_sequence: next()? };
         let clock_ms = next()?;
+        let from = PredictedFrom { last_index: next()?, sequence: next()? };
+        let predicted_from = (from.sequence != 0).then_some(from);
         let count = reader.u32().ok_or("batch header cut short")?;
         let mut rest = reader.rest();
         // A command takes at least one byte: a count that cannot be true must not reserve memory.
@@ -92,7 +106,7 @@ impl Batch {
         if !rest.is_empty() {
             return Err(format!("{} bytes after the last command of a batch", rest.len()));
         }
-        Ok(Batch::new(origin, clock_ms, commands))
+        Ok(Batch::new(origin, clock_ms, commands, predicted_from))
     }
 }
 
@@ -111,7 +125,8 @@ mod tests {
                 )
             })
             .collect();
-        Batch::new(origin, 1_234, commands)
+        let predicted_from = (count > 1).then_some(PredictedFrom { last_index: 5, sequence: 6 });
+        Batch::new(origin, 1_234, commands, predicted_from)
     }
 
     #[test]
@@ -123,6 +138,7 @@ mod tests {
             let read = Batch::decode(&bytes).unwrap();
             assert_eq!(read.origin, written.origin);
             assert_eq!(read.clock_ms, written.clock_ms);
+            assert_eq!(read.predicted_from, written.predicted_from);
             assert_eq!(format!("{:?}", read.commands), format!("{:?}", written.commands));
         }
     }

@@ -4,7 +4,7 @@
 //!
 //! Invariants
 //! 1. A command is proposed at most once, in the order in which it was queued.
-//! 2. A command whose caller has given up before it is proposed is dropped, so it is certainly not applied.
+//! 2. A command whose caller has given up before it is predicted or proposed is dropped, so it is certainly not applied.
 //! 3. A batch takes all that waits, up to the limits of `options.rs`. There is no waiting for company: batches grow
 //!    by themselves while earlier ones are on their way to the disk.
 //! 4. Consensus is asked for the index of a barrier after the barrier was taken from the queue, and once for all that were
@@ -16,12 +16,14 @@ use std::sync::atomic::Ordering;
 use crossbeam_channel::Receiver;
 use pando_tree::Command;
 
-use crate::batch::{Batch, Origin};
+use crate::batch::Batch;
 use crate::consensus::Consensus;
 use crate::entry::Entry;
 use crate::error::StoreError;
 use crate::log::Log;
-use crate::options::{BATCH_COMMANDS_MAX, BATCH_SIZE_BYTES_MAX};
+use crate::options::BATCH_COMMANDS_MAX;
+use crate::prediction::Panicked;
+use crate::proposer::Round;
 use crate::shared::Shared;
 use crate::ticket::Ticket;
 use crate::waiter::Waiter;
@@ -32,6 +34,8 @@ pub enum IngestJob<T> {
     Command(Command, T),
     /// Answer when all that was queued before is answered, and all that is committed now is applied here.
     Barrier(Waiter<T>),
+    /// Look at what waits to be proposed: it did not come through the queue.
+    Wake,
     /// End, after what is queued before it.
     End,
     /// Panic, to show that a panic is survived (`Store::provoke_panic`).
@@ -43,101 +47,109 @@ pub struct IngestThread<T> {
     shared: Arc<Shared<T>>,
     consensus: Arc<dyn Consensus>,
     log: Log<Entry>,
-    next_sequence: u64,
 }
 
 impl<T: Ticket> IngestThread<T> {
-    /// Proposes to `consensus` as long as `log` has room; sequence numbers start at 1.
+    /// Proposes to `consensus` as long as `log` has room.
     pub fn new(shared: Arc<Shared<T>>, consensus: Arc<dyn Consensus>, log: Log<Entry>) -> IngestThread<T> {
-        IngestThread { shared, consensus, log, next_sequence: 1 }
+        IngestThread { shared, consensus, log }
     }
 
     /// Runs until it is told to end. What is still queued then, or when it panics, is refused.
-    pub fn run(mut self, jobs: &Receiver<IngestJob<T>>) {
+    pub fn run(self, jobs: &Receiver<IngestJob<T>>) {
         let _end = IngestEnd { shared: self.shared.clone(), jobs };
-        let mut ended = false;
-        while !ended {
-            let Ok(first) = jobs.recv() else { break };
+        let mut is_last = false;
+        while !is_last {
+            let first = if self.shared.proposer().ready() == 0 {
+                let Ok(first) = jobs.recv() else { break };
+                Some(first)
+            } else {
+                None
+            };
             if !self.shared.pending.wait_for_room() {
-                refuse(&self.shared, first);
+                first.into_iter().for_each(|job| refuse(&self.shared, job));
                 break;
             }
-            let mut commands = Vec::new();
-            let mut callers = Vec::new();
-            let mut barriers = Vec::new();
-            let mut size_bytes = 0;
-            let mut next = Some(first);
-            while let Some(job) = next {
-                match job {
-                    IngestJob::Command(command, caller) if caller.is_cancelled() => {
-                        self.shared.admission.release(command.size_bytes());
-                        drop(caller);
-                    }
-                    IngestJob::Command(command, caller) => {
-                        size_bytes += command.size_bytes();
-                        commands.push(command);
-                        callers.push(caller);
-                    }
-                    IngestJob::Barrier(waiter) if waiter.ticket().is_cancelled() => drop(waiter),
-                    IngestJob::Barrier(waiter) => barriers.push(waiter),
-                    IngestJob::End => {
-                        ended = true;
-                        break;
-                    }
-                    #[allow(clippy::panic, reason = "asked for, to test that the store survives it")]
-                    IngestJob::Panic => panic!("provoked in the ingest thread"),
-                }
-                if commands.len() + barriers.len() >= BATCH_COMMANDS_MAX || size_bytes >= BATCH_SIZE_BYTES_MAX
-                {
-                    break;
-                }
-                next = jobs.try_recv().ok();
-            }
-            self.propose(commands, callers, size_bytes);
-            self.ask(barriers);
+            is_last = self.round(first, jobs);
         }
     }
 
-    fn propose(&mut self, commands: Vec<Command>, callers: Vec<T>, size_bytes: usize) {
-        let count = commands.len();
-        if count == 0 {
-            return;
+    /// Proposes what waits, up to the limits; whether it was the last time.
+    fn round(&self, first: Option<IngestJob<T>>, jobs: &Receiver<IngestJob<T>>) -> bool {
+        let shared = &self.shared;
+        let view = shared.view();
+        let mut proposer = shared.proposer();
+        proposer.is_awake = true;
+        let room = BATCH_COMMANDS_MAX.saturating_sub(proposer.ready());
+        let taken = first
+            .into_iter()
+            .try_for_each(|job| proposer.push(job, &shared.admission))
+            .and_then(|()| proposer.take_queued(jobs, room, &shared.admission));
+        let lost = match taken {
+            Ok(()) => Vec::new(),
+            Err(Panicked) => proposer.take_back(None, &shared.admission),
+        };
+        let Round { commands, callers, barriers, size_bytes, predicted_from, is_last, panics } =
+            proposer.round(&view, &shared.admission);
+        let batch = (!commands.is_empty()).then(|| {
+            let proposed_by = (shared.member_id, shared.incarnation);
+            proposer.propose(proposed_by, shared.clock.now_ms(), commands, predicted_from)
+        });
+        if proposer.refresh(&view).is_err() {
+            drop(proposer.take_back(None, &shared.admission));
         }
+        let next_sequence = proposer.next_sequence();
+        shared.publish_prediction(&mut proposer);
+        drop(proposer);
+        shared.answer_lost(lost);
+        #[allow(clippy::panic, reason = "asked for, to test that the store survives it")]
+        if panics {
+            panic!("provoked in the ingest thread");
+        }
+        if let Some(batch) = batch {
+            self.propose(batch, callers, size_bytes);
+        }
+        self.ask(next_sequence, barriers);
+        is_last
+    }
+
+    fn propose(&self, batch: Batch, callers: Vec<T>, size_bytes: usize) {
+        let shared = &self.shared;
+        let first_sequence = batch.origin.first_sequence;
         // The log asks for its next segment early. While it cannot have it, what is left of the current one is kept for
         // consensus itself: the store refuses writes, but lives, and recovers when there is room.
-        if let Some(reason) = self.log.state().reserve_error {
-            self.shared.admission.release(size_bytes);
-            self.shared.refuse_all(callers, &StoreError::DiskFull(reason.to_string()));
-            return;
-        }
-        let first_sequence = self.next_sequence;
-        self.next_sequence += count as u64;
-        let origin =
-            Origin { member_id: self.shared.member_id, incarnation: self.shared.incarnation, first_sequence };
-        if let Err(callers) = self.shared.pending.enter(first_sequence, callers) {
-            self.shared.admission.release(size_bytes);
-            self.shared.refuse_all(callers, &StoreError::NotRunning);
+        let refused = match self.log.state().reserve_error {
+            Some(reason) => Err((callers, StoreError::DiskFull(reason.to_string()))),
+            None => shared
+                .pending
+                .enter(first_sequence, callers)
+                .map_err(|callers| (callers, StoreError::NotRunning)),
+        };
+        if let Err((callers, error)) = refused {
+            shared.admission.release(size_bytes);
+            shared.take_back(first_sequence);
+            shared.refuse_all(callers, &error);
             return;
         }
         // From here on the batch counts as under way: its bytes are released when it is taken out of `pending`.
-        let batch = Batch::new(origin, self.shared.clock.now_ms(), commands);
-        let shared = self.shared.clone();
+        let told = shared.clone();
         self.consensus.propose(
             batch,
             Box::new(move |refusal| {
-                shared.refuse_all(shared.pending.take(first_sequence).unwrap_or_default(), &refusal.into());
-                shared.wait_for_index(shared.pending.answered(first_sequence));
+                told.take_back(first_sequence);
+                told.refuse_all(told.pending.take(first_sequence).unwrap_or_default(), &refusal.into());
+                told.wait_for_index(told.pending.answered(first_sequence));
             }),
         );
-        self.shared.admission.release(size_bytes);
+        shared.admission.release(size_bytes);
     }
 
     /// Asks consensus for the index of barriers that are behind all batches proposed so far.
-    fn ask(&self, barriers: Vec<Waiter<T>>) {
+    fn ask(&self, next_sequence: u64, barriers: Vec<Waiter<T>>) {
         if barriers.is_empty() {
             return;
         }
-        match self.shared.pending.enter_barriers(self.next_sequence, barriers) {
+        match self.shared.pending.enter_barriers(next_sequence, barriers) {
             Ok(number) => {
                 let shared = self.shared.clone();
                 self.consensus.read_index(Box::new(move |index| shared.barriers_told(number, index)));
@@ -155,8 +167,11 @@ struct IngestEnd<'jobs, T: Ticket> {
 
 impl<T: Ticket> Drop for IngestEnd<'_, T> {
     fn drop(&mut self) {
+        let left = self.shared.proposer().end();
         self.shared.ingest_has_ended.store(true, Ordering::SeqCst);
+        left.into_iter().for_each(|job| refuse(&self.shared, job));
         refuse_queued(&self.shared, self.jobs);
+        self.shared.end_lanes();
     }
 }
 
@@ -177,6 +192,6 @@ fn refuse<T: Ticket>(shared: &Shared<T>, job: IngestJob<T>) {
             shared.refuse_all(vec![caller], &StoreError::NotRunning);
         }
         IngestJob::Barrier(waiter) => shared.refuse_waiters(vec![waiter], &StoreError::NotRunning),
-        IngestJob::End | IngestJob::Panic => {}
+        IngestJob::Wake | IngestJob::End | IngestJob::Panic => {}
     }
 }

@@ -4,7 +4,8 @@
 //! 1. Applying is total: every command gets exactly one answer. Should a command panic all the same, its batch is
 //!    applied again command by command from the state before, the culprit is answered [`CommandAnswer::Failed`] and
 //!    changes nothing. That is deterministic, so replicas stay equal, and no entry can brick a store.
-//! 2. The revision of a change is the index of its log entry.
+//! 2. The revision of a change is the number of its command, of all that were ever applied: whoever knows which commands
+//!    come next knows their revisions.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -23,6 +24,15 @@ pub enum CommandAnswer {
     Failed(String),
 }
 
+/// The answers of one entry.
+#[derive(Debug)]
+pub struct Answers {
+    /// The revision of the first; each other has the next one.
+    pub first_revision: u64,
+    /// In the order of the commands.
+    pub answers: Vec<CommandAnswer>,
+}
+
 /// The view under construction.
 pub struct Machine {
     view: View,
@@ -39,6 +49,11 @@ impl Machine {
         &self.view
     }
 
+    /// All commands that this opening of the store proposed before this one are in the view, or never will be.
+    pub fn set_own_sequence(&mut self, sequence: u64) {
+        self.view.own_sequence = sequence;
+    }
+
     /// Subtrees that deletes detached since the last call, to be freed where nobody waits.
     pub fn take_detached(&mut self) -> Vec<std::sync::Arc<pando_tree::Node>> {
         self.view.state.take_detached()
@@ -47,10 +62,11 @@ impl Machine {
     /// Applies one entry; the answers are those of its commands, in their order.
     ///
     /// An entry at or below what is applied changes nothing and is answered with nothing: replays are harmless.
-    pub fn apply(&mut self, entry: &Entry) -> Vec<CommandAnswer> {
+    pub fn apply(&mut self, entry: &Entry) -> Answers {
         if self.view.applied.is_some_and(|applied| entry.position.index <= applied.index) {
-            return Vec::new();
+            return Answers { first_revision: 0, answers: Vec::new() };
         }
+        let first_revision = self.view.state.revision() + 1;
         let answers = match &entry.change {
             Change::Blank => Vec::new(),
             Change::Membership(membership) => {
@@ -59,28 +75,36 @@ impl Machine {
             }
             Change::Commands(batch) => self.apply_batch(batch, entry.position.index),
         };
-        self.view.state.set_revision(entry.position.index);
         self.view.applied = Some(entry.position);
-        answers
+        Answers { first_revision, answers }
     }
 
-    fn apply_batch(&mut self, batch: &Batch, revision: u64) -> Vec<CommandAnswer> {
-        let context = Context { revision, clock_ms: batch.clock_ms };
+    fn apply_batch(&mut self, batch: &Batch, index: u64) -> Vec<CommandAnswer> {
+        let is_as_predicted = self.view.history.is_as_predicted(batch);
+        self.view.history.note(batch, index);
+        let context = |state: &State| Context {
+            revision: state.revision() + 1,
+            clock_ms: batch.clock_ms,
+            is_as_predicted,
+        };
         let before = self.view.state.clone();
         let state = &mut self.view.state;
         let attempt = catch_unwind(AssertUnwindSafe(|| {
-            batch
-                .commands
-                .iter()
-                .map(|command| CommandAnswer::Answer(state.apply(command, &context)))
-                .collect()
+            let apply = |command| {
+                let context = context(state);
+                CommandAnswer::Answer(state.apply(command, &context))
+            };
+            batch.commands.iter().map(apply).collect()
         }));
         attempt.unwrap_or_else(|_| {
             self.view.state = before;
             batch
                 .commands
                 .iter()
-                .map(|command| apply_alone(&mut self.view.state, command, &context))
+                .map(|command| {
+                    let context = context(&self.view.state);
+                    apply_alone(&mut self.view.state, command, &context)
+                })
                 .collect()
         })
     }
@@ -93,6 +117,7 @@ fn apply_alone(state: &mut State, command: &Command, context: &Context) -> Comma
         Ok(answer) => CommandAnswer::Answer(answer),
         Err(panic) => {
             *state = before;
+            state.skip_revision();
             CommandAnswer::Failed(panic_text(&*panic))
         }
     }

@@ -17,6 +17,18 @@ pub const ENTRIES_IN_FLIGHT_MAX: usize = 2;
 pub const SNAPSHOT_LOG_BYTES_MIN: u64 = 16 * 1024 * 1024;
 /// Callers that may wait for a barrier or for a log index; one more is refused with "overload".
 pub const WAITERS_MAX: usize = 16_384;
+/// Commands in a prediction before it is made anew from the newest view: what they changed is in memory twice.
+pub const PREDICTED_COMMANDS_MAX: usize = 8_192;
+/// Commands without a transaction among them, after which nothing is predicted any more.
+pub const COMMANDS_WITHOUT_TRANSACTION_MAX: usize = 4_096;
+/// Commands that wait to be predicted, or are to be predicted again, beyond which a commit is no work for a scheduler.
+pub const QUICK_COMMIT_QUEUED_MAX: usize = 32;
+/// How long a transaction has its turn before others go on without waiting for it, in milliseconds.
+pub const LANE_HOLD_MS_MAX: u64 = 100;
+/// How long a lane stays open that nobody stands in, in milliseconds.
+pub const LANE_HOT_MS: u64 = 100;
+/// Lanes of one store.
+pub const LANES_MAX: usize = 4_096;
 /// How long closing waits for commands under way, in milliseconds; those left are answered "unknown".
 pub const CLOSE_DRAIN_TIMEOUT_MS: u64 = 5_000;
 /// How long opening waits for the member to lead and to have applied its log, in milliseconds.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use pando_tree::Node;
+use pando_tree::{Node, State};
 
 use crate::operating_system::{give_back_free_memory, let_others_go_first};
 use crate::view::View;
@@ -30,6 +30,8 @@ pub enum Garbage {
     Subtree(Arc<Node>),
     /// A view that was published before.
     View(Arc<View>),
+    /// The tree of a transaction that has ended.
+    Tree(State),
     /// The last view of a store that has closed: all of its tree goes.
     LastView(Arc<View>),
 }
@@ -38,6 +40,8 @@ impl Garbage {
     fn is_shared(&self) -> bool {
         match self {
             Garbage::Subtree(node) => Arc::strong_count(node) > 1,
+            // It is held by nobody else; its nodes may be.
+            Garbage::Tree(_) => false,
             Garbage::View(view) | Garbage::LastView(view) => Arc::strong_count(view) > 1,
         }
     }
@@ -46,7 +50,7 @@ impl Garbage {
     fn nodes(&self) -> u64 {
         match self {
             Garbage::Subtree(node) => node.subtree_nodes(),
-            Garbage::View(_) => 0,
+            Garbage::View(_) | Garbage::Tree(_) => 0,
             Garbage::LastView(view) => view.state.node_count(),
         }
     }
@@ -54,6 +58,7 @@ impl Garbage {
     fn address(&self) -> usize {
         match self {
             Garbage::Subtree(node) => Arc::as_ptr(node).addr(),
+            Garbage::Tree(state) => std::ptr::from_ref(state).addr(),
             Garbage::View(view) | Garbage::LastView(view) => Arc::as_ptr(view).addr(),
         }
     }

@@ -2,19 +2,22 @@
 
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
-use arc_swap::{ArcSwap, Guard};
-use pando_tree::Answer;
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use pando_tree::{Answer, Path, State};
 
 use crate::admission::Admission;
 use crate::batch::Origin;
 use crate::consensus::{Refusal, SnapshotFile};
 use crate::engine::Engine;
 use crate::error::StoreError;
+use crate::lanes::{Lanes, Runner};
 use crate::options::Clock;
 use crate::pending::Pending;
+use crate::proposer::Proposer;
+use crate::reaper::Garbage;
 use crate::snapshot::SnapshotDirectory;
 use crate::ticket::{Applied, Replies, StoreEvents, Ticket};
 use crate::view::View;
@@ -51,12 +54,30 @@ pub struct Core<T> {
     pub snapshot_log_bytes_min: u64,
 }
 
+/// The number of the first command that an opening proposes. (0 means "none" in a batch.)
+const FIRST_SEQUENCE: u64 = 1;
+
+/// A prediction as transactions begin with it.
+pub struct Predicted {
+    /// The state.
+    pub state: State,
+    /// See [`Proposer::lineage`].
+    pub lineage: u64,
+}
+
 /// See the module.
 pub struct Shared<T> {
     core: Core<T>,
     /// Nobody takes commands from the queue any more.
     pub ingest_has_ended: AtomicBool,
     published: ArcSwap<View>,
+    /// The newest prediction, for transactions to begin with.
+    predicted: ArcSwapOption<Predicted>,
+    proposer: Mutex<Proposer<T>>,
+    lanes: Mutex<Lanes<T>>,
+    /// Lanes that are open: most of the time none, and nobody needs to look.
+    lanes_open: AtomicUsize,
+    next_runner: AtomicU64,
     waiters: Waiters<T>,
     snapshot: Mutex<Option<SnapshotFile>>,
     snapshot_size_bytes: AtomicU64,
@@ -84,6 +105,11 @@ impl<T: Ticket> Shared<T> {
             ingest_has_ended: AtomicBool::new(false),
             waiters: Waiters::new(view.applied_index()),
             published: ArcSwap::from_pointee(view),
+            predicted: ArcSwapOption::empty(),
+            proposer: Mutex::new(Proposer::new(FIRST_SEQUENCE)),
+            lanes: Mutex::new(Lanes::default()),
+            lanes_open: AtomicUsize::new(0),
+            next_runner: AtomicU64::new(0),
             snapshot: Mutex::new(snapshot),
             snapshot_size_bytes: AtomicU64::new(snapshot_size_bytes),
             closing: AtomicBool::new(false),
@@ -107,6 +133,82 @@ impl<T: Ticket> Shared<T> {
         let before = self.published.swap(view);
         self.waiters.note_applied(applied);
         before
+    }
+
+    /// What is to be proposed. Locked for as long as it takes to predict what waits, which may be many commands.
+    pub fn proposer(&self) -> MutexGuard<'_, Proposer<T>> {
+        self.proposer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, if nobody else is at it.
+    pub fn try_proposer(&self) -> Option<MutexGuard<'_, Proposer<T>>> {
+        match self.proposer.try_lock() {
+            Ok(proposer) => Some(proposer),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Shows transactions the newest prediction.
+    pub fn publish_prediction(&self, proposer: &mut Proposer<T>) {
+        for subtree in proposer.take_detached() {
+            self.engine.reaper().free(Garbage::Subtree(subtree));
+        }
+        let lineage = proposer.lineage();
+        let predicted = proposer
+            .prediction()
+            .map(|prediction| Arc::new(Predicted { state: prediction.state().clone(), lineage }));
+        if predicted.is_some() || self.predicted.load().is_some() {
+            self.predicted.store(predicted);
+        }
+    }
+
+    /// The newest prediction; without one, the newest view is what a transaction is to begin with.
+    pub fn predicted(&self) -> Option<Arc<Predicted>> {
+        self.predicted.load_full()
+    }
+
+    /// A batch will not be applied as it was predicted: whoever read that has lost.
+    pub fn take_back(&self, first_sequence: u64) {
+        let mut proposer = self.proposer();
+        let lost = proposer.take_back(Some(first_sequence), &self.admission);
+        self.publish_prediction(&mut proposer);
+        drop(proposer);
+        self.answer_lost(lost);
+    }
+
+    /// Tells transactions that what they read was not to be.
+    pub fn answer_lost(&self, lost: Vec<T>) {
+        if !lost.is_empty() {
+            let view = self.view();
+            let (log_index, revision) = (view.applied_index(), view.state.revision());
+            let conflict = || Ok(Applied { answer: Answer::Conflict(Path::new()), log_index, revision });
+            self.replies.deliver(lost.into_iter().map(|caller| (caller, conflict())).collect());
+        }
+    }
+
+    /// A number for an attempt of a transaction.
+    pub fn new_runner(&self) -> Runner {
+        Runner(self.next_runner.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether any lane is open.
+    pub fn has_lanes(&self) -> bool {
+        self.lanes_open.load(Ordering::Relaxed) > 0
+    }
+
+    /// Works with the lanes, for a moment. `now_ms` is passed on.
+    pub fn with_lanes<R>(&self, work: impl FnOnce(&mut Lanes<T>, u64) -> R) -> R {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = work(&mut lanes, self.clock.now_ms());
+        self.lanes_open.store(lanes.len(), Ordering::Relaxed);
+        result
+    }
+
+    /// Nobody gets a turn any more: those in line are told.
+    pub fn end_lanes(&self) {
+        let waiting = self.with_lanes(|lanes, _| lanes.end());
+        self.refuse_all(waiting, &StoreError::NotRunning);
     }
 
     /// True for batches that this opening of the store has proposed.
@@ -196,7 +298,8 @@ impl<T: Ticket> Shared<T> {
     fn answer_waiters(&self, waiters: Vec<Waiter<T>>) {
         if !waiters.is_empty() {
             let log_index = self.waiters.applied();
-            let applied = || Ok(Applied { answer: Answer::Done, log_index });
+            let revision = self.view().state.revision();
+            let applied = || Ok(Applied { answer: Answer::Done, log_index, revision });
             self.replies
                 .deliver(waiters.into_iter().map(|waiter| (waiter.into_ticket(), applied())).collect());
         }

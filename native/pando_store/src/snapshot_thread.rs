@@ -15,6 +15,7 @@ use pando_tree::{TreeBuilder, TreeRecords};
 use serde::{Deserialize, Serialize};
 
 use crate::consensus::{Consensus, SnapshotFile};
+use crate::history::History;
 use crate::log::LogPosition;
 use crate::membership::Membership;
 use crate::reaper::Garbage;
@@ -41,6 +42,8 @@ struct MetadataV1 {
     node_count: u64,
     membership_position: Option<(u64, u64, u64)>,
     membership: Vec<u8>,
+    revision: u64,
+    history: History,
 }
 
 fn codec() -> impl Options {
@@ -113,6 +116,8 @@ pub fn write_snapshot(
         node_count: view.state.node_count(),
         membership_position: view.membership.as_ref().map(|(at, _)| (at.term, at.node_id, at.index)),
         membership,
+        revision: view.state.revision(),
+        history: view.history,
     };
     let metadata = codec().serialize(&metadata).unwrap_or_default();
     let mut writer = snapshots.create(covers, &metadata)?;
@@ -239,7 +244,7 @@ fn read_view(reader: &mut SnapshotReader) -> Result<View, ReadError> {
     while let Some(record) = reader.next_record().map_err(ReadError::Snapshot)? {
         builder.push(record).map_err(|error| ReadError::Content(error.to_string()))?;
     }
-    let state = builder.finish(position.index).map_err(|error| ReadError::Content(error.to_string()))?;
+    let state = builder.finish(metadata.revision).map_err(|error| ReadError::Content(error.to_string()))?;
     if state.node_count() != metadata.node_count {
         let (found, expected) = (state.node_count(), metadata.node_count);
         return Err(ReadError::Content(format!("{found} nodes instead of {expected}")));
@@ -251,5 +256,5 @@ fn read_view(reader: &mut SnapshotReader) -> Result<View, ReadError> {
             Some((LogPosition { term, node_id, index }, Arc::new(members)))
         }
     };
-    Ok(View { state, applied: Some(position), membership })
+    Ok(View { state, applied: Some(position), membership, history: metadata.history, own_sequence: 0 })
 }

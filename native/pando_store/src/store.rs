@@ -81,15 +81,17 @@ pub struct StoreStatus {
     pub snapshot_index: Option<u64>,
     /// Bytes of commands that wait to be proposed.
     pub waiting_size_bytes: usize,
+    /// Transactions that have a turn, or stand in line for one.
+    pub transactions_in_line: usize,
 }
 
 /// See the module.
 pub struct Store<T: Ticket> {
-    shared: Arc<Shared<T>>,
+    pub(crate) shared: Arc<Shared<T>>,
     consensus: Arc<dyn Consensus>,
-    ingest: Sender<IngestJob<T>>,
-    /// The queue's other end, for commands that come too late for the thread.
-    queue: Receiver<IngestJob<T>>,
+    pub(crate) ingest: Sender<IngestJob<T>>,
+    /// The queue's other end, for commands that come too late for the thread, and for those that a transaction overtakes.
+    pub(crate) queue: Receiver<IngestJob<T>>,
     /// Disconnected when the ingest thread has ended.
     ingest_ended: Mutex<Receiver<()>>,
     apply: Sender<ApplyJob>,
@@ -255,7 +257,7 @@ impl<T: Ticket> Store<T> {
         }
     }
 
-    fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         !self.shared.is_closing() && self.shared.halt_reason().is_none()
     }
 
@@ -272,7 +274,7 @@ impl<T: Ticket> Store<T> {
             IngestJob::Command(_, caller) => Err((caller, error)),
             IngestJob::Barrier(waiter) => Err((waiter.into_ticket(), error)),
             // What comes back is what was sent.
-            IngestJob::End | IngestJob::Panic => Ok(()),
+            IngestJob::Wake | IngestJob::End | IngestJob::Panic => Ok(()),
         }
     }
 
@@ -313,6 +315,7 @@ impl<T: Ticket> Store<T> {
             log_size_bytes: self.log.size_on_disk_bytes(),
             snapshot_index: self.shared.snapshot().map(|file| file.covers.index),
             waiting_size_bytes: self.shared.admission.waiting_size_bytes(),
+            transactions_in_line: self.shared.with_lanes(|lanes, _| lanes.runners()),
         }
     }
 

@@ -10,6 +10,8 @@ pub struct Applied {
     pub answer: Answer,
     /// The log index at which the command was applied.
     pub log_index: u64,
+    /// The revision of the tree with it: its place in the order of all commands.
+    pub revision: u64,
 }
 
 /// What a caller is told.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use pando_tree::State;
 
+use crate::history::History;
 use crate::log::LogPosition;
 use crate::membership::Membership;
 
@@ -18,12 +19,23 @@ pub struct View {
     pub applied: Option<LogPosition>,
     /// The newest members in this view, and where in the log they were set.
     pub membership: Option<(LogPosition, Arc<Membership>)>,
+    /// The newest batches in this view.
+    pub history: History,
+    /// Known here only: the number of the first command, of those that this opening of the store proposes, that is not in
+    /// this view.
+    pub own_sequence: u64,
 }
 
 impl View {
     /// The view of a store that has never applied anything.
     pub fn empty() -> View {
-        View { state: State::new(), applied: None, membership: None }
+        View {
+            state: State::new(),
+            applied: None,
+            membership: None,
+            history: History::default(),
+            own_sequence: 0,
+        }
     }
 
     /// The index of the last entry in this view; 0 before the first.

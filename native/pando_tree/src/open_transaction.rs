@@ -16,6 +16,12 @@ use crate::state::{Found, State};
 use crate::step::Step;
 use crate::transaction::{Expected, Transaction, Write, plain_beginning};
 
+/// What is little work for a commit: see [`OpenTransaction::is_small`].
+const SMALL_WRITES_MAX: usize = 16;
+const SMALL_SIZE_BYTES_MAX: usize = 64 * 1024;
+const SMALL_STEPS_MAX: u64 = 4_096;
+const SMALL_NODES_MAX: u64 = 256;
+
 /// See the module.
 #[derive(Debug)]
 pub struct OpenTransaction {
@@ -115,6 +121,15 @@ impl OpenTransaction {
             wants_results: false,
         };
         (self.over.map_or(Ok(transaction), Err), [self.base, self.state])
+    }
+
+    /// Whether to commit it is little work: few commands, of one node each, that took few steps and removed little.
+    pub fn is_small(&self) -> bool {
+        let (before, after) = (self.base.node_count(), self.state.node_count());
+        self.writes.len() <= SMALL_WRITES_MAX
+            && self.size_bytes <= SMALL_SIZE_BYTES_MAX
+            && COMMAND_STEPS_MAX as u64 - self.steps_left <= SMALL_STEPS_MAX
+            && before.abs_diff(after) <= SMALL_NODES_MAX
     }
 
     /// The path of everything that was read or written by plain paths: those that others may be told to keep away from.

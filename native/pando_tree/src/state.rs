@@ -139,6 +139,11 @@ impl State {
         self.revision
     }
 
+    /// Counts a command that was left out.
+    pub fn skip_revision(&mut self) {
+        self.revision = self.revision.saturating_add(1);
+    }
+
     pub(crate) fn set_revision(&mut self, revision: u64) {
         self.revision = revision;
     }

@@ -1,0 +1,311 @@
+//! What waits to be proposed, in order, and the prediction of the state when it is applied.
+//!
+//! Commands come through the ingest queue, transactions directly: a transaction that is committed first takes over what is
+//! queued, so that it stands behind it, and is checked against the prediction. So a transaction that would lose is told at
+//! once, and nothing of it is logged.
+//!
+//! Invariants
+//! 1. `ready` is in the order in which commands are proposed. While there is a prediction, all of it is in that.
+//! 2. A command that was predicted is proposed: it is dropped no more, though its caller gives up.
+//! 3. When a prediction will not come true (a batch was refused), all that was concluded from it is taken back: those that
+//!    read from it conflict, here or when they are applied.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use pando_tree::{Answer, Command, Node, Path};
+
+use crate::admission::Admission;
+use crate::batch::{Batch, Origin};
+use crate::error::StoreError;
+use crate::history::PredictedFrom;
+use crate::ingest_thread::IngestJob;
+use crate::options::{
+    BATCH_COMMANDS_MAX, BATCH_SIZE_BYTES_MAX, COMMANDS_WITHOUT_TRANSACTION_MAX, PREDICTED_COMMANDS_MAX,
+};
+use crate::prediction::{Panicked, Prediction};
+use crate::ticket::Ticket;
+use crate::view::View;
+use crate::waiter::Waiter;
+
+/// See the module.
+pub struct Proposer<T> {
+    ready: VecDeque<IngestJob<T>>,
+    /// Batches of this opening that were proposed and that the newest view may not have yet.
+    proposed: VecDeque<Arc<Batch>>,
+    prediction: Option<Prediction>,
+    /// Changes when a prediction was wrong: what was read from an earlier one is worth nothing.
+    lineage: u64,
+    next_sequence: u64,
+    since_transaction: usize,
+    /// The ingest thread has been woken, or works.
+    pub is_awake: bool,
+    /// Nothing is proposed any more.
+    pub has_ended: bool,
+}
+
+/// What the ingest thread takes at a time.
+pub struct Round<T> {
+    /// The commands, with their callers; sequence numbers are given.
+    pub commands: Vec<Command>,
+    /// In the order of the commands.
+    pub callers: Vec<T>,
+    /// To be asked about behind the commands.
+    pub barriers: Vec<Waiter<T>>,
+    /// Of the commands, as admission counts them.
+    pub size_bytes: usize,
+    /// What the batch was predicted from.
+    pub predicted_from: Option<PredictedFrom>,
+    /// No further round follows.
+    pub is_last: bool,
+    /// Panic, to show that it is survived.
+    pub panics: bool,
+}
+
+/// What became of a transaction.
+#[derive(Debug)]
+pub enum Committed<T> {
+    /// It will be proposed, and its caller answered.
+    Queued,
+    /// What it has read has changed; nothing will happen.
+    Conflict(T, Path),
+    /// The store refused it; nothing will happen.
+    Refused(T, StoreError),
+}
+
+impl<T: Ticket> Proposer<T> {
+    /// Nothing waits; the next command has this number.
+    pub fn new(next_sequence: u64) -> Proposer<T> {
+        Proposer {
+            ready: VecDeque::new(),
+            proposed: VecDeque::new(),
+            prediction: None,
+            lineage: 0,
+            next_sequence,
+            since_transaction: 0,
+            is_awake: false,
+            has_ended: false,
+        }
+    }
+
+    /// How much work a commit finds besides its own.
+    pub fn backlog(&self) -> usize {
+        match self.prediction {
+            Some(_) => 0,
+            None => self.ready.len() + self.proposed.iter().map(|batch| batch.commands.len()).sum::<usize>(),
+        }
+    }
+
+    /// Jobs that are taken over and not yet proposed.
+    pub fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// The number by which transactions name the prediction they read from.
+    pub fn lineage(&self) -> u64 {
+        self.lineage
+    }
+
+    /// The prediction, unless everything in it is in `view` already.
+    pub fn prediction(&self) -> Option<&Prediction> {
+        self.prediction.as_ref()
+    }
+
+    /// Subtrees that are to be freed where nobody waits.
+    pub fn take_detached(&mut self) -> Vec<Arc<Node>> {
+        self.prediction.as_mut().map(Prediction::take_detached).unwrap_or_default()
+    }
+
+    /// Takes over what is queued, up to so many jobs.
+    pub fn take_queued(
+        &mut self,
+        queue: &Receiver<IngestJob<T>>,
+        jobs_max: usize,
+        admission: &Admission,
+    ) -> Result<(), Panicked> {
+        for _ in 0..jobs_max {
+            let Ok(job) = queue.try_recv() else { break };
+            self.push(job, admission)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a job behind all others.
+    pub fn push(&mut self, job: IngestJob<T>, admission: &Admission) -> Result<(), Panicked> {
+        match job {
+            IngestJob::Command(command, caller) if caller.is_cancelled() => {
+                admission.release(command.size_bytes());
+                drop(caller);
+            }
+            IngestJob::Wake => {}
+            job => {
+                let predicted = match (&mut self.prediction, &job) {
+                    (Some(prediction), IngestJob::Command(command, _)) => prediction.apply(command).map(drop),
+                    _ => Ok(()),
+                };
+                self.ready.push_back(job);
+                predicted?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that there is a prediction.
+    pub fn predict(&mut self, view: &View) -> Result<(), Panicked> {
+        if self.prediction.is_none() {
+            self.prediction = Some(self.predict_anew(view)?);
+        }
+        Ok(())
+    }
+
+    fn predict_anew(&mut self, view: &View) -> Result<Prediction, Panicked> {
+        self.forget_applied(view);
+        let mut prediction = Prediction::new(view, self.proposed.make_contiguous(), self.next_sequence)?;
+        for job in &self.ready {
+            if let IngestJob::Command(command, _) = job {
+                prediction.apply(command)?;
+            }
+        }
+        Ok(prediction)
+    }
+
+    /// Checks a transaction against the prediction, which must be there, and puts it behind all others.
+    pub fn commit(&mut self, command: Command, lineage: u64, caller: T) -> Committed<T> {
+        self.since_transaction = 0;
+        let Some(prediction) = &mut self.prediction else {
+            return Committed::Conflict(caller, Path::new());
+        };
+        if reads_prediction(&command) && lineage != self.lineage {
+            return Committed::Conflict(caller, Path::new());
+        }
+        match prediction.apply_unless_conflict(&command) {
+            Ok(Answer::Conflict(path)) => Committed::Conflict(caller, path),
+            Ok(_) => {
+                self.ready.push_back(IngestJob::Command(command, caller));
+                Committed::Queued
+            }
+            Err(Panicked) => {
+                let text = "it made the tree's code panic".to_owned();
+                Committed::Refused(caller, StoreError::CommandFailed(text))
+            }
+        }
+    }
+
+    /// Takes the next round.
+    pub fn round(&mut self, view: &View, admission: &Admission) -> Round<T> {
+        self.forget_applied(view);
+        let mut round = Round {
+            commands: Vec::new(),
+            callers: Vec::new(),
+            barriers: Vec::new(),
+            size_bytes: 0,
+            predicted_from: self.prediction.as_ref().map(Prediction::from),
+            is_last: false,
+            panics: false,
+        };
+        while round.commands.len() + round.barriers.len() < BATCH_COMMANDS_MAX
+            && round.size_bytes < BATCH_SIZE_BYTES_MAX
+        {
+            match self.ready.pop_front() {
+                Some(IngestJob::Command(command, caller))
+                    if self.prediction.is_none() && caller.is_cancelled() =>
+                {
+                    admission.release(command.size_bytes());
+                    drop(caller);
+                }
+                Some(IngestJob::Command(command, caller)) => {
+                    round.size_bytes += command.size_bytes();
+                    round.commands.push(command);
+                    round.callers.push(caller);
+                }
+                Some(IngestJob::Barrier(waiter)) if waiter.ticket().is_cancelled() => drop(waiter),
+                Some(IngestJob::Barrier(waiter)) => round.barriers.push(waiter),
+                Some(IngestJob::Wake) => {}
+                Some(IngestJob::End) => {
+                    round.is_last = true;
+                    break;
+                }
+                Some(IngestJob::Panic) => {
+                    round.panics = true;
+                    break;
+                }
+                None => {
+                    self.is_awake = false;
+                    break;
+                }
+            }
+        }
+        self.since_transaction += round.commands.len();
+        round
+    }
+
+    /// The batch of a round, which is proposed next.
+    pub fn propose(
+        &mut self,
+        (member_id, incarnation): (u64, u64),
+        clock_ms: u64,
+        commands: Vec<Command>,
+        predicted_from: Option<PredictedFrom>,
+    ) -> Batch {
+        let origin = Origin { member_id, incarnation, first_sequence: self.next_sequence };
+        self.next_sequence += commands.len() as u64;
+        let batch = Batch::new(origin, clock_ms, commands, predicted_from);
+        self.proposed.push_back(Arc::new(batch.clone()));
+        batch
+    }
+
+    /// The number of the next command.
+    pub fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// After a round: lets a prediction go that nobody needs, and makes one anew that has become large.
+    pub fn refresh(&mut self, view: &View) -> Result<(), Panicked> {
+        let Some(prediction) = &self.prediction else { return Ok(()) };
+        if self.ready.is_empty() && self.since_transaction > COMMANDS_WITHOUT_TRANSACTION_MAX {
+            self.prediction = None;
+        } else if prediction.commands() > PREDICTED_COMMANDS_MAX {
+            // The same state, so the same lineage.
+            self.prediction = Some(self.predict_anew(view)?);
+        }
+        Ok(())
+    }
+
+    /// The prediction is wrong: gives the callers of transactions that read from it, to be told of a conflict. A batch that
+    /// was refused is not proposed any more.
+    pub fn take_back(&mut self, refused: Option<u64>, admission: &Admission) -> Vec<T> {
+        self.proposed.retain(|batch| Some(batch.origin.first_sequence) != refused);
+        self.prediction = None;
+        self.lineage += 1;
+        let mut lost = Vec::new();
+        for job in std::mem::take(&mut self.ready) {
+            match job {
+                IngestJob::Command(command, caller) if reads_prediction(&command) => {
+                    admission.release(command.size_bytes());
+                    lost.push(caller);
+                }
+                job => self.ready.push_back(job),
+            }
+        }
+        lost
+    }
+
+    /// Ends: gives what was not proposed, in order.
+    pub fn end(&mut self) -> Vec<IngestJob<T>> {
+        self.has_ended = true;
+        self.prediction = None;
+        self.proposed.clear();
+        std::mem::take(&mut self.ready).into()
+    }
+
+    fn forget_applied(&mut self, view: &View) {
+        while self.proposed.front().is_some_and(|batch| batch.origin.first_sequence < view.own_sequence) {
+            self.proposed.pop_front();
+        }
+    }
+}
+
+fn reads_prediction(command: &Command) -> bool {
+    matches!(command, Command::Transaction(transaction) if transaction.is_predicted)
+}

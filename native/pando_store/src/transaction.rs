@@ -1,0 +1,273 @@
+//! Transactions of a store: beginning one, standing in line for what it has lost on before, committing it.
+//!
+//! The way of one: [`Store::begin`]; or, after it was lost, [`Store::stand_in_line`] until it is its turn; reads and writes in
+//! [`StoreTransaction::open`]; [`Store::commit`], or [`Store::end`].
+//!
+//! Invariants
+//! 1. An attempt leaves all lines when it ends, however it ends; those whose turn it is then are given to whoever ended it,
+//!    to be told by him.
+//! 2. What the tree of an attempt frees is bounded by what was written meanwhile, or left to the reaper.
+
+use std::sync::{Arc, MutexGuard};
+
+use pando_tree::{Command, Limit, OpenTransaction, Path, State};
+
+use crate::error::StoreError;
+use crate::ingest_thread::IngestJob;
+use crate::lanes::{Runner, Standing};
+use crate::options::{QUEUED_COMMANDS_MAX, QUICK_COMMIT_QUEUED_MAX};
+use crate::prediction::Panicked;
+use crate::proposer::{Committed, Proposer};
+use crate::reaper::Garbage;
+use crate::shared::Predicted;
+use crate::store::Store;
+use crate::ticket::Ticket;
+
+/// Commands written since, up to which a tree is freed on the spot.
+const FREED_COMMANDS_MAX: u64 = 1_024;
+
+/// An attempt of a transaction.
+pub struct StoreTransaction {
+    open: OpenTransaction,
+    runner: Runner,
+    /// Lanes that it holds or stands in.
+    lanes: Vec<Path>,
+    lineage: u64,
+    /// Has waited long enough.
+    ignores_turns: bool,
+}
+
+impl StoreTransaction {
+    /// The tree of its own.
+    pub fn open(&mut self) -> &mut OpenTransaction {
+        &mut self.open
+    }
+
+    /// What was read and written so far.
+    pub fn opened(&self) -> &OpenTransaction {
+        &self.open
+    }
+}
+
+/// What became of an attempt to commit. Callers that are given back are told by who asked.
+pub enum Commit<T> {
+    /// The caller will be answered.
+    Queued,
+    /// What was read has changed, at or around this path. Nothing was done.
+    Conflict(T, Path),
+    /// Somebody has his turn on what was touched: the caller stands in line behind him, and is told when it is his. The
+    /// attempt goes on.
+    InLine(StoreTransaction),
+    /// More work than a scheduler is for. Nothing was done, and the attempt goes on.
+    Slow(StoreTransaction, T),
+    /// A write was over a limit. Nothing was done.
+    TooLarge(T, Limit),
+    /// The store refused it. Nothing was done.
+    Refused(T, StoreError),
+}
+
+/// How a commit may take its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// It is called on a scheduler.
+    Quick,
+    /// It may wait for its place.
+    Unhurried,
+}
+
+impl<T: Ticket> Store<T> {
+    /// Begins a transaction with the newest view.
+    pub fn begin(&self) -> StoreTransaction {
+        let view = self.view_guard();
+        StoreTransaction {
+            open: OpenTransaction::new(view.state.clone(), false),
+            runner: self.shared.new_runner(),
+            lanes: Vec::new(),
+            lineage: 0,
+            ignores_turns: false,
+        }
+    }
+
+    /// Whether transactions that touch this path are to stand in line for it.
+    pub fn is_contended(&self, path: &Path) -> bool {
+        self.shared.has_lanes() && self.shared.with_lanes(|lanes, now_ms| lanes.is_open(path, now_ms))
+    }
+
+    /// Stands in line for a path. With the turn, the attempt is begun anew with the newest prediction; until then it must
+    /// not have read or written anything.
+    pub fn stand_in_line(&self, attempt: &mut StoreTransaction, path: &Path, caller: T) -> Standing<T> {
+        let standing =
+            self.shared.with_lanes(|lanes, now_ms| lanes.stand(path, attempt.runner, caller, now_ms));
+        if !attempt.lanes.contains(path) {
+            attempt.lanes.push(path.clone());
+        }
+        if matches!(standing, Standing::Turn(_)) {
+            self.renew(attempt);
+        }
+        standing
+    }
+
+    /// Has waited long enough: leaves all lines and begins anew with the newest prediction. Gives those whose turn it is now.
+    pub fn go_on(&self, attempt: &mut StoreTransaction) -> Vec<T> {
+        attempt.ignores_turns = true;
+        let turns = self.leave(attempt);
+        self.renew(attempt);
+        turns
+    }
+
+    fn renew(&self, attempt: &mut StoreTransaction) {
+        if !attempt.open.is_fresh() {
+            return;
+        }
+        let view = self.view();
+        // A view with as many commands has the same ones, and they are committed.
+        let is_newer = |predicted: &Arc<Predicted>| predicted.state.revision() > view.state.revision();
+        let open = match self.shared.predicted().filter(is_newer) {
+            Some(predicted) => {
+                attempt.lineage = predicted.lineage;
+                OpenTransaction::new(predicted.state.clone(), true)
+            }
+            None => OpenTransaction::new(view.state.clone(), false),
+        };
+        let (_, trees) = std::mem::replace(&mut attempt.open, open).finish();
+        trees.into_iter().for_each(|tree| self.let_go(tree, true));
+    }
+
+    fn leave(&self, attempt: &mut StoreTransaction) -> Vec<T> {
+        if attempt.lanes.is_empty() {
+            return Vec::new();
+        }
+        let paths = std::mem::take(&mut attempt.lanes);
+        self.shared.with_lanes(|lanes, now_ms| lanes.leave(&paths, attempt.runner, now_ms))
+    }
+
+    /// Ends an attempt without a commit. Gives those whose turn it is now.
+    pub fn end(&self, mut attempt: StoreTransaction) -> Vec<T> {
+        let turns = self.leave(&mut attempt);
+        let is_small = attempt.open.is_small();
+        let (_, trees) = attempt.open.finish();
+        trees.into_iter().for_each(|tree| self.let_go(tree, is_small));
+        turns
+    }
+
+    /// Commits. `wrap` gives the command its last form. Gives those whose turn it is now besides.
+    pub fn commit(
+        &self,
+        mut attempt: StoreTransaction,
+        wrap: impl FnOnce(Command) -> Command,
+        caller: T,
+        haste: Haste,
+    ) -> (Commit<T>, Vec<T>) {
+        let caller = match self.give_way(&mut attempt, caller) {
+            Standing::Turn(caller) => caller,
+            Standing::InLine => return (Commit::InLine(attempt), Vec::new()),
+        };
+        let proposer = match haste {
+            Haste::Unhurried => Some(self.shared.proposer()),
+            Haste::Quick => self.shared.try_proposer().filter(|proposer| {
+                attempt.open.is_small()
+                    && self.queue.len() <= QUICK_COMMIT_QUEUED_MAX
+                    && proposer.backlog() <= QUICK_COMMIT_QUEUED_MAX
+            }),
+        };
+        let Some(proposer) = proposer else { return (Commit::Slow(attempt, caller), Vec::new()) };
+        let StoreTransaction { open, runner, lanes, lineage, .. } = attempt;
+        let is_small = open.is_small();
+        let (transaction, trees) = open.finish();
+        let commit = match transaction {
+            Err(limit) => Commit::TooLarge(caller, limit),
+            Ok(transaction) => {
+                let command = wrap(Command::Transaction(Box::new(transaction)));
+                self.propose(proposer, command, lineage, caller)
+            }
+        };
+        let conflict = match &commit {
+            Commit::Conflict(_, path) => Some(path),
+            _ => None,
+        };
+        let mut turns = Vec::new();
+        if conflict.is_some() || !lanes.is_empty() {
+            turns = self.shared.with_lanes(|all, now_ms| {
+                conflict.iter().for_each(|path| all.open(path, now_ms));
+                all.leave(&lanes, runner, now_ms)
+            });
+        }
+        trees.into_iter().for_each(|tree| self.let_go(tree, is_small));
+        (commit, turns)
+    }
+
+    /// Stands in line where another one has his turn on what was touched.
+    fn give_way(&self, attempt: &mut StoreTransaction, caller: T) -> Standing<T> {
+        if attempt.ignores_turns || !self.shared.has_lanes() {
+            return Standing::Turn(caller);
+        }
+        let (open, runner) = (&attempt.open, attempt.runner);
+        let (path, standing) = self.shared.with_lanes(|lanes, now_ms| {
+            match lanes.held_by_another(open.touched(), runner, now_ms) {
+                None => (None, Standing::Turn(caller)),
+                Some(path) => {
+                    let standing = lanes.stand(&path, runner, caller, now_ms);
+                    (Some(path), standing)
+                }
+            }
+        });
+        attempt.lanes.extend(path);
+        standing
+    }
+
+    fn propose(
+        &self,
+        mut proposer: MutexGuard<'_, Proposer<T>>,
+        command: Command,
+        lineage: u64,
+        caller: T,
+    ) -> Commit<T> {
+        if proposer.has_ended || !self.is_running() {
+            return Commit::Refused(caller, StoreError::NotRunning);
+        }
+        let size_bytes = command.size_bytes();
+        if proposer.ready() >= QUEUED_COMMANDS_MAX || !self.shared.admission.admit(size_bytes) {
+            return Commit::Refused(caller, StoreError::Overloaded);
+        }
+        let view = self.shared.view();
+        let behind = proposer
+            .predict(&view)
+            .and_then(|()| proposer.take_queued(&self.queue, QUEUED_COMMANDS_MAX, &self.shared.admission));
+        let mut lost = Vec::new();
+        let committed = match behind {
+            Ok(()) => proposer.commit(command, lineage, caller),
+            Err(Panicked) => {
+                lost = proposer.take_back(None, &self.shared.admission);
+                Committed::Conflict(caller, Path::new())
+            }
+        };
+        self.shared.publish_prediction(&mut proposer);
+        if matches!(committed, Committed::Queued) && !std::mem::replace(&mut proposer.is_awake, true) {
+            // A queue that is full, or has no reader any more, needs nobody to be woken.
+            let _ = self.ingest.try_send(IngestJob::Wake);
+        }
+        drop(proposer);
+        self.shared.answer_lost(lost);
+        match committed {
+            Committed::Queued => Commit::Queued,
+            Committed::Conflict(caller, path) => {
+                self.shared.admission.release(size_bytes);
+                Commit::Conflict(caller, path)
+            }
+            Committed::Refused(caller, error) => {
+                self.shared.admission.release(size_bytes);
+                Commit::Refused(caller, error)
+            }
+        }
+    }
+
+    /// Lets a tree go that may be the last one to hold what others have replaced.
+    fn let_go(&self, tree: State, is_small: bool) {
+        let newest = self.view_guard().state.revision();
+        if is_small && newest.saturating_sub(tree.revision()) <= FREED_COMMANDS_MAX {
+            drop(tree);
+        } else {
+            self.reaper().free(Garbage::Tree(tree));
+        }
+    }
+}
