@@ -3,7 +3,7 @@
 //! The border refuses here, so that no command enters the log that every member would only refuse.
 
 use crate::answer::Refusal;
-use crate::command::{Command, Scope, Watched};
+use crate::command::{Command, Once, Scope, Watched};
 use crate::limits::Limit;
 use crate::step::Step;
 use crate::walk;
@@ -23,11 +23,17 @@ impl Command {
     pub fn path(&self) -> &[Step] {
         match self {
             Command::Put { path, .. } | Command::Delete { path, .. } | Command::Clear { path, .. } => path,
+            Command::Once(once) => once.command.path(),
         }
     }
 
     /// About how many bytes the command takes in memory; in the log it is smaller.
     pub fn size_bytes(&self) -> usize {
+        if let Command::Once(once) = self {
+            let note_size_bytes = once.note.as_ref().map_or(0, |note| note.len());
+            let kept = size_of::<Once>() + once.id.bytes().len() + note_size_bytes;
+            return kept + once.command.size_bytes();
+        }
         let watched = self.watched().iter().map(|watched| {
             COMPONENT_SIZE_BYTES_FIXED + path_size_bytes(&watched.path) + watched.condition.size_bytes()
         });
@@ -39,6 +45,11 @@ impl Command {
 
     /// Whether the command may be proposed: within the limits, and without a wildcard where one node must be named.
     pub fn check(&self) -> Result<(), Refusal> {
+        if let Command::Once(once) = self {
+            Limit::RequestAnswerSizeBytes.check(once.note.as_ref().map_or(0, |note| note.len()))?;
+            let is_nested = matches!(once.command, Command::Once(_));
+            return if is_nested { Err(Refusal::Nested) } else { once.command.check() };
+        }
         check_path(self.path())?;
         Limit::PayloadSizeBytes.check(self.payload_size_bytes())?;
         Limit::KeepWhile.check(self.watched().len())?;
@@ -58,6 +69,7 @@ impl Command {
             Command::Put { scope, .. } | Command::Delete { scope, .. } | Command::Clear { scope, .. } => {
                 *scope
             }
+            Command::Once(once) => once.command.scope(),
         }
     }
 
@@ -67,6 +79,7 @@ impl Command {
                 keep_while.as_deref().unwrap_or_default()
             }
             Command::Delete { .. } => &[],
+            Command::Once(once) => once.command.watched(),
         }
     }
 
@@ -74,6 +87,7 @@ impl Command {
         match self {
             Command::Put { payload, .. } => payload.bytes().map_or(0, |bytes| bytes.len()),
             Command::Delete { .. } | Command::Clear { .. } => 0,
+            Command::Once(once) => once.command.payload_size_bytes(),
         }
     }
 }

@@ -26,6 +26,14 @@ pub const CONDITION_SIZE_BYTES_MAX: usize = PAYLOAD_SIZE_BYTES_MAX + 64 * 1024;
 pub const COMMAND_STEPS_MAX: usize = 250_000_000;
 /// Nodes on which one node may depend.
 pub const KEEP_WHILE_MAX: usize = 1024;
+/// Requests of which the tree keeps that they were applied.
+pub const REQUESTS_KEPT_MAX: usize = 65_536;
+/// What is kept of them together, in bytes: ids, encoded answers and notes.
+pub const REQUESTS_SIZE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// An answer that is kept with a request id, encoded, in bytes; the same of a note. Of a larger answer is kept that there was one.
+pub const REQUEST_ANSWER_SIZE_BYTES_MAX: usize = 64 * 1024;
+/// A request id, in bytes.
+pub const REQUEST_ID_SIZE_BYTES_MAX: usize = 256;
 /// Detached subtrees that wait for `State::take_detached`; beyond it they are freed by the command that detaches.
 pub const DETACHED_SUBTREES_MAX: usize = 1024;
 /// A detached subtree smaller than this is freed on the spot: handing it over would cost more.
@@ -54,11 +62,15 @@ pub enum Limit {
     CommandSteps,
     /// [`KEEP_WHILE_MAX`].
     KeepWhile,
+    /// [`REQUEST_ANSWER_SIZE_BYTES_MAX`].
+    RequestAnswerSizeBytes,
+    /// [`REQUEST_ID_SIZE_BYTES_MAX`].
+    RequestIdSizeBytes,
 }
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Limit; 10] = [
+    pub const ALL: [Limit; 12] = [
         Limit::PathComponents,
         Limit::PathSizeBytes,
         Limit::NameSizeBytes,
@@ -69,6 +81,8 @@ impl Limit {
         Limit::ConditionSizeBytes,
         Limit::CommandSteps,
         Limit::KeepWhile,
+        Limit::RequestAnswerSizeBytes,
+        Limit::RequestIdSizeBytes,
     ];
 
     /// The largest permitted value.
@@ -84,6 +98,8 @@ impl Limit {
             Limit::ConditionSizeBytes => CONDITION_SIZE_BYTES_MAX,
             Limit::CommandSteps => COMMAND_STEPS_MAX,
             Limit::KeepWhile => KEEP_WHILE_MAX,
+            Limit::RequestAnswerSizeBytes => REQUEST_ANSWER_SIZE_BYTES_MAX,
+            Limit::RequestIdSizeBytes => REQUEST_ID_SIZE_BYTES_MAX,
         }
     }
 
@@ -100,6 +116,8 @@ impl Limit {
             Limit::ConditionSizeBytes => "condition_size_bytes_max",
             Limit::CommandSteps => "command_steps_max",
             Limit::KeepWhile => "keep_while_max",
+            Limit::RequestAnswerSizeBytes => "request_answer_size_bytes_max",
+            Limit::RequestIdSizeBytes => "request_id_size_bytes_max",
         }
     }
 

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::answer::{Answer, Refusal};
+use crate::answer::{Answer, Refusal, Repeated};
 use crate::command::{Command, Watched};
 use crate::edit::Present;
 use crate::keep_while::KeepWhile;
@@ -17,6 +17,7 @@ use crate::name::{Name, Path};
 use crate::node::Node;
 use crate::payload::Payload;
 use crate::put::{Missing, Put};
+use crate::request_window::{RequestId, RequestWindow};
 use crate::step::Step;
 use crate::walk::{Ambiguous, not_found, walk};
 
@@ -26,6 +27,7 @@ pub struct State {
     pub(crate) root: Arc<Node>,
     pub(crate) revision: u64,
     pub(crate) keep_while: KeepWhile,
+    pub(crate) requests: RequestWindow,
     pub(crate) detached: Vec<Arc<Node>>,
 }
 
@@ -54,12 +56,28 @@ impl State {
     }
 
     pub(crate) fn from_root(root: Arc<Node>, revision: u64) -> State {
-        State { root, revision, keep_while: KeepWhile::default(), detached: Vec::new() }
+        State {
+            root,
+            revision,
+            keep_while: KeepWhile::default(),
+            requests: RequestWindow::default(),
+            detached: Vec::new(),
+        }
     }
 
     /// Applies a command. Afterwards the state has the revision of the context, also when the command was refused.
     pub fn apply(&mut self, command: &Command, context: &Context) -> Answer {
         self.revision = context.revision;
+        let Command::Once(once) = command else { return self.apply_single(command) };
+        if let Some(repeated) = self.requests.repeated(&once.id) {
+            return Answer::Repeated(Box::new(repeated));
+        }
+        let answer = self.apply_single(&once.command);
+        self.requests.keep(once, &answer);
+        answer
+    }
+
+    fn apply_single(&mut self, command: &Command) -> Answer {
         let answer = match command {
             Command::Put { path, scope, payload, keep_while, wanted } => {
                 let put = Put {
@@ -82,8 +100,15 @@ impl State {
                 self.put(&put, &Payload::None)
             }
             Command::Delete { path, scope, wanted } => self.delete(path, *scope, wanted.as_ref()),
+            Command::Once(_) => Err(Refusal::Nested),
         };
         answer.unwrap_or_else(Answer::Refused)
+    }
+
+    /// What is kept of a request with this id; `None` when it was not applied, or so many others were since that it is
+    /// not known any more.
+    pub fn repeated(&self, id: &RequestId) -> Option<Repeated> {
+        self.requests.repeated(id)
     }
 
     /// The revision of the last command applied.
@@ -193,6 +218,7 @@ impl Clone for State {
             root: Arc::clone(&self.root),
             revision: self.revision,
             keep_while: self.keep_while.clone(),
+            requests: self.requests.clone(),
             detached: Vec::new(),
         }
     }

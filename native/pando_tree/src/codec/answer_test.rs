@@ -75,6 +75,7 @@ fn arbitrary_refusal() -> impl Strategy<Value = Refusal> {
         }),
         position().prop_map(|position| Refusal::WildcardInPath { position }),
         position().prop_map(|position| Refusal::UnsupportedPattern { position }),
+        Just(Refusal::Nested),
         proptest::sample::select(&Limit::ALL[..]).prop_map(Refusal::LimitExceeded),
     ]
 }
@@ -157,8 +158,13 @@ fn every_limit_has_a_tag_of_its_own() {
 }
 
 #[test]
-fn results_and_conflicts_within_results_are_refused() {
-    for within in [Answer::Results(vec![]), Answer::Conflict(Path::new())] {
+fn results_conflicts_and_repetitions_within_results_are_refused() {
+    let repeated = Answer::Repeated(Box::default());
+    assert_eq!(
+        Answer::decode(&encode(&repeated)),
+        Err(DecodeError::UnknownTag { of: "answer", tag: REPEATED })
+    );
+    for within in [Answer::Results(vec![]), Answer::Conflict(Path::new()), repeated] {
         let tag = encode(&within)[0];
         let nested = encode(&Answer::Results(vec![Answer::Done, within]));
         assert_eq!(Answer::decode(&nested), Err(DecodeError::UnknownTag { of: "answer", tag }));
@@ -174,7 +180,7 @@ fn tags_without_meaning_are_refused() {
     };
     assert_eq!(unknown(&[0]), ("answer", 0));
     assert_eq!(unknown(&[6]), ("answer", 6));
-    assert_eq!(unknown(&[REFUSED, 7]), ("refusal", 7));
+    assert_eq!(unknown(&[REFUSED, 8]), ("refusal", 8));
     assert_eq!(unknown(&[REFUSED, LIMIT_EXCEEDED, 0]), ("limit", 0));
     assert_eq!(unknown(&[REFUSED, NODE_NOT_FOUND, 1]), ("name", 1));
     assert_eq!(unknown(&[REFUSED, NODE_NOT_FOUND, ATOM, 0, 0, 2]), ("yes or no", 2));

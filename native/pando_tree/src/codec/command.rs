@@ -4,19 +4,27 @@
 //! properties in two bytes); scope (0 one, 1 many, 2 many and the root); of a put the payload; of a put and a clear the
 //! conditions to depend on (0 none given, else their number plus one, and each as a path and a condition); the number
 //! of steps and the steps. A condition is the size and the bytes of its term.
+//!
+//! A command that is applied once: its tag; the size and the bytes of the request id; 0, or 1 and the size and the bytes of
+//! the note; the command.
+
+use std::sync::Arc;
 
 use super::DecodeError;
-use super::reader::{Reader, put_condition, put_name, put_number, put_payload};
-use crate::command::{Command, Scope, Wanted, Watched};
+use super::reader::{Reader, put_bytes, put_condition, put_name, put_number, put_payload};
+use crate::command::{Command, Once, Scope, Wanted, Watched};
 use crate::limits::Limit;
 use crate::name::{Name, NameKind, Path};
 use crate::props::PropsMask;
+use crate::request_window::RequestId;
 use crate::step::Step;
 use crate::walk::check_limits;
 
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
 const CLEAR: u8 = 3;
+// 4: a transaction.
+const ONCE: u8 = 5;
 
 /// The kinds of names among the steps.
 pub(super) const ATOM: u8 = 5;
@@ -25,7 +33,19 @@ pub(super) const BINARY: u8 = 6;
 impl Command {
     /// Appends the command as bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        if let Command::Once(once) = self {
+            out.push(ONCE);
+            put_bytes(out, once.id.bytes());
+            put_optional_bytes(out, once.note.as_deref());
+            return once.command.encode_single(out);
+        }
+        self.encode_single(out);
+    }
+
+    fn encode_single(&self, out: &mut Vec<u8>) {
         let (tag, scope, wanted) = match self {
+            // One within another, which `check` refuses, becomes a tag that is not read here.
+            Command::Once(_) => return out.push(ONCE),
             Command::Put { scope, wanted, .. } => (PUT, scope, wanted),
             Command::Delete { scope, wanted, .. } => (DELETE, scope, wanted),
             Command::Clear { scope, wanted, .. } => (CLEAR, scope, wanted),
@@ -55,29 +75,60 @@ impl Command {
     /// Reads the command that the bytes begin with; also returns how many bytes it took.
     pub fn decode(bytes: &[u8]) -> Result<(Command, usize), DecodeError> {
         let mut reader = Reader::new(bytes);
-        let tag = reader.u8()?;
-        let wanted = wanted(&mut reader)?;
-        let scope = match reader.u8()? {
-            0 => Scope::One,
-            1 => Scope::Many,
-            2 => Scope::ManyAndRoot,
-            tag => return Err(DecodeError::UnknownTag { of: "scope", tag }),
-        };
-        let command = match tag {
-            PUT => {
-                let payload = reader.payload()?;
-                let keep_while = keep_while(&mut reader)?;
-                Command::Put { path: path(&mut reader)?, scope, payload, keep_while, wanted }
+        let command = match reader.u8()? {
+            ONCE => {
+                let id = request_id(&mut reader)?;
+                let note = optional_bytes(&mut reader, Limit::RequestAnswerSizeBytes)?;
+                let tag = reader.u8()?;
+                Command::Once(Box::new(Once { id, note, command: single(tag, &mut reader)? }))
             }
-            DELETE => Command::Delete { path: path(&mut reader)?, scope, wanted },
-            CLEAR => {
-                let keep_while = keep_while(&mut reader)?;
-                Command::Clear { path: path(&mut reader)?, scope, keep_while, wanted }
-            }
-            tag => return Err(DecodeError::UnknownTag { of: "command", tag }),
+            tag => single(tag, &mut reader)?,
         };
         Ok((command, bytes.len() - reader.left()))
     }
+}
+
+/// Reads the rest of a command that holds no other.
+fn single(tag: u8, reader: &mut Reader<'_>) -> Result<Command, DecodeError> {
+    let wanted = wanted(reader)?;
+    let scope = match reader.u8()? {
+        0 => Scope::One,
+        1 => Scope::Many,
+        2 => Scope::ManyAndRoot,
+        tag => return Err(DecodeError::UnknownTag { of: "scope", tag }),
+    };
+    Ok(match tag {
+        PUT => {
+            let payload = reader.payload()?;
+            let keep_while = keep_while(reader)?;
+            Command::Put { path: path(reader)?, scope, payload, keep_while, wanted }
+        }
+        DELETE => Command::Delete { path: path(reader)?, scope, wanted },
+        CLEAR => {
+            let keep_while = keep_while(reader)?;
+            Command::Clear { path: path(reader)?, scope, keep_while, wanted }
+        }
+        tag => return Err(DecodeError::UnknownTag { of: "command", tag }),
+    })
+}
+
+/// Appends 0, or 1 and the size and the bytes.
+pub(super) fn put_optional_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    out.push(u8::from(bytes.is_some()));
+    if let Some(bytes) = bytes {
+        put_bytes(out, bytes);
+    }
+}
+
+pub(super) fn optional_bytes(
+    reader: &mut Reader<'_>,
+    limit: Limit,
+) -> Result<Option<Arc<[u8]>>, DecodeError> {
+    Ok(if reader.boolean()? { Some(Arc::from(reader.bytes(limit)?)) } else { None })
+}
+
+pub(super) fn request_id(reader: &mut Reader<'_>) -> Result<RequestId, DecodeError> {
+    Ok(RequestId::new(reader.bytes(Limit::RequestIdSizeBytes)?)?)
 }
 
 /// Appends conditions to depend on, without their number.
@@ -196,6 +247,7 @@ mod tests {
     use super::*;
     use crate::limits::{
         CONDITION_SIZE_BYTES_MAX, KEEP_WHILE_MAX, PATH_COMPONENTS_MAX, PAYLOAD_SIZE_BYTES_MAX,
+        REQUEST_ANSWER_SIZE_BYTES_MAX, REQUEST_ID_SIZE_BYTES_MAX,
     };
     use crate::model::arbitrary;
     use crate::test_store::{Store, condition, data, etf, if_node_exists, steps};
@@ -275,6 +327,19 @@ mod tests {
         };
         assert_eq!(limit_of(&depends(KEEP_WHILE_MAX)), None);
         assert_eq!(limit_of(&depends(KEEP_WHILE_MAX + 1)), Some(Limit::KeepWhile));
+        let once = |id: usize, note: usize| {
+            let mut bytes = vec![ONCE];
+            put_bytes(&mut bytes, &vec![0; id]);
+            put_optional_bytes(&mut bytes, Some(&vec![0; note]));
+            bytes.extend([DELETE, 0, 0, 0]);
+            Command::decode(&bytes).map(|(command, size)| assert_eq!((encode(&command), size), (bytes, size)))
+        };
+        assert_eq!(once(REQUEST_ID_SIZE_BYTES_MAX, REQUEST_ANSWER_SIZE_BYTES_MAX), Ok(()));
+        let id_limit = Err(DecodeError::LimitExceeded(Limit::RequestIdSizeBytes));
+        assert_eq!(once(0, 0), id_limit);
+        assert_eq!(once(REQUEST_ID_SIZE_BYTES_MAX + 1, 0), id_limit);
+        let note_limit = Err(DecodeError::LimitExceeded(Limit::RequestAnswerSizeBytes));
+        assert_eq!(once(1, REQUEST_ANSWER_SIZE_BYTES_MAX + 1), note_limit);
         // A delete of one node by a condition whose size is over the limit.
         let mut bytes = vec![DELETE, 0, 0, 1, 7];
         put_number(&mut bytes, CONDITION_SIZE_BYTES_MAX as u64 + 1);
@@ -297,6 +362,19 @@ mod tests {
         assert_eq!(Command::decode(&[DELETE, 0, 0, 0x80, 0]), Err(DecodeError::MalformedNumber));
         assert_eq!(Command::decode(&[DELETE, 0, 0, 1, 5, 1, 0xFF]), Err(DecodeError::MalformedAtom));
         assert_eq!(Command::decode(&[DELETE, 0, 0, 1, 7, 1, 131]), Err(DecodeError::MalformedCondition));
+    }
+
+    #[test]
+    fn a_command_that_is_applied_once_holds_none_of_its_kind() {
+        let once = |command| {
+            let id = RequestId::new(b"r").unwrap();
+            Command::Once(Box::new(Once { id, command, note: None }))
+        };
+        let nested = encode(&once(once(Command::delete(vec![]))));
+        assert_eq!(nested, [ONCE, 1, b'r', 0, ONCE]);
+        // Whatever follows.
+        let bytes = [&nested[..], &[0, 0, 0, 0, 0]].concat();
+        assert_eq!(Command::decode(&bytes), Err(DecodeError::UnknownTag { of: "command", tag: ONCE }));
     }
 
     #[test]
