@@ -184,8 +184,11 @@ next_chunk(Cursor, Fold, Acc, Deadline) ->
         {Chunk, Rest} ->
             Folded = Fold(Chunk, Acc),
             case pando_client:is_past(Deadline) of
-                true -> {error, timeout};
-                false -> next_chunk(Rest, Fold, Folded, Deadline)
+                true ->
+                    ok = close(Rest),
+                    {error, timeout};
+                false ->
+                    next_chunk(Rest, Fold, Folded, Deadline)
             end
     end.
 
@@ -204,11 +207,15 @@ count_chunk(Cursor, Limit, Count, Deadline) ->
         {done, Counted} ->
             {ok, Counted};
         {more, Limit} ->
+            ok = pando_nif:scan_close(Cursor),
             {ok, Limit};
         {more, Counted} ->
             case pando_client:is_past(Deadline) of
-                true -> {error, timeout};
-                false -> count_chunk(Cursor, Limit, Counted, Deadline)
+                true ->
+                    ok = pando_nif:scan_close(Cursor),
+                    {error, timeout};
+                false ->
+                    count_chunk(Cursor, Limit, Counted, Deadline)
             end
     end.
 
@@ -218,7 +225,7 @@ count_chunk(Cursor, Limit, Count, Deadline) ->
 %%
 %% Options are those of `pando:fold/5'; `expect_specific_node' is among them. All chunks are of the moment of this call.
 %% `timeout' is for this call alone: how long the walk takes is up to the reader. A cursor holds on to the tree of that
-%% moment until it was read to its end, or was collected as garbage.
+%% moment until it was read to its end, was closed with `close/1', or was collected as garbage: who stops early closes it.
 %%
 %% ```
 %% {ok, Cursor} = pando_read:open(stock, "/:wood/*", #{limit => 1000}),
@@ -280,8 +287,11 @@ next(#cursor{source = Native, left = Left, size = Size} = Cursor) ->
     case {State, Left - length(Chunk)} of
         {more, More} when More > 0 ->
             {Chunk, Cursor#cursor{left = More, size = next_size(Size)}};
-        {_, _} ->
+        {more, _} ->
             ok = close(Cursor),
+            {Chunk, done};
+        %% What was read to its end has let its tree go.
+        {done, _} ->
             {Chunk, done}
     end.
 

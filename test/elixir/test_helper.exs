@@ -17,7 +17,7 @@ defmodule Pando.StoreCase do
   end
 
   setup %{tmp_dir: dir} = context do
-    on_exit(fn -> remove(dir) end)
+    on_exit(fn -> File.rm_rf!(dir) end)
     if context[:staged_fault], do: silence()
 
     case Map.get(context, :store, true) do
@@ -31,11 +31,15 @@ defmodule Pando.StoreCase do
     end
   end
 
-  # With the directories above it that ExUnit has made, down to `tmp`, unless another test is using them.
-  defp remove(dir) do
-    File.rm_rf!(dir)
-    module_dir = Path.dirname(dir)
-    with :ok <- File.rmdir(module_dir), do: File.rmdir(Path.dirname(module_dir))
+  @doc """
+  Removes the directories above those of tests, which ExUnit has made as well, if they are empty.
+
+  Only when all tests have ended: ExUnit makes those of one test step by step, and a step that was taken away from under
+  it costs all tests of the module that have not run yet.
+  """
+  def remove_parents do
+    for dir <- Path.wildcard("tmp/*") ++ ["tmp"], do: File.rmdir(dir)
+    :ok
   end
 
   defp silence do
@@ -66,4 +70,6 @@ defmodule Pando.StoreCase do
   end
 end
 
-ExUnit.start()
+Code.require_file("lost_tests.exs", __DIR__)
+ExUnit.start(formatters: [ExUnit.CLIFormatter, Pando.LostTests])
+ExUnit.after_suite(fn _result -> Pando.StoreCase.remove_parents() end)

@@ -2,6 +2,7 @@
 -module(pando_leak_tests).
 
 -include_lib("eunit/include/eunit.hrl").
+-include("pando.hrl").
 
 -import(pando_test_store, [with_dir/1, new_name/0, await/1, parallel/2, quietly/1]).
 
@@ -110,6 +111,90 @@ scans_of_one_moment_test_() ->
             goes_back_to(Before)
         end)
     end}.
+
+%% The tree of a read that ends early is let go at once, not when the caller's garbage is collected; one that was read to
+%% its end has let it go itself.
+cursors_of_reads_that_end_early_test_() ->
+    %% More nodes than a count looks at in one call.
+    #{<<"chunk_steps_max">> := StepsMax} = pando_nif:limits(),
+    Nodes = StepsMax + 100,
+    Fill = fun(S) ->
+        [ok = pando:put(S, [many, <<N:32>>], N, #{async => low}) || N <- lists:seq(1, Nodes)],
+        ok = pando:fence(S)
+    end,
+    Past = erlang:monotonic_time(millisecond),
+    Count = fun(_, _, Found) -> Found + 1 end,
+    pando_test_store:cases([
+        {"a fold whose time is up", fun(S) ->
+            Fill(S),
+            %% The first call takes longer than the timeout.
+            Slow = fun(_, _, Found) ->
+                [timer:sleep(2) || Found =:= 0],
+                Found + 1
+            end,
+            Fold = fun() -> pando:fold(S, "/:many/*", Slow, 0, #{timeout => 1}) end,
+            ?assertMatch({{error, timeout}, [Cursor], [Cursor]}, cursors(Fold))
+        end},
+        {"a count whose time is up", fun(S) ->
+            Fill(S),
+            Counting = (pando_options:many(#{}))#{deadline := Past},
+            %% With a condition each node is looked at, and not only how many children there are.
+            Call = fun() -> pando_read:count(S, [many, #if_has_data{has_data = true}], Counting) end,
+            ?assertMatch({{error, timeout}, [Cursor], [Cursor]}, cursors(Call))
+        end},
+        {"a limit that is reached", fun(S) ->
+            Fill(S),
+            Fold = fun() -> pando:fold(S, "/:many/*", Count, 0, #{limit => 10}) end,
+            ?assertMatch({{ok, 10}, [Cursor], [Cursor]}, cursors(Fold))
+        end},
+        {"reads to the end", fun(S) ->
+            [ok = pando:put(S, [many, N], N) || N <- [a, b, c]],
+            [
+                ?assertMatch({{ok, 3}, [_], []}, cursors(Read))
+             || Read <- [
+                    fun() -> pando:fold(S, "/:many/*", Count, 0) end,
+                    fun() -> pando:fold(S, "/:many/*", Count, 0, #{limit => 10}) end,
+                    fun() -> pando:count(S, "/:many/*") end
+                ]
+            ]
+        end}
+    ]).
+
+%% What the call answers, the cursors that it has opened, and those that it has closed before their end. All are ended.
+cursors(Call) ->
+    Test = self(),
+    Caller = spawn_link(fun() ->
+        receive
+            go -> Test ! {self(), Call()}
+        end
+    end),
+    1 = erlang:trace(Caller, true, [call]),
+    1 = erlang:trace_pattern({pando_nif, scan, 6}, [{'_', [], [{return_trace}]}], []),
+    1 = erlang:trace_pattern({pando_nif, scan_close, 1}, true, []),
+    try
+        Caller ! go,
+        Answer =
+            receive
+                {Caller, Answer1} -> Answer1
+            end,
+        Delivered = erlang:trace_delivered(Caller),
+        receive
+            {trace_delivered, Caller, Delivered} -> ok
+        end,
+        {Opened, Closed} = traced(Caller, [], []),
+        [?assertEqual({done, []}, pando_nif:scan_next(Cursor, 1)) || Cursor <- Opened],
+        {Answer, Opened, Closed}
+    after
+        erlang:trace_pattern({pando_nif, '_', '_'}, false, [])
+    end.
+
+traced(Caller, Opened, Closed) ->
+    receive
+        {trace, Caller, return_from, {pando_nif, scan, 6}, {ok, Cursor}} -> traced(Caller, [Cursor | Opened], Closed);
+        {trace, Caller, call, {pando_nif, scan_close, [Cursor]}} -> traced(Caller, Opened, [Cursor | Closed]);
+        {trace, Caller, call, {pando_nif, scan, _}} -> traced(Caller, Opened, Closed)
+    after 0 -> {Opened, Closed}
+    end.
 
 stores_that_fail_test_() ->
     {timeout, 120, fun() ->

@@ -73,9 +73,8 @@ fn components<'a, C>(
     path: Term<'a>,
     decode: impl Fn(Term<'a>) -> Result<C, BadPath<'a>>,
 ) -> Result<Vec<C>, BadPath<'a>> {
-    // Exactly as many as there are, because commands are kept for a while. Of an improper list the length is unknown.
-    let room = path.list_length().unwrap_or(PATH_ROOM).min(PATH_COMPONENTS_MAX);
-    let mut components = Vec::with_capacity(room);
+    // Exactly as many as there are, because commands are kept for a while.
+    let mut components = Vec::with_capacity(cells_up_to(PATH_COMPONENTS_MAX, path));
     let mut rest = path;
     while let Ok((component, tail)) = rest.list_get_cell() {
         Limit::PathComponents.check(components.len() + 1).map_err(BadPath::Limit)?;
@@ -86,6 +85,12 @@ fn components<'a, C>(
         rest = tail;
     }
     if rest.is_empty_list() { Ok(components) } else { Err(BadPath::Component(rest)) }
+}
+
+/// How many cells a list has, proper or not, but no more than `cells_max`: the rest of it is not walked.
+fn cells_up_to(cells_max: usize, list: Term<'_>) -> usize {
+    let first = list.list_get_cell().ok();
+    std::iter::successors(first, |(_, tail)| tail.list_get_cell().ok()).take(cells_max).count()
 }
 
 fn binary_size_bytes(term: Term<'_>) -> Option<usize> {

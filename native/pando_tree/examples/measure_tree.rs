@@ -100,7 +100,7 @@ fn commands(count: usize, version: u8) -> Vec<Command> {
 }
 
 fn context(state: &State) -> Context {
-    Context { revision: state.revision() + 1, clock_ms: 0 }
+    Context { revision: state.revision() + 1, clock_ms: 0, is_as_predicted: true }
 }
 
 fn apply(state: &mut State, what: &str, commands: &[Command]) {

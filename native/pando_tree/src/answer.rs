@@ -84,11 +84,27 @@ pub enum Refusal {
     },
     /// Something is too large.
     LimitExceeded(Limit),
+    /// A requirement of a transaction is not met.
+    RequirementNotMet {
+        /// Which, from 0.
+        index: usize,
+        /// Where.
+        path: Vec<Step>,
+        /// Why.
+        reason: KeepWhileReason,
+    },
+    /// A command of a transaction was refused.
+    InTransaction {
+        /// Which, from 0.
+        index: usize,
+        /// Why.
+        refusal: Box<Refusal>,
+    },
     /// A command holds one that it cannot hold.
     Nested,
 }
 
-/// Which condition does not hold that a node was to depend on.
+/// Why a condition on other nodes does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeepWhileReason {
     /// The term of a condition that a watched node does not meet.
@@ -122,6 +138,12 @@ impl fmt::Display for Refusal {
                 write!(f, "step {position} cannot follow these wildcards")
             }
             Refusal::LimitExceeded(limit) => write!(f, "limit exceeded: {limit}"),
+            Refusal::RequirementNotMet { index, path, .. } => {
+                write!(f, "requirement {index} of the transaction, at {path:?}, is not met")
+            }
+            Refusal::InTransaction { index, .. } => {
+                write!(f, "command {index} of the transaction was refused")
+            }
             Refusal::Nested => f.write_str("a command holds one that it cannot hold"),
         }
     }

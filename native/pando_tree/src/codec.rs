@@ -14,6 +14,7 @@ use std::fmt;
 
 use crate::limits::Limit;
 
+pub(crate) use command::put_names;
 pub use tree::{TreeBuilder, TreeRecords};
 
 /// Why bytes were not decoded. They are damaged, or were written by a newer version; nothing was taken from them.

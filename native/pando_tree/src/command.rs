@@ -8,6 +8,7 @@ use crate::payload::Payload;
 use crate::props::PropsMask;
 use crate::request_window::RequestId;
 use crate::step::Step;
+use crate::transaction::Transaction;
 
 /// Which nodes a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub enum Command {
         /// What the caller wants to know.
         wanted: Option<Wanted>,
     },
+    /// Several commands that take effect together, or none of them.
+    Transaction(Box<Transaction>),
     /// A command that is applied once, however often it is sent.
     Once(Box<Once>),
 }

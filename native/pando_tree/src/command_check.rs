@@ -6,6 +6,7 @@ use crate::answer::Refusal;
 use crate::command::{Command, Once, Scope, Watched};
 use crate::limits::Limit;
 use crate::step::Step;
+use crate::transaction::{Transaction, Write};
 use crate::walk;
 
 /// What a command takes in memory besides what it points to.
@@ -19,10 +20,11 @@ pub fn check_path(steps: &[Step]) -> Result<(), Limit> {
 }
 
 impl Command {
-    /// The targets.
+    /// The targets; those of a transaction are in its commands.
     pub fn path(&self) -> &[Step] {
         match self {
             Command::Put { path, .. } | Command::Delete { path, .. } | Command::Clear { path, .. } => path,
+            Command::Transaction(_) => &[],
             Command::Once(once) => once.command.path(),
         }
     }
@@ -34,13 +36,12 @@ impl Command {
             let kept = size_of::<Once>() + once.id.bytes().len() + note_size_bytes;
             return kept + once.command.size_bytes();
         }
-        let watched = self.watched().iter().map(|watched| {
-            COMPONENT_SIZE_BYTES_FIXED + path_size_bytes(&watched.path) + watched.condition.size_bytes()
-        });
-        COMMAND_SIZE_BYTES_FIXED
-            + path_size_bytes(self.path())
-            + self.payload_size_bytes()
-            + watched.sum::<usize>()
+        let fixed = COMMAND_SIZE_BYTES_FIXED;
+        if let Command::Transaction(transaction) = self {
+            return fixed + size_of::<Transaction>() + transaction.size_bytes();
+        }
+        let watched = self.watched().iter().map(Watched::size_bytes);
+        fixed + path_size_bytes(self.path()) + self.payload_size_bytes() + watched.sum::<usize>()
     }
 
     /// Whether the command may be proposed: within the limits, and without a wildcard where one node must be named.
@@ -49,6 +50,12 @@ impl Command {
             Limit::RequestAnswerSizeBytes.check(once.note.as_ref().map_or(0, |note| note.len()))?;
             let is_nested = matches!(once.command, Command::Once(_));
             return if is_nested { Err(Refusal::Nested) } else { once.command.check() };
+        }
+        if let Command::Transaction(transaction) = self {
+            let holds_more =
+                |write: &Write| matches!(write.command, Command::Transaction(_) | Command::Once(_));
+            let is_nested = transaction.writes.iter().any(holds_more);
+            return if is_nested { Err(Refusal::Nested) } else { transaction.check() };
         }
         check_path(self.path())?;
         Limit::PayloadSizeBytes.check(self.payload_size_bytes())?;
@@ -69,6 +76,7 @@ impl Command {
             Command::Put { scope, .. } | Command::Delete { scope, .. } | Command::Clear { scope, .. } => {
                 *scope
             }
+            Command::Transaction(_) => Scope::Many,
             Command::Once(once) => once.command.scope(),
         }
     }
@@ -78,7 +86,7 @@ impl Command {
             Command::Put { keep_while, .. } | Command::Clear { keep_while, .. } => {
                 keep_while.as_deref().unwrap_or_default()
             }
-            Command::Delete { .. } => &[],
+            Command::Delete { .. } | Command::Transaction(_) => &[],
             Command::Once(once) => once.command.watched(),
         }
     }
@@ -86,9 +94,16 @@ impl Command {
     fn payload_size_bytes(&self) -> usize {
         match self {
             Command::Put { payload, .. } => payload.bytes().map_or(0, |bytes| bytes.len()),
-            Command::Delete { .. } | Command::Clear { .. } => 0,
+            Command::Delete { .. } | Command::Clear { .. } | Command::Transaction(_) => 0,
             Command::Once(once) => once.command.payload_size_bytes(),
         }
+    }
+}
+
+impl Watched {
+    /// About how many bytes it takes in memory.
+    pub(crate) fn size_bytes(&self) -> usize {
+        COMPONENT_SIZE_BYTES_FIXED + path_size_bytes(&self.path) + self.condition.size_bytes()
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::answer::{Answer, Refusal};
 use crate::command::{Scope, Wanted};
 use crate::edit::{Edit, Plan};
-use crate::limits::COMMAND_STEPS_MAX;
 use crate::name::Path;
 use crate::props::DeleteReason;
 use crate::state::State;
@@ -15,16 +14,17 @@ impl State {
         &mut self,
         steps: &[Step],
         scope: Scope,
-        wanted: Option<&Wanted>,
+        wanted: Option<Wanted>,
+        left: &mut u64,
     ) -> Result<Answer, Refusal> {
-        let mut left = COMMAND_STEPS_MAX as u64;
         let targets = match scope {
-            Scope::One => Vec::from_iter(self.delete_target(steps, &mut left)?),
-            Scope::Many => self.matches(steps, false, &mut left)?,
-            Scope::ManyAndRoot => self.matches(steps, true, &mut left)?,
+            Scope::One => Vec::from_iter(self.delete_target(steps, left)?),
+            Scope::Many => self.matches(steps, false, left)?,
+            Scope::ManyAndRoot => self.matches(steps, true, left)?,
         };
         let plan = Plan { is_manifold: targets.len() > 1, depends: false };
-        let mut edit = Edit::new(self, wanted.copied(), plan, left);
+        self.trace_targets(steps, targets.iter());
+        let mut edit = Edit::new(self, wanted, plan, left);
         targets.iter().for_each(|target| edit.remove(target, DeleteReason::Explicit));
         Ok(edit.finish()?)
     }

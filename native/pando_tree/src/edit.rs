@@ -1,4 +1,4 @@
-//! What one command does to the tree, change by change, and what follows from it.
+//! What one command does to the tree, change by change; what follows from it, round by round, is found by [`Round`].
 //!
 //! Invariants:
 //! 1. The list of children of a node that existed before counts one change per command, however many it gains or loses.
@@ -12,18 +12,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::answer::{Answer, KeepWhileReason, Refusal};
+use crate::answer::Answer;
 use crate::command::{Wanted, Watched};
-use crate::condition::Verdict;
-use crate::keep_while::{KeepWhile, Place, place_of, resolve};
+use crate::keep_while::resolved;
 use crate::name::{Name, Path};
 use crate::node::Node;
 use crate::payload::Payload;
 use crate::preorder::Preorder;
 use crate::props::{DeleteReason, Props, PropsMask};
-use crate::scan::{Pulled, Scan};
+use crate::round::Round;
 use crate::state::State;
-use crate::steps_left::{OutOfSteps, take_steps};
+use crate::steps_left::OutOfSteps;
 
 /// A command under way.
 pub(crate) struct Edit<'state> {
@@ -42,7 +41,7 @@ pub(crate) struct Edit<'state> {
     /// If it is: nodes that were created below one that had been there, so none of them is below another.
     created: BTreeSet<Path>,
     round: Round,
-    left: u64,
+    left: &'state mut u64,
 }
 
 /// What is known of a command before it begins.
@@ -62,22 +61,6 @@ pub(crate) struct Present {
     pub(crate) payload: Option<Payload>,
 }
 
-/// What has changed since the conditions were looked at.
-#[derive(Default)]
-struct Round {
-    updated: BTreeMap<Path, Update>,
-    removed: Vec<Path>,
-    /// Nodes that were created, or were given the conditions they have: those on themselves are not looked at yet.
-    fresh: BTreeSet<Path>,
-}
-
-/// How a node changed.
-#[derive(Clone, Copy, Default)]
-struct Update {
-    /// It lost a child, or its payload by a clear: what was created as a parent may have lost its reason.
-    has_lost: bool,
-}
-
 /// What a put does to each of its targets.
 #[derive(Clone, Copy)]
 pub(crate) struct Change<'a> {
@@ -93,7 +76,7 @@ impl<'state> Edit<'state> {
         state: &'state mut State,
         wanted: Option<Wanted>,
         plan: Plan,
-        left: u64,
+        left: &'state mut u64,
     ) -> Edit<'state> {
         let may_follow = plan.depends || !state.keep_while.is_empty();
         Edit {
@@ -181,10 +164,13 @@ impl<'state> Edit<'state> {
     fn replace_payload(&mut self, names: &Path, change: &Change<'_>) {
         self.state.change(names, 0, |node| {
             node.payload = change.payload.clone();
+            node.set_payload_revision(node.revision);
             node.payload_version = node.payload_version.saturating_add(1);
         });
-        if change.is_clear || self.before.is_some() {
-            self.note_update(names, Update { has_lost: change.is_clear });
+        if change.is_clear {
+            self.round.note_loss(names);
+        } else if self.before.is_some() {
+            self.round.note_update(names);
         }
     }
 
@@ -205,10 +191,10 @@ impl<'state> Edit<'state> {
         if self.before.is_some() {
             for length in present + 1..=names.len() {
                 let created = names.get(..length).unwrap_or(names);
-                self.note_update(created, Update::default());
-                self.round.fresh.insert(created.to_vec());
+                self.round.note_update(created);
+                self.round.note_fresh(created);
             }
-            self.note_update(above, Update::default());
+            self.round.note_update(above);
         }
     }
 
@@ -235,21 +221,24 @@ impl<'state> Edit<'state> {
         if names.is_empty() {
             return;
         }
-        self.round.fresh.insert(names.clone());
+        self.round.note_fresh(names);
         let resolved = resolved(conditions, names);
         let is_same = match self.state.keep_while.of(names) {
             Some(before) => before[..] == resolved[..],
             None => resolved.is_empty(),
         };
-        if is_same && !node.implicit {
+        if is_same && !node.is_implicit() {
             return;
         }
-        self.state.change(names, 0, |node| node.implicit = false);
+        self.state.change(names, 0, Node::set_explicit);
         self.state.keep_while.set(names, resolved);
     }
 
     /// Removes the node and everything below it; at the root, the payload and everything below.
     pub(crate) fn remove(&mut self, names: &Path, reason: DeleteReason) {
+        if reason == DeleteReason::KeepWhile {
+            self.state.trace_followed(names);
+        }
         let Some(node) = self.state.lookup(names) else { return };
         if let Some(wanted) = &self.wanted
             && (reason == DeleteReason::Explicit || wanted.indirect_deletes)
@@ -271,9 +260,9 @@ impl<'state> Edit<'state> {
             self.state.detach(subtree);
         }
         if self.before.is_some() {
-            self.round.removed.push(names.clone());
+            self.round.note_removal(names);
         }
-        self.note_update(above, Update { has_lost: true });
+        self.round.note_loss(above);
     }
 
     fn empty_root(&mut self) {
@@ -286,7 +275,10 @@ impl<'state> Edit<'state> {
         rest.subtree_nodes = root.subtree_nodes;
         let counts = has_children && self.counts_change(&[]);
         self.state.change(&[], 0, |root| {
-            root.payload = Payload::None;
+            if has_payload {
+                root.payload = Payload::None;
+                root.set_payload_revision(root.revision);
+            }
             rest.children = std::mem::take(&mut root.children);
             root.subtree_nodes = 1;
             root.payload_version = root.payload_version.saturating_add(u64::from(has_payload));
@@ -295,19 +287,12 @@ impl<'state> Edit<'state> {
         self.state.detach(Arc::new(rest));
     }
 
-    fn note_update(&mut self, names: &[Name], update: Update) {
-        match self.round.updated.get_mut(names) {
-            Some(before) => before.has_lost |= update.has_lost,
-            None => drop(self.round.updated.insert(names.to_vec(), update)),
-        }
-    }
-
     /// Removes what depended on what the command changed, and what depended on that, until nothing is left to remove.
     fn settle(&mut self) -> Result<(), OutOfSteps> {
         let mut seen = self.before.clone();
         loop {
             let round = std::mem::take(&mut self.round);
-            let doomed = round.doomed(self.state, seen.as_ref(), &mut self.left)?;
+            let doomed = round.doomed(self.state, seen.as_ref(), self.left)?;
             if doomed.is_empty() {
                 return Ok(());
             }
@@ -319,242 +304,6 @@ impl<'state> Edit<'state> {
             }
         }
     }
-}
-
-impl Round {
-    /// The nodes whose conditions do not hold any more; `seen` is the state when conditions were looked at last.
-    fn doomed(
-        &self,
-        state: &State,
-        seen: Option<&State>,
-        left: &mut u64,
-    ) -> Result<BTreeSet<Path>, OutOfSteps> {
-        let keep_while = &state.keep_while;
-        let mut doomed = BTreeSet::new();
-        // Each is looked at once, however many changes concern it.
-        let mut of_removed = BTreeSet::new();
-        for (path, update) in &self.updated {
-            take_steps(left, 1 + path.len() as u64)?;
-            let Some(node) = state.lookup(path) else { continue };
-            if update.has_lost && node.implicit && node.payload.is_none() && node.children.is_empty() {
-                doomed.insert(path.clone());
-            }
-            for watcher in keep_while.watchers_of(path) {
-                let is_exempt = watcher == path && self.fresh.contains(watcher);
-                if !is_exempt
-                    && !doomed.contains(watcher)
-                    && !all_hold(state, watcher, Asked::At(path), left)?
-                {
-                    doomed.insert(watcher.clone());
-                }
-            }
-        }
-        for path in &self.removed {
-            of_removed.extend(keep_while.watchers_at_or_below(path));
-        }
-        for watcher in of_removed {
-            if !doomed.contains(watcher) && !all_hold(state, watcher, Asked::All, left)? {
-                doomed.insert(watcher.clone());
-            }
-        }
-        let Some(seen) = seen.filter(|_| keep_while.has_patterns()) else { return Ok(doomed) };
-        for watcher in self.pattern_watchers(keep_while, left)? {
-            if !doomed.contains(watcher) && self.breaks_pattern_of(watcher, state, seen, left)? {
-                doomed.insert(watcher.clone());
-            }
-        }
-        Ok(doomed)
-    }
-
-    /// The nodes that watch a pattern which may concern what changed: its plain beginning leads there, or above, or
-    /// below what was removed.
-    fn pattern_watchers<'a>(
-        &self,
-        keep_while: &'a KeepWhile,
-        left: &mut u64,
-    ) -> Result<BTreeSet<&'a Path>, OutOfSteps> {
-        let mut watchers: BTreeSet<&Path> = keep_while.pattern_watchers_of(&Path::new()).collect();
-        let mut last: &[Name] = &[];
-        for path in self.updated.keys().chain(&self.removed) {
-            // What it has in common with the last one was looked at.
-            let common = path.iter().zip(last).take_while(|(name, other)| name == other).count();
-            for length in common + 1..=path.len() {
-                take_steps(left, length as u64)?;
-                let above = path.iter().take(length).cloned().collect();
-                watchers.extend(keep_while.pattern_watchers_of(&above));
-            }
-            last = path;
-        }
-        for path in &self.removed {
-            watchers.extend(keep_while.pattern_watchers_below(path));
-        }
-        Ok(watchers)
-    }
-
-    /// Whether a pattern that this node watches does not hold, and the changes concern it: a node that matches changed,
-    /// or other nodes match. (So it does no harm that a new node has nothing below it yet which it will depend on.)
-    fn breaks_pattern_of(
-        &self,
-        watcher: &Path,
-        state: &State,
-        seen: &State,
-        left: &mut u64,
-    ) -> Result<bool, OutOfSteps> {
-        let exempt = self.fresh.contains(watcher).then_some(watcher);
-        for watched in state.keep_while.of(watcher).iter().flat_map(|conditions| conditions.iter()) {
-            let place = place_of(&watched.path);
-            if matches!(place, Place::PatternBelow(_)) && broken(state, watched, &place, left)?.is_some() {
-                let mut now = Matches::new(state, watched, exempt);
-                let mut before = Matches::new(seen, watched, exempt);
-                loop {
-                    let (path, path_before) = (now.next(left)?, before.next(left)?);
-                    if path != path_before {
-                        return Ok(true);
-                    }
-                    match path {
-                        Some(path) if self.updated.contains_key(&path) => return Ok(true),
-                        Some(_) => {}
-                        None => break,
-                    }
-                }
-            }
-        }
-        Ok(false)
-    }
-}
-
-/// The nodes that match a watched pattern, in order, but for one that is exempt.
-struct Matches<'a> {
-    scan: Option<Scan>,
-    exempt: Option<&'a Path>,
-}
-
-impl<'a> Matches<'a> {
-    fn new(state: &State, watched: &Watched, exempt: Option<&'a Path>) -> Matches<'a> {
-        // What cannot be scanned was refused when it was put.
-        let scan = Scan::new(state, watched.path.clone(), false, None);
-        Matches { scan: scan.map(Scan::once).ok(), exempt }
-    }
-
-    fn next(&mut self, left: &mut u64) -> Result<Option<Path>, OutOfSteps> {
-        let Some(scan) = &mut self.scan else { return Ok(None) };
-        loop {
-            match scan.next_within(left) {
-                Pulled::Node(path, _) if Some(&path) == self.exempt => {}
-                Pulled::Node(path, _) => return Ok(Some(path)),
-                Pulled::End => return Ok(None),
-                Pulled::OutOfSteps => return Err(OutOfSteps),
-            }
-        }
-    }
-}
-
-/// Which conditions of a node are asked for.
-#[derive(Clone, Copy)]
-enum Asked<'path> {
-    All,
-    /// Those on this node.
-    At(&'path Path),
-}
-
-/// Whether the conditions of a node that are asked for hold.
-fn all_hold(state: &State, watcher: &Path, asked: Asked<'_>, left: &mut u64) -> Result<bool, OutOfSteps> {
-    let Some(conditions) = state.keep_while.of(watcher) else { return Ok(true) };
-    for watched in conditions.iter() {
-        take_steps(left, 1)?;
-        let place = place_of(&watched.path);
-        let is_asked = match (asked, &place) {
-            (Asked::All, _) => true,
-            (Asked::At(path), Place::Node(watched)) => path == watched,
-            (Asked::At(_), Place::PatternBelow(_)) => false,
-        };
-        if is_asked && broken(state, watched, &place, left)?.is_some() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Why a condition does not hold, if so.
-fn broken(
-    state: &State,
-    watched: &Watched,
-    place: &Place,
-    left: &mut u64,
-) -> Result<Option<KeepWhileReason>, OutOfSteps> {
-    let no_node = || KeepWhileReason::NoNode(watched.path.clone());
-    if let Place::Node(path) = place {
-        take_steps(left, path.len() as u64)?;
-        return Ok(match state.lookup(path) {
-            Some(node) => match watched.condition.test(path.last(), &node.into(), left)? {
-                Verdict::Met => None,
-                Verdict::NotMet(condition) => Some(KeepWhileReason::Condition(condition)),
-            },
-            None if watched.condition.is_absence() => None,
-            None => Some(no_node()),
-        });
-    }
-    // What cannot be scanned was refused when it was put.
-    let Ok(mut scan) = Scan::new(state, watched.path.clone(), false, None).map(Scan::once) else {
-        return Ok(Some(no_node()));
-    };
-    let mut has_match = false;
-    loop {
-        match scan.next_within(left) {
-            Pulled::Node(path, node) => {
-                has_match = true;
-                let verdict = watched.condition.test(path.last(), &(&*node).into(), left)?;
-                if let Verdict::NotMet(condition) = verdict {
-                    return Ok(Some(KeepWhileReason::Condition(condition)));
-                }
-            }
-            Pulled::OutOfSteps => return Err(OutOfSteps),
-            Pulled::End if has_match || watched.condition.is_absence() => return Ok(None),
-            Pulled::End => return Ok(Some(no_node())),
-        }
-    }
-}
-
-/// Refuses conditions that do not hold when they are given; those of a new node on itself and on what will be below it
-/// are not looked at.
-pub(crate) fn check_keep_while(
-    state: &State,
-    names: &Path,
-    conditions: &[Watched],
-    left: &mut u64,
-) -> Result<(), Refusal> {
-    let is_new = state.lookup(names).is_none();
-    take_steps(left, (conditions.len() as u64).pow(2))?; // For `resolved` compares each with each.
-    for watched in resolved(conditions, names) {
-        Scan::new(state, watched.path.clone(), false, None)?;
-        let place = place_of(&watched.path);
-        let (Place::Node(at) | Place::PatternBelow(at)) = &place;
-        if is_new && at.starts_with(names) {
-            continue;
-        }
-        if let Some(reason) = broken(state, &watched, &place, left)? {
-            return Err(Refusal::KeepWhileNotMet {
-                name: names.last().cloned(),
-                path: names.clone(),
-                reason,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// The conditions with absolute paths, one for each path: of several spellings of one path the last counts.
-fn resolved(conditions: &[Watched], watcher: &[Name]) -> Vec<Watched> {
-    let mut resolved: Vec<Watched> = Vec::with_capacity(conditions.len());
-    for watched in conditions {
-        let path = resolve(&watched.path, watcher);
-        let condition = watched.condition.clone();
-        match resolved.iter_mut().find(|other| other.path == path) {
-            Some(other) => other.condition = condition,
-            None => resolved.push(Watched { path, condition }),
-        }
-    }
-    resolved
 }
 
 /// A chain of implicit parents with these names above the node; the first name is that of the topmost's child.

@@ -18,9 +18,10 @@ fn chain(length: usize) -> Store {
 fn a_command_that_runs_out_of_steps_has_done_nothing() {
     let before = chain(5);
     let mut refused = 0;
-    for left in 0.. {
+    for steps in 0.. {
+        let mut left = steps;
         let mut s = Store { state: before.state.clone() };
-        let mut edit = Edit::new(&mut s.state, None, Plan { is_manifold: true, depends: false }, left);
+        let mut edit = Edit::new(&mut s.state, None, Plan { is_manifold: true, depends: false }, &mut left);
         edit.remove(&path("n0"), DeleteReason::Explicit);
         match edit.finish() {
             Err(OutOfSteps) => {
@@ -45,7 +46,8 @@ fn a_command_that_gives_the_first_conditions_and_runs_out_of_steps_has_done_noth
     let before = Model::of(&s.state);
     let of = watched(&[(".", if_payload_version(1))]);
     let change = Change { payload: &data(2), is_clear: false, keep_while: Some(&of) };
-    let mut edit = Edit::new(&mut s.state, None, Plan { is_manifold: true, depends: true }, 0);
+    let mut left = 0;
+    let mut edit = Edit::new(&mut s.state, None, Plan { is_manifold: true, depends: true }, &mut left);
     edit.put(&path("a"), &change);
     assert_eq!(edit.finish(), Err(OutOfSteps));
     assert_eq!(Model::of(&s.state), before);
@@ -56,7 +58,8 @@ fn what_was_detached_before_a_command_without_effect_is_still_handed_over() {
     let mut s = chain(3);
     (0..100).for_each(|index| drop(s.put(&format!("large n{index}"), data(1))));
     s.delete("large");
-    let mut edit = Edit::new(&mut s.state, None, Plan { is_manifold: true, depends: false }, 0);
+    let mut left = 0;
+    let mut edit = Edit::new(&mut s.state, None, Plan { is_manifold: true, depends: false }, &mut left);
     edit.remove(&path("n0"), DeleteReason::Explicit);
     assert_eq!(edit.finish(), Err(OutOfSteps));
     assert_eq!(s.state.take_detached().len(), 1);

@@ -59,6 +59,20 @@ pub(crate) fn resolve(steps: &[Step], watcher: &[Name]) -> Vec<Step> {
     resolved
 }
 
+/// The conditions with absolute paths, one for each path: of several spellings of one path the last counts.
+pub(crate) fn resolved(conditions: &[Watched], watcher: &[Name]) -> Vec<Watched> {
+    let mut resolved: Vec<Watched> = Vec::with_capacity(conditions.len());
+    for watched in conditions {
+        let path = resolve(&watched.path, watcher);
+        let condition = watched.condition.clone();
+        match resolved.iter_mut().find(|other| other.path == path) {
+            Some(other) => other.condition = condition,
+            None => resolved.push(Watched { path, condition }),
+        }
+    }
+    resolved
+}
+
 impl KeepWhile {
     pub(crate) fn is_empty(&self) -> bool {
         self.conditions.is_empty()

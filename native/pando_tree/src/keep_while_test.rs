@@ -409,11 +409,12 @@ fn many_changes_ask_a_watcher_once() {
     (0..200).for_each(|index| put(&mut s, &format!("p n{index}")));
     put_while(&mut s, "w", &[("p *", if_node_exists(true))]);
     let targets: Vec<Path> = (0..200).map(|index| path(&format!("p n{index}"))).collect();
+    let mut left = 5000;
     let mut edit = crate::edit::Edit::new(
         &mut s.state,
         None,
         crate::edit::Plan { is_manifold: true, depends: false },
-        5000,
+        &mut left,
     );
     let change = crate::edit::Change { payload: &data(7), is_clear: false, keep_while: None };
     targets.iter().for_each(|target| edit.put(target, &change));

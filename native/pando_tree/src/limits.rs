@@ -26,6 +26,12 @@ pub const CONDITION_SIZE_BYTES_MAX: usize = PAYLOAD_SIZE_BYTES_MAX + 64 * 1024;
 pub const COMMAND_STEPS_MAX: usize = 250_000_000;
 /// Nodes on which one node may depend.
 pub const KEEP_WHILE_MAX: usize = 1024;
+/// Commands of one transaction, and requirements of one.
+pub const TRANSACTION_COMMANDS_MAX: usize = 100_000;
+/// The commands of one transaction together, in bytes, with what they must answer.
+pub const TRANSACTION_SIZE_BYTES_MAX: usize = PAYLOAD_SIZE_BYTES_MAX + 64 * 1024;
+/// Things that one transaction has read and that are kept apart. Beyond it, any change counts as a change of what was read.
+pub const TRANSACTION_SCOPES_MAX: usize = 10_000;
 /// Requests of which the tree keeps that they were applied.
 pub const REQUESTS_KEPT_MAX: usize = 65_536;
 /// What is kept of them together, in bytes: ids, encoded answers and notes.
@@ -62,6 +68,12 @@ pub enum Limit {
     CommandSteps,
     /// [`KEEP_WHILE_MAX`].
     KeepWhile,
+    /// [`TRANSACTION_COMMANDS_MAX`].
+    TransactionCommands,
+    /// [`TRANSACTION_SIZE_BYTES_MAX`].
+    TransactionSizeBytes,
+    /// [`TRANSACTION_SCOPES_MAX`].
+    TransactionScopes,
     /// [`REQUEST_ANSWER_SIZE_BYTES_MAX`].
     RequestAnswerSizeBytes,
     /// [`REQUEST_ID_SIZE_BYTES_MAX`].
@@ -70,7 +82,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Limit; 12] = [
+    pub const ALL: [Limit; 15] = [
         Limit::PathComponents,
         Limit::PathSizeBytes,
         Limit::NameSizeBytes,
@@ -81,6 +93,9 @@ impl Limit {
         Limit::ConditionSizeBytes,
         Limit::CommandSteps,
         Limit::KeepWhile,
+        Limit::TransactionCommands,
+        Limit::TransactionSizeBytes,
+        Limit::TransactionScopes,
         Limit::RequestAnswerSizeBytes,
         Limit::RequestIdSizeBytes,
     ];
@@ -98,6 +113,9 @@ impl Limit {
             Limit::ConditionSizeBytes => CONDITION_SIZE_BYTES_MAX,
             Limit::CommandSteps => COMMAND_STEPS_MAX,
             Limit::KeepWhile => KEEP_WHILE_MAX,
+            Limit::TransactionCommands => TRANSACTION_COMMANDS_MAX,
+            Limit::TransactionSizeBytes => TRANSACTION_SIZE_BYTES_MAX,
+            Limit::TransactionScopes => TRANSACTION_SCOPES_MAX,
             Limit::RequestAnswerSizeBytes => REQUEST_ANSWER_SIZE_BYTES_MAX,
             Limit::RequestIdSizeBytes => REQUEST_ID_SIZE_BYTES_MAX,
         }
@@ -116,6 +134,9 @@ impl Limit {
             Limit::ConditionSizeBytes => "condition_size_bytes_max",
             Limit::CommandSteps => "command_steps_max",
             Limit::KeepWhile => "keep_while_max",
+            Limit::TransactionCommands => "transaction_commands_max",
+            Limit::TransactionSizeBytes => "transaction_size_bytes_max",
+            Limit::TransactionScopes => "transaction_scopes_max",
             Limit::RequestAnswerSizeBytes => "request_answer_size_bytes_max",
             Limit::RequestIdSizeBytes => "request_id_size_bytes_max",
         }

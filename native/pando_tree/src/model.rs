@@ -7,7 +7,7 @@ pub(crate) mod arbitrary;
 pub(crate) mod command;
 #[path = "model/compare_test.rs"]
 mod compare;
-mod generator;
+pub(crate) mod generator;
 #[path = "model/total_test.rs"]
 mod total;
 
@@ -30,6 +30,7 @@ pub(crate) struct ModelNode {
     payload: Payload,
     payload_version: u64,
     child_list_version: u64,
+    payload_revision: u64,
     revision: u64,
     subtree_revision: u64,
     implicit: bool,
@@ -97,6 +98,7 @@ impl Model {
                 payload: node.payload().clone(),
                 payload_version: node.payload_version(),
                 child_list_version: node.child_list_version(),
+                payload_revision: node.payload_revision(),
                 revision: node.revision(),
                 subtree_revision: node.subtree_revision(),
                 implicit: node.is_implicit(),
@@ -358,6 +360,7 @@ impl Model {
             } else if is_target && !same(&before.nodes[place].payload, payload) {
                 let node = self.nodes.get_mut(place).unwrap();
                 node.payload = payload.clone();
+                node.payload_revision = course.revision;
                 node.payload_version += 1;
                 self.touch(place, course.revision);
                 course.changes.changed.insert(place.clone());
@@ -434,6 +437,7 @@ impl Model {
         let root = self.nodes.get_mut(&Path::new()).unwrap();
         if tops.contains(&Path::new()) && !root.payload.is_none() {
             root.payload = Payload::None;
+            root.payload_revision = course.revision;
             root.payload_version += 1;
             self.touch(&[], course.revision);
             course.changes.changed.insert(Path::new());
@@ -531,6 +535,7 @@ fn created(payload: Payload, implicit: bool, revision: u64) -> ModelNode {
         payload,
         payload_version: 1,
         child_list_version: 1,
+        payload_revision: revision,
         revision,
         subtree_revision: revision,
         implicit,

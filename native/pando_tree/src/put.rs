@@ -7,10 +7,11 @@
 
 use crate::answer::{Answer, Refusal};
 use crate::command::{Scope, Wanted, Watched};
-use crate::edit::{Change, Edit, Plan, Present, check_keep_while};
-use crate::limits::{COMMAND_STEPS_MAX, Limit};
+use crate::edit::{Change, Edit, Plan, Present};
+use crate::limits::Limit;
 use crate::name::Path;
 use crate::payload::Payload;
+use crate::round::check_keep_while;
 use crate::scan::{Pulled, Scan};
 use crate::state::State;
 use crate::step::Step;
@@ -32,7 +33,7 @@ pub(crate) struct Put<'a> {
     pub(crate) scope: Scope,
     pub(crate) missing: Missing,
     pub(crate) keep_while: Option<&'a [Watched]>,
-    pub(crate) wanted: Option<&'a Wanted>,
+    pub(crate) wanted: Option<Wanted>,
 }
 
 /// A node to be put, and places that its path enters and leaves again.
@@ -43,14 +44,18 @@ struct PutTarget {
 }
 
 impl State {
-    pub(crate) fn put(&mut self, put: &Put<'_>, payload: &Payload) -> Result<Answer, Refusal> {
+    pub(crate) fn put(
+        &mut self,
+        put: &Put<'_>,
+        payload: &Payload,
+        left: &mut u64,
+    ) -> Result<Answer, Refusal> {
         Limit::PayloadSizeBytes.check(payload.bytes().map_or(0, |bytes| bytes.len()))?;
         Limit::KeepWhile.check(put.keep_while.map_or(0, <[Watched]>::len))?;
-        let mut left = COMMAND_STEPS_MAX as u64;
-        let targets = self.put_targets(put, &mut left)?;
+        let targets = self.put_targets(put, left)?;
         if let Some(conditions) = put.keep_while {
             for target in &targets {
-                check_keep_while(self, &target.names, conditions, &mut left)?;
+                check_keep_while(self, &target.names, conditions, left)?;
             }
         }
         let plan = Plan {
@@ -58,7 +63,8 @@ impl State {
             depends: put.keep_while.is_some_and(|conditions| !conditions.is_empty()),
         };
         let change = Change { payload, is_clear: put.missing == Missing::Skip, keep_while: put.keep_while };
-        let mut edit = Edit::new(self, put.wanted.copied(), plan, left);
+        self.trace_targets(put.steps, targets.iter().map(|target| &target.names));
+        let mut edit = Edit::new(self, put.wanted, plan, left);
         let mut places_aside = Vec::new();
         for (index, PutTarget { names, found, aside }) in targets.into_iter().enumerate() {
             if index == 0 {

@@ -12,6 +12,7 @@ use crate::props::{Props, PropsMask};
 use crate::state::{Context, State};
 use crate::step::Step;
 use crate::test_store::*;
+use crate::transaction::{Expected, Transaction, Write};
 
 fn id(text: &str) -> RequestId {
     RequestId::new(text.as_bytes()).unwrap()
@@ -214,6 +215,66 @@ fn a_command_within_another_is_looked_at_and_one_of_the_same_kind_refused() {
     assert_eq!(once(id("a"), put(1)).path(), steps("a"));
 }
 
+/// A transaction of these commands that has read nothing.
+fn transaction(is_predicted: bool, commands: Vec<Command>) -> Command {
+    let writes = commands.into_iter().map(|command| Write { command, expected: Expected::Success }).collect();
+    let (reads, requirements, wants_results) = (Vec::new(), Vec::new(), true);
+    let base_revision = 0;
+    Command::Transaction(Box::new(Transaction {
+        base_revision,
+        is_predicted,
+        reads,
+        requirements,
+        writes,
+        wants_results,
+    }))
+}
+
+#[test]
+fn a_transaction_is_applied_once_and_one_in_conflict_is_not_kept() {
+    let mut s = Store::default();
+    let both = || transaction(false, vec![put("a", 1), put("b", 1)]);
+    let first = s.run(once(id("r"), both()));
+    let is_all = |answer: &Answer| matches!(answer, Answer::Results(answers) if answers.len() == 2);
+    assert!(is_all(&first), "{first:?}");
+    assert_eq!(s.run(once(id("r"), both())), repeated(Some(first)));
+    assert_eq!(s.versions("a").0, 1);
+
+    let predicted = || once(id("p"), transaction(true, vec![put("a", 2), put("b", 2)]));
+    let context = |is_as_predicted| Context { revision: 9, clock_ms: 0, is_as_predicted };
+    assert!(matches!(s.state.apply(&predicted(), &context(false)), Answer::Conflict(_)));
+    assert_eq!(s.state.repeated(&id("p")), None);
+    assert!(is_all(&s.state.apply(&predicted(), &context(true))));
+    let refused = transaction(false, vec![put("c", 1), Command::put(vec![Step::AnyChild], data(1))]);
+    assert!(matches!(s.run(once(id("q"), refused)), Answer::Refused(Refusal::InTransaction { .. })));
+    assert_eq!(s.state.repeated(&id("q")), None);
+
+    let nested = transaction(false, vec![once(id("n"), put("d", 1))]);
+    assert_eq!(nested.check(), Err(Refusal::Nested));
+    assert_eq!(once(id("o"), nested.clone()).check(), Err(Refusal::Nested));
+    assert!(matches!(s.run(nested), Answer::Refused(Refusal::InTransaction { index: 0, .. })));
+    assert_eq!((s.exists("d"), s.state.repeated(&id("n"))), (false, None));
+}
+
+#[test]
+fn who_predicts_knows_the_same_requests() {
+    let (mut applied, mut predicted) = (State::new(), State::new());
+    let commands = [
+        once(id("a"), put("a", 1)),
+        once(id("b"), transaction(false, vec![put("a", 2)])),
+        once(id("c"), Command::delete(steps("a"))),
+        once(id("a"), put("a", 3)),
+    ];
+    for (revision, command) in (1..).zip(&commands) {
+        let context = Context { revision, clock_ms: 0, is_as_predicted: true };
+        applied.apply(command, &context);
+        predicted.predict(command, &context);
+    }
+    let all = |state: &State| state.requests.cursor().collect::<Vec<_>>();
+    assert_eq!(all(&applied).len(), 3);
+    assert_eq!(all(&predicted), all(&applied));
+}
+
 #[test]
 fn what_is_known_of_requests_survives_a_snapshot_in_its_order() {
     let mut s = Store::default();
@@ -284,7 +345,7 @@ proptest! {
 
 #[test]
 fn copies_of_a_state_know_what_each_of_them_applied() {
-    let context = |revision| Context { revision, clock_ms: 0 };
+    let context = |revision| Context { revision, clock_ms: 0, is_as_predicted: true };
     let mut old = State::new();
     old.apply(&once(id("a"), put("a", 1)), &context(1));
     let mut new = old.clone();

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::answer::{Answer, Refusal, Repeated};
-use crate::command::{Command, Watched};
+use crate::command::{Command, Wanted, Watched};
 use crate::edit::Present;
 use crate::keep_while::KeepWhile;
 use crate::limits::{COMMAND_STEPS_MAX, DETACHED_NODES_MIN, DETACHED_SUBTREES_MAX};
@@ -29,6 +29,8 @@ pub struct State {
     pub(crate) keep_while: KeepWhile,
     pub(crate) requests: RequestWindow,
     pub(crate) detached: Vec<Arc<Node>>,
+    /// For transactions: what the command under way has done that its path alone does not tell.
+    pub(crate) trace: Option<Vec<Path>>,
 }
 
 /// What a command is applied in: the same on every replica.
@@ -38,6 +40,8 @@ pub struct Context {
     pub revision: u64,
     /// The clock of the member that proposed the command, in milliseconds.
     pub clock_ms: u64,
+    /// Whether the state is the one that the proposer predicted, if it has predicted one.
+    pub is_as_predicted: bool,
 }
 
 /// A node that a path led to.
@@ -62,22 +66,43 @@ impl State {
             keep_while: KeepWhile::default(),
             requests: RequestWindow::default(),
             detached: Vec::new(),
+            trace: None,
         }
     }
 
     /// Applies a command. Afterwards the state has the revision of the context, also when the command was refused.
     pub fn apply(&mut self, command: &Command, context: &Context) -> Answer {
+        self.apply_collecting(command, context, true)
+    }
+
+    /// The same of a command that others will apply, to know what they will have: collects nothing that only the
+    /// caller of the command wants to see. The answer may lack that.
+    pub fn predict(&mut self, command: &Command, context: &Context) -> Answer {
+        self.apply_collecting(command, context, false)
+    }
+
+    fn apply_collecting(&mut self, command: &Command, context: &Context, collects: bool) -> Answer {
         self.revision = context.revision;
-        let Command::Once(once) = command else { return self.apply_single(command) };
+        let Command::Once(once) = command else { return self.apply_without_id(command, context, collects) };
         if let Some(repeated) = self.requests.repeated(&once.id) {
             return Answer::Repeated(Box::new(repeated));
         }
-        let answer = self.apply_single(&once.command);
+        // Also who predicts needs the whole answer: its size decides which requests go.
+        let answer = self.apply_without_id(&once.command, context, true);
         self.requests.keep(once, &answer);
         answer
     }
 
-    fn apply_single(&mut self, command: &Command) -> Answer {
+    fn apply_without_id(&mut self, command: &Command, context: &Context, collects: bool) -> Answer {
+        match command {
+            Command::Transaction(transaction) => self.transaction(transaction, context),
+            single => self.apply_single(single, collects, &mut (COMMAND_STEPS_MAX as u64)),
+        }
+    }
+
+    /// Applies a command that is not several, within so many steps.
+    pub(crate) fn apply_single(&mut self, command: &Command, collects: bool, left: &mut u64) -> Answer {
+        let shown = |wanted: &'_ Option<Wanted>| wanted.filter(|_| collects);
         let answer = match command {
             Command::Put { path, scope, payload, keep_while, wanted } => {
                 let put = Put {
@@ -85,9 +110,9 @@ impl State {
                     scope: *scope,
                     missing: Missing::Create,
                     keep_while: keep_while.as_deref(),
-                    wanted: wanted.as_ref(),
+                    wanted: shown(wanted),
                 };
-                self.put(&put, payload)
+                self.put(&put, payload, left)
             }
             Command::Clear { path, scope, keep_while, wanted } => {
                 let put = Put {
@@ -95,14 +120,38 @@ impl State {
                     scope: *scope,
                     missing: Missing::Skip,
                     keep_while: keep_while.as_deref(),
-                    wanted: wanted.as_ref(),
+                    wanted: shown(wanted),
                 };
-                self.put(&put, &Payload::None)
+                self.put(&put, &Payload::None, left)
             }
-            Command::Delete { path, scope, wanted } => self.delete(path, *scope, wanted.as_ref()),
-            Command::Once(_) => Err(Refusal::Nested),
+            Command::Delete { path, scope, wanted } => self.delete(path, *scope, shown(wanted), left),
+            Command::Transaction(_) | Command::Once(_) => Err(Refusal::Nested),
         };
         answer.unwrap_or_else(Answer::Refused)
+    }
+
+    /// The same, and what it has done that its path alone does not tell: the nodes that its conditions and wildcards led
+    /// to, and those that went because of it. Whoever reads after it may see these.
+    pub(crate) fn apply_traced(&mut self, command: &Command, left: &mut u64) -> (Answer, Vec<Path>) {
+        self.trace = Some(Vec::new());
+        let answer = self.apply_single(command, true, left);
+        (answer, self.trace.take().unwrap_or_default())
+    }
+
+    /// Notes targets of the command under way, unless its path is one of names.
+    pub(crate) fn trace_targets<'a>(&mut self, path: &[Step], targets: impl Iterator<Item = &'a Path>) {
+        if let Some(trace) = &mut self.trace
+            && !path.iter().all(|step| matches!(step, Step::Child(_)))
+        {
+            trace.extend(targets.cloned());
+        }
+    }
+
+    /// Notes a node that goes because of the command under way.
+    pub(crate) fn trace_followed(&mut self, path: &Path) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(path.clone());
+        }
     }
 
     /// What is kept of a request with this id; `None` when it was not applied, or so many others were since that it is
@@ -116,8 +165,7 @@ impl State {
         self.revision
     }
 
-    /// Sets the revision: for entries of the log that are no command.
-    pub fn set_revision(&mut self, revision: u64) {
+    pub(crate) fn set_revision(&mut self, revision: u64) {
         self.revision = revision;
     }
 
@@ -220,6 +268,7 @@ impl Clone for State {
             keep_while: self.keep_while.clone(),
             requests: self.requests.clone(),
             detached: Vec::new(),
+            trace: None,
         }
     }
 }

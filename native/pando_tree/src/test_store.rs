@@ -190,7 +190,7 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn run(&mut self, command: Command) -> Answer {
-        let context = Context { revision: self.state.revision() + 1, clock_ms: 0 };
+        let context = Context { revision: self.state.revision() + 1, clock_ms: 0, is_as_predicted: true };
         self.state.apply(&command, &context)
     }
 

@@ -31,7 +31,7 @@ const KEEP_WHILE_NOT_MET: u8 = 3;
 const WILDCARD_IN_PATH: u8 = 4;
 const UNSUPPORTED_PATTERN: u8 = 5;
 const LIMIT_EXCEEDED: u8 = 6;
-const NESTED: u8 = 7;
+const OF_TRANSACTION: u8 = 7;
 
 const PAYLOAD: u16 = 1;
 const PAYLOAD_VERSION: u16 = 1 << 1;
@@ -199,7 +199,10 @@ fn put_refusal(out: &mut Vec<u8>, refusal: &Refusal) {
             out.push(LIMIT_EXCEEDED);
             out.push(limit_tag(*limit));
         }
-        Refusal::Nested => out.push(NESTED),
+        // No single command is refused so, and refusals of transactions are not kept: bytes that nobody reads.
+        Refusal::RequirementNotMet { .. } | Refusal::InTransaction { .. } | Refusal::Nested => {
+            out.push(OF_TRANSACTION);
+        }
     }
 }
 
@@ -233,7 +236,6 @@ fn refusal(reader: &mut Reader<'_>) -> Result<Refusal, DecodeError> {
             let limit = Limit::ALL.into_iter().find(|limit| limit_tag(*limit) == tag);
             Refusal::LimitExceeded(limit.ok_or(DecodeError::UnknownTag { of: "limit", tag })?)
         }
-        NESTED => Refusal::Nested,
         tag => return Err(DecodeError::UnknownTag { of: "refusal", tag }),
     })
 }
@@ -250,8 +252,11 @@ fn limit_tag(limit: Limit) -> u8 {
         Limit::ConditionSizeBytes => 8,
         Limit::CommandSteps => 9,
         Limit::KeepWhile => 10,
-        Limit::RequestAnswerSizeBytes => 11,
-        Limit::RequestIdSizeBytes => 12,
+        Limit::TransactionCommands => 11,
+        Limit::TransactionSizeBytes => 12,
+        Limit::TransactionScopes => 13,
+        Limit::RequestAnswerSizeBytes => 14,
+        Limit::RequestIdSizeBytes => 15,
     }
 }
 

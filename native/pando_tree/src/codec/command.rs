@@ -5,6 +5,11 @@
 //! conditions to depend on (0 none given, else their number plus one, and each as a path and a condition); the number
 //! of steps and the steps. A condition is the size and the bytes of its term.
 //!
+//! A transaction: its tag; flags (1 read from a prediction, 2 wants results); the revision of what it read; the number of
+//! things read, and each as a byte (the extent, from 0: presence, payload, node, subtree; and 128 if it was there) and a
+//! path; the number of requirements, and each as a path and a condition; the number of commands, and each behind what it
+//! must answer (0 no refusal, 1 done, 2 what has this SHA-256, of 32 bytes).
+//!
 //! A command that is applied once: its tag; the size and the bytes of the request id; 0, or 1 and the size and the bytes of
 //! the note; the command.
 
@@ -16,15 +21,23 @@ use crate::command::{Command, Once, Scope, Wanted, Watched};
 use crate::limits::Limit;
 use crate::name::{Name, NameKind, Path};
 use crate::props::PropsMask;
+use crate::read_set::{Extent, ReadScope};
 use crate::request_window::RequestId;
 use crate::step::Step;
+use crate::transaction::{Expected, Transaction, Write};
 use crate::walk::check_limits;
 
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
 const CLEAR: u8 = 3;
-// 4: a transaction.
+const TRANSACTION: u8 = 4;
 const ONCE: u8 = 5;
+
+/// Flags of a transaction.
+const IS_PREDICTED: u8 = 1;
+const WANTS_RESULTS: u8 = 2;
+/// With the extent of what was read.
+const WAS_PRESENT: u8 = 0x80;
 
 /// The kinds of names among the steps.
 pub(super) const ATOM: u8 = 5;
@@ -37,13 +50,17 @@ impl Command {
             out.push(ONCE);
             put_bytes(out, once.id.bytes());
             put_optional_bytes(out, once.note.as_deref());
-            return once.command.encode_single(out);
+            return once.command.encode_without_id(out);
         }
-        self.encode_single(out);
+        self.encode_without_id(out);
     }
 
-    fn encode_single(&self, out: &mut Vec<u8>) {
+    fn encode_without_id(&self, out: &mut Vec<u8>) {
         let (tag, scope, wanted) = match self {
+            Command::Transaction(transaction) => {
+                out.push(TRANSACTION);
+                return put_transaction(out, transaction);
+            }
             // One within another, which `check` refuses, becomes a tag that is not read here.
             Command::Once(_) => return out.push(ONCE),
             Command::Put { scope, wanted, .. } => (PUT, scope, wanted),
@@ -80,15 +97,23 @@ impl Command {
                 let id = request_id(&mut reader)?;
                 let note = optional_bytes(&mut reader, Limit::RequestAnswerSizeBytes)?;
                 let tag = reader.u8()?;
-                Command::Once(Box::new(Once { id, note, command: single(tag, &mut reader)? }))
+                Command::Once(Box::new(Once { id, note, command: without_id(tag, &mut reader)? }))
             }
-            tag => single(tag, &mut reader)?,
+            tag => without_id(tag, &mut reader)?,
         };
         Ok((command, bytes.len() - reader.left()))
     }
 }
 
-/// Reads the rest of a command that holds no other.
+/// Reads the rest of a command that has no request id.
+fn without_id(tag: u8, reader: &mut Reader<'_>) -> Result<Command, DecodeError> {
+    match tag {
+        TRANSACTION => Ok(Command::Transaction(Box::new(transaction(reader)?))),
+        tag => single(tag, reader),
+    }
+}
+
+/// Reads the rest of a command that is not several.
 fn single(tag: u8, reader: &mut Reader<'_>) -> Result<Command, DecodeError> {
     let wanted = wanted(reader)?;
     let scope = match reader.u8()? {
@@ -97,7 +122,7 @@ fn single(tag: u8, reader: &mut Reader<'_>) -> Result<Command, DecodeError> {
         2 => Scope::ManyAndRoot,
         tag => return Err(DecodeError::UnknownTag { of: "scope", tag }),
     };
-    Ok(match tag {
+    let command = match tag {
         PUT => {
             let payload = reader.payload()?;
             let keep_while = keep_while(reader)?;
@@ -109,7 +134,79 @@ fn single(tag: u8, reader: &mut Reader<'_>) -> Result<Command, DecodeError> {
             Command::Clear { path: path(reader)?, scope, keep_while, wanted }
         }
         tag => return Err(DecodeError::UnknownTag { of: "command", tag }),
-    })
+    };
+    Ok(command)
+}
+
+fn put_transaction(out: &mut Vec<u8>, transaction: &Transaction) {
+    out.push(
+        if transaction.is_predicted { IS_PREDICTED } else { 0 }
+            | if transaction.wants_results { WANTS_RESULTS } else { 0 },
+    );
+    put_number(out, transaction.base_revision);
+    put_number(out, transaction.reads.len() as u64);
+    for scope in &transaction.reads {
+        let extent = match scope.extent {
+            Extent::Presence => 0,
+            Extent::Payload => 1,
+            Extent::Node => 2,
+            Extent::Subtree => 3,
+        };
+        out.push(extent | if scope.was_present { WAS_PRESENT } else { 0 });
+        put_names(out, &scope.path);
+    }
+    put_number(out, transaction.requirements.len() as u64);
+    put_watched(out, &transaction.requirements);
+    put_number(out, transaction.writes.len() as u64);
+    for write in &transaction.writes {
+        match &write.expected {
+            Expected::Success => out.push(0),
+            Expected::Done => out.push(1),
+            Expected::Digest(digest) => {
+                out.push(2);
+                out.extend(digest);
+            }
+        }
+        write.command.encode_without_id(out);
+    }
+}
+
+fn transaction(reader: &mut Reader<'_>) -> Result<Transaction, DecodeError> {
+    let flags = reader.u8()?;
+    if flags & !(IS_PREDICTED | WANTS_RESULTS) != 0 {
+        return Err(DecodeError::UnknownTag { of: "transaction", tag: flags });
+    }
+    let base_revision = reader.number()?;
+    let count = reader.size(Limit::TransactionScopes)?;
+    let mut reads = Vec::with_capacity(count.min(reader.left()));
+    for _ in 0..count {
+        let tag = reader.u8()?;
+        let extent = match tag & !WAS_PRESENT {
+            0 => Extent::Presence,
+            1 => Extent::Payload,
+            2 => Extent::Node,
+            3 => Extent::Subtree,
+            _ => return Err(DecodeError::UnknownTag { of: "scope that was read", tag }),
+        };
+        reads.push(ReadScope { path: names(reader)?, extent, was_present: tag & WAS_PRESENT != 0 });
+    }
+    let count = reader.size(Limit::TransactionCommands)?;
+    let requirements = watched(reader, count)?;
+    let count = reader.size(Limit::TransactionCommands)?;
+    let mut writes = Vec::with_capacity(count.min(reader.left()));
+    for _ in 0..count {
+        let expected = match reader.u8()? {
+            0 => Expected::Success,
+            1 => Expected::Done,
+            2 => Expected::Digest(reader.array()?),
+            tag => return Err(DecodeError::UnknownTag { of: "expected answer", tag }),
+        };
+        let tag = reader.u8()?;
+        writes.push(Write { command: single(tag, reader)?, expected });
+    }
+    let is_predicted = flags & IS_PREDICTED != 0;
+    let wants_results = flags & WANTS_RESULTS != 0;
+    Ok(Transaction { base_revision, is_predicted, reads, requirements, writes, wants_results })
 }
 
 /// Appends 0, or 1 and the size and the bytes.
@@ -141,7 +238,6 @@ pub(super) fn put_watched(out: &mut Vec<u8>, conditions: &[Watched]) {
 
 /// Reads so many conditions to depend on.
 pub(super) fn watched(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Watched>, DecodeError> {
-    Limit::KeepWhile.check(count)?;
     let mut conditions = Vec::with_capacity(count.min(reader.left()));
     for _ in 0..count {
         conditions.push(Watched { path: path(reader)?, condition: reader.condition()? });
@@ -151,7 +247,9 @@ pub(super) fn watched(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Watch
 
 fn keep_while(reader: &mut Reader<'_>) -> Result<Option<Box<[Watched]>>, DecodeError> {
     let count = usize::try_from(reader.number()?).map_err(|_| DecodeError::MalformedNumber)?;
-    count.checked_sub(1).map(|count| watched(reader, count).map(Vec::into_boxed_slice)).transpose()
+    let Some(count) = count.checked_sub(1) else { return Ok(None) };
+    Limit::KeepWhile.check(count)?;
+    Ok(Some(watched(reader, count)?.into_boxed_slice()))
 }
 
 pub(super) fn put_path(out: &mut Vec<u8>, steps: &[Step]) {
@@ -184,7 +282,7 @@ fn wanted(reader: &mut Reader<'_>) -> Result<Option<Wanted>, DecodeError> {
 }
 
 /// Appends a path that is names only.
-pub(super) fn put_names(out: &mut Vec<u8>, names: &[Name]) {
+pub(crate) fn put_names(out: &mut Vec<u8>, names: &[Name]) {
     put_number(out, names.len() as u64);
     names.iter().for_each(|name| put_child(out, name));
 }
@@ -353,7 +451,11 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(Command::decode(&[DELETE, 0, 0, 0]), Ok((Command::delete(vec![]), 4)));
-        assert_eq!(unknown(&[4, 0, 0, 0]), ("command", 4));
+        assert_eq!(unknown(&[6, 0, 0, 0]), ("command", 6));
+        assert_eq!(unknown(&[TRANSACTION, 4]), ("transaction", 4));
+        assert_eq!(unknown(&[TRANSACTION, 0, 0, 1, 4]), ("scope that was read", 4));
+        assert_eq!(unknown(&[TRANSACTION, 0, 0, 0, 0, 1, 3]), ("expected answer", 3));
+        assert_eq!(unknown(&[TRANSACTION, 0, 0, 0, 0, 1, 0, TRANSACTION, 0, 0]), ("command", TRANSACTION));
         assert_eq!(unknown(&[DELETE, 3, 0, 0]), ("wish", 3));
         assert_eq!(unknown(&[DELETE, 1, 0, 1, 0, 0]), ("set of properties", 1));
         assert_eq!(unknown(&[DELETE, 0, 3, 0]), ("scope", 3));

@@ -113,6 +113,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (array, rest) = self.rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        Ok(*array)
+    }
+
     fn take(&mut self, size: usize) -> Result<&'a [u8], DecodeError> {
         let (taken, rest) = self.rest.split_at_checked(size).ok_or(DecodeError::Truncated)?;
         self.rest = rest;

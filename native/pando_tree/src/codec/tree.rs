@@ -8,7 +8,7 @@
 //!    counters from 1, revisions that agree with those above, limits kept, conditions of nodes that exist on absolute
 //!    paths, requests that fit into their window, each once.
 //! 3. The record of a node: its depth; at the root nothing, elsewhere the kind and the text of the name; flags;
-//!    payload; payload version, child list version, revision, subtree revision.
+//!    payload; payload version, child list version, payload revision, revision, subtree revision.
 //! 4. The record of what a node depends on: 2^20, which is no depth; its path as steps; the number of conditions, and each as a path and a
 //!    condition.
 //! 5. The record of a request: 2^20 + 1; the id; the answer, if it is kept; the note, if there is one.
@@ -114,9 +114,16 @@ fn put_record(out: &mut Vec<u8>, depth: usize, name: Option<&Name>, node: &Node)
         });
         put_name(out, name);
     }
-    out.push(if node.implicit { IMPLICIT } else { EXPLICIT });
+    out.push(if node.is_implicit() { IMPLICIT } else { EXPLICIT });
     put_payload(out, &node.payload);
-    for number in [node.payload_version, node.child_list_version, node.revision, node.subtree_revision] {
+    let numbers = [
+        node.payload_version,
+        node.child_list_version,
+        node.payload_revision(),
+        node.revision,
+        node.subtree_revision,
+    ];
+    for number in numbers {
         put_number(out, number);
     }
 }
@@ -184,7 +191,7 @@ impl TreeBuilder {
             }
             path_size_bytes = parent.path_size_bytes + name.bytes().len();
             Limit::PathSizeBytes.check(path_size_bytes)?;
-        } else if node.implicit {
+        } else if node.is_implicit() {
             return Err(DecodeError::WrongCounters);
         }
         self.open.push(OpenNode { name, node, children: Vec::new(), path_size_bytes });
@@ -237,7 +244,7 @@ impl TreeBuilder {
         let mut state = State::from_root(Arc::new(root), revision);
         for (path, conditions) in self.conditions {
             let may_have_conditions =
-                !path.is_empty() && state.lookup(&path).is_some_and(|node| !node.implicit);
+                !path.is_empty() && state.lookup(&path).is_some_and(|node| !node.is_implicit());
             if !may_have_conditions || conditions.is_empty() || !are_settled(&state, &path, &conditions) {
                 return Err(DecodeError::WrongConditions);
             }
@@ -295,10 +302,14 @@ fn node(reader: &mut Reader<'_>) -> Result<Node, DecodeError> {
     let mut node = Node::new(reader.payload()?, implicit, 0);
     node.payload_version = reader.number()?;
     node.child_list_version = reader.number()?;
+    let payload_revision = reader.number()?;
+    node.set_payload_revision(payload_revision);
     node.revision = reader.number()?;
     node.subtree_revision = reader.number()?;
     let is_possible = node.payload_version >= FIRST_VERSION
         && node.child_list_version >= FIRST_VERSION
+        && node.payload_revision() == payload_revision
+        && node.revision >= payload_revision
         && node.subtree_revision >= node.revision;
     if is_possible { Ok(node) } else { Err(DecodeError::WrongCounters) }
 }

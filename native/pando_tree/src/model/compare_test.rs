@@ -30,7 +30,7 @@ fn apply_to_both(
     revision: u64,
 ) -> Result<Answer, TestCaseError> {
     let real = command.command();
-    let answer = state.apply(&real, &Context { revision, clock_ms: 0 });
+    let answer = state.apply(&real, &Context { revision, clock_ms: 0, is_as_predicted: true });
     prop_assert_eq!(state.revision(), revision);
     match &answer {
         // Which combinations are not supported is up to the scan.

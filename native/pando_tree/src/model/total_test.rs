@@ -291,7 +291,7 @@ fn with_path(command: &TestCommand, change: impl FnOnce(&mut Vec<Step>)) -> Comm
         Command::Put { path, .. } | Command::Clear { path, .. } | Command::Delete { path, .. } => {
             change(path);
         }
-        Command::Once(_) => {}
+        Command::Transaction(_) | Command::Once(_) => {}
     }
     command
 }
@@ -348,7 +348,7 @@ fn no_command_makes_apply_panic_or_leaves_a_state_that_is_none() {
         let command = made.unwrap_or_else(|_| panic!("command {index}, seed {seed}: making it panicked"));
         let Some(command) = command else { continue };
         let root = Arc::clone(state.root());
-        let context = Context { revision: state.revision() + 1, clock_ms: 0 };
+        let context = Context { revision: state.revision() + 1, clock_ms: 0, is_as_predicted: true };
         let applied = catch_unwind(AssertUnwindSafe(|| {
             // Whether it would be proposed is asked of every command.
             drop(command.check());
@@ -367,6 +367,8 @@ fn no_command_makes_apply_panic_or_leaves_a_state_that_is_none() {
                 Refusal::KeepWhileNotMet { .. } => "keep while not met",
                 Refusal::WildcardInPath { .. } => "wildcard",
                 Refusal::UnsupportedPattern { .. } => "unsupported",
+                Refusal::RequirementNotMet { .. } => "requirement",
+                Refusal::InTransaction { .. } => "in transaction",
                 Refusal::Nested => "nested",
                 Refusal::LimitExceeded(limit) => limit.name(),
             });
