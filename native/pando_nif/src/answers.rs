@@ -66,6 +66,8 @@ pub fn holds_terms(answer: &Answer) -> bool {
         ),
         Answer::Results(_) => true,
         Answer::Conflict(_) => false,
+        // What is kept of it is no repetition, so this goes no deeper.
+        Answer::Repeated(repeated) => repeated.answer.as_ref().is_some_and(holds_terms),
     }
 }
 
@@ -81,6 +83,10 @@ pub fn answer_term<'a>(env: Env<'a>, answer: &Answer) -> Term<'a> {
             (atoms::ok(), terms).encode(env)
         }
         Answer::Conflict(path) => (atoms::conflict(), path_term(env, path)).encode(env),
+        Answer::Repeated(repeated) => match &repeated.answer {
+            Some(answer) => answer_term(env, answer),
+            None => (atoms::error(), atoms::answer_not_kept()).encode(env),
+        },
     }
 }
 
@@ -124,6 +130,7 @@ pub fn refusal_term<'a>(env: Env<'a>, refusal: &Refusal) -> Term<'a> {
             (atoms::limit_exceeded(), limit.name(), limit.max() as u64).encode(env)
         }
         Refusal::WildcardInPath { .. } => (atoms::many_nodes(), refusal.to_string()).encode(env),
+        Refusal::Nested => (atoms::command_failed(), refusal.to_string(), true).encode(env),
         Refusal::UnsupportedPattern { .. } => (atoms::unsupported_pattern(), refusal.to_string()).encode(env),
     }
 }

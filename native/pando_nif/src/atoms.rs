@@ -48,6 +48,7 @@ rustler::atoms! {
     disk_full,
     command_failed,
     conflict,
+    answer_not_kept,
     busy,
     open_failed,
     no_payload = "$__NO_PAYLOAD__",

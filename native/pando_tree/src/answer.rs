@@ -9,7 +9,7 @@ use crate::props::Props;
 use crate::step::Step;
 use crate::steps_left::OutOfSteps;
 
-/// The answer of a command. Unless it is `Refused` or `Conflict`, the command took effect.
+/// The answer of a command. Unless it is `Refused` or `Conflict`, the command took effect (a repeated one before).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Success, and the caller wanted no properties.
@@ -23,6 +23,17 @@ pub enum Answer {
     Results(Vec<Answer>),
     /// Nothing was changed: what a transaction read is not so any more. The path of the first thing that is not.
     Conflict(Path),
+    /// Nothing was changed: a command with this request id was applied before.
+    Repeated(Box<Repeated>),
+}
+
+/// What is kept of a request that was applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repeated {
+    /// What it answered; `None` when that was too large to be kept.
+    pub answer: Option<Answer>,
+    /// What its caller left with it ([`crate::Once::note`]).
+    pub note: Option<Arc<[u8]>>,
 }
 
 /// Why a command or a query was refused. Nothing was changed.
@@ -89,7 +100,7 @@ pub enum Refusal {
         /// Why.
         refusal: Box<Refusal>,
     },
-    /// A transaction holds what it cannot hold.
+    /// A command holds one that it cannot hold.
     Nested,
 }
 
@@ -133,7 +144,7 @@ impl fmt::Display for Refusal {
             Refusal::InTransaction { index, .. } => {
                 write!(f, "command {index} of the transaction was refused")
             }
-            Refusal::Nested => f.write_str("a transaction holds only puts, clears and deletes"),
+            Refusal::Nested => f.write_str("a command holds one that it cannot hold"),
         }
     }
 }

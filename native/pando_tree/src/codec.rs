@@ -47,6 +47,8 @@ pub enum DecodeError {
     WrongCounters,
     /// Conditions of a node that cannot have any.
     WrongConditions,
+    /// Requests that cannot be known to have been applied: too many, one twice, or with an answer that none gives.
+    WrongRequests,
     /// There is no root.
     NoRoot,
 }
@@ -65,6 +67,7 @@ impl fmt::Display for DecodeError {
             DecodeError::WrongOrder => f.write_str("the nodes are not sorted"),
             DecodeError::WrongCounters => f.write_str("the counters of a node are impossible"),
             DecodeError::WrongConditions => f.write_str("conditions belong to no node"),
+            DecodeError::WrongRequests => f.write_str("requests cannot be known so"),
             DecodeError::NoRoot => f.write_str("there is no root"),
         }
     }

@@ -1,8 +1,12 @@
 //! The commands that change the tree.
 
+use std::sync::Arc;
+
 use crate::condition::Condition;
+use crate::limits::REQUEST_ANSWER_SIZE_BYTES_MAX;
 use crate::payload::Payload;
 use crate::props::PropsMask;
+use crate::request_window::RequestId;
 use crate::step::Step;
 use crate::transaction::Transaction;
 
@@ -65,6 +69,27 @@ pub enum Command {
     },
     /// Several commands that take effect together, or none of them.
     Transaction(Box<Transaction>),
+    /// A command that is applied once, however often it is sent.
+    Once(Box<Once>),
+}
+
+/// A command with the id of the request it is for. While the tree keeps that id, any command with it is told what became
+/// of the first and changes nothing. A refusal is not kept: nothing happened, so it may be tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// What names the request.
+    pub id: RequestId,
+    /// What to do; never one of this kind.
+    pub command: Command,
+    /// What the caller leaves with the request for whoever sends it again.
+    pub note: Option<Arc<[u8]>>,
+}
+
+impl Once {
+    /// A note too large to be kept is left out.
+    pub fn new(id: RequestId, command: Command, note: Option<Arc<[u8]>>) -> Once {
+        Once { id, command, note: note.filter(|note| note.len() <= REQUEST_ANSWER_SIZE_BYTES_MAX) }
+    }
 }
 
 /// The node properties a caller wants back. A command with `None` in its place collects nothing at all, which

@@ -3,7 +3,7 @@
 //! The border refuses here, so that no command enters the log that every member would only refuse.
 
 use crate::answer::Refusal;
-use crate::command::{Command, Scope, Watched};
+use crate::command::{Command, Once, Scope, Watched};
 use crate::limits::Limit;
 use crate::step::Step;
 use crate::transaction::{Transaction, Write};
@@ -25,11 +25,17 @@ impl Command {
         match self {
             Command::Put { path, .. } | Command::Delete { path, .. } | Command::Clear { path, .. } => path,
             Command::Transaction(_) => &[],
+            Command::Once(once) => once.command.path(),
         }
     }
 
     /// About how many bytes the command takes in memory; in the log it is smaller.
     pub fn size_bytes(&self) -> usize {
+        if let Command::Once(once) = self {
+            let note_size_bytes = once.note.as_ref().map_or(0, |note| note.len());
+            let kept = size_of::<Once>() + once.id.bytes().len() + note_size_bytes;
+            return kept + once.command.size_bytes();
+        }
         let fixed = COMMAND_SIZE_BYTES_FIXED;
         if let Command::Transaction(transaction) = self {
             return fixed + size_of::<Transaction>() + transaction.size_bytes();
@@ -40,9 +46,15 @@ impl Command {
 
     /// Whether the command may be proposed: within the limits, and without a wildcard where one node must be named.
     pub fn check(&self) -> Result<(), Refusal> {
+        if let Command::Once(once) = self {
+            Limit::RequestAnswerSizeBytes.check(once.note.as_ref().map_or(0, |note| note.len()))?;
+            let is_nested = matches!(once.command, Command::Once(_));
+            return if is_nested { Err(Refusal::Nested) } else { once.command.check() };
+        }
         if let Command::Transaction(transaction) = self {
-            let holds_one = |write: &Write| matches!(write.command, Command::Transaction(_));
-            let is_nested = transaction.writes.iter().any(holds_one);
+            let holds_more =
+                |write: &Write| matches!(write.command, Command::Transaction(_) | Command::Once(_));
+            let is_nested = transaction.writes.iter().any(holds_more);
             return if is_nested { Err(Refusal::Nested) } else { transaction.check() };
         }
         check_path(self.path())?;
@@ -65,6 +77,7 @@ impl Command {
                 *scope
             }
             Command::Transaction(_) => Scope::Many,
+            Command::Once(once) => once.command.scope(),
         }
     }
 
@@ -74,6 +87,7 @@ impl Command {
                 keep_while.as_deref().unwrap_or_default()
             }
             Command::Delete { .. } | Command::Transaction(_) => &[],
+            Command::Once(once) => once.command.watched(),
         }
     }
 
@@ -81,6 +95,7 @@ impl Command {
         match self {
             Command::Put { payload, .. } => payload.bytes().map_or(0, |bytes| bytes.len()),
             Command::Delete { .. } | Command::Clear { .. } | Command::Transaction(_) => 0,
+            Command::Once(once) => once.command.payload_size_bytes(),
         }
     }
 }

@@ -32,6 +32,14 @@ pub const TRANSACTION_COMMANDS_MAX: usize = 100_000;
 pub const TRANSACTION_SIZE_BYTES_MAX: usize = PAYLOAD_SIZE_BYTES_MAX + 64 * 1024;
 /// Things that one transaction has read and that are kept apart. Beyond it, any change counts as a change of what was read.
 pub const TRANSACTION_SCOPES_MAX: usize = 10_000;
+/// Requests of which the tree keeps that they were applied.
+pub const REQUESTS_KEPT_MAX: usize = 65_536;
+/// What is kept of them together, in bytes: ids, encoded answers and notes.
+pub const REQUESTS_SIZE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// An answer that is kept with a request id, encoded, in bytes; the same of a note. Of a larger answer is kept that there was one.
+pub const REQUEST_ANSWER_SIZE_BYTES_MAX: usize = 64 * 1024;
+/// A request id, in bytes.
+pub const REQUEST_ID_SIZE_BYTES_MAX: usize = 256;
 /// Detached subtrees that wait for `State::take_detached`; beyond it they are freed by the command that detaches.
 pub const DETACHED_SUBTREES_MAX: usize = 1024;
 /// A detached subtree smaller than this is freed on the spot: handing it over would cost more.
@@ -66,11 +74,15 @@ pub enum Limit {
     TransactionSizeBytes,
     /// [`TRANSACTION_SCOPES_MAX`].
     TransactionScopes,
+    /// [`REQUEST_ANSWER_SIZE_BYTES_MAX`].
+    RequestAnswerSizeBytes,
+    /// [`REQUEST_ID_SIZE_BYTES_MAX`].
+    RequestIdSizeBytes,
 }
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Limit; 13] = [
+    pub const ALL: [Limit; 15] = [
         Limit::PathComponents,
         Limit::PathSizeBytes,
         Limit::NameSizeBytes,
@@ -84,6 +96,8 @@ impl Limit {
         Limit::TransactionCommands,
         Limit::TransactionSizeBytes,
         Limit::TransactionScopes,
+        Limit::RequestAnswerSizeBytes,
+        Limit::RequestIdSizeBytes,
     ];
 
     /// The largest permitted value.
@@ -102,6 +116,8 @@ impl Limit {
             Limit::TransactionCommands => TRANSACTION_COMMANDS_MAX,
             Limit::TransactionSizeBytes => TRANSACTION_SIZE_BYTES_MAX,
             Limit::TransactionScopes => TRANSACTION_SCOPES_MAX,
+            Limit::RequestAnswerSizeBytes => REQUEST_ANSWER_SIZE_BYTES_MAX,
+            Limit::RequestIdSizeBytes => REQUEST_ID_SIZE_BYTES_MAX,
         }
     }
 
@@ -121,6 +137,8 @@ impl Limit {
             Limit::TransactionCommands => "transaction_commands_max",
             Limit::TransactionSizeBytes => "transaction_size_bytes_max",
             Limit::TransactionScopes => "transaction_scopes_max",
+            Limit::RequestAnswerSizeBytes => "request_answer_size_bytes_max",
+            Limit::RequestIdSizeBytes => "request_id_size_bytes_max",
         }
     }
 

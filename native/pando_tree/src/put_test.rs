@@ -345,3 +345,28 @@ fn put_shows_the_children_that_the_same_command_created() {
     let props = s.put_showing("m k ^", data(1), PropsMask::CHILD_LIST_LENGTH | PropsMask::CHILD_NAMES);
     assert_eq!((props.child_list_length, props.child_names), (Some(1), Some(vec![name("k")])));
 }
+
+#[test]
+fn places_that_a_pattern_enters_and_leaves_are_within_the_limits_too() {
+    use crate::codec::{TreeBuilder, TreeRecords};
+    use crate::limits::{Limit, PATH_COMPONENTS_MAX, PATH_SIZE_BYTES_MAX};
+    let short = vec![Step::Child(name("d")); PATH_COMPONENTS_MAX];
+    let long = vec![Step::Child(Name::binary(&[b'x'; PATH_SIZE_BYTES_MAX / 4])); 4];
+    for (path, limit) in [(short, Limit::PathComponents), (long, Limit::PathSizeBytes)] {
+        let mut s = Store::default();
+        s.run(Command::put(path, data(1)));
+        let nodes_before = s.state.node_count();
+        let path = steps("** x ^");
+        let scope = Scope::Many;
+        let put = Command::Put { path, scope, payload: data(2), keep_while: None, wanted: None };
+        assert_eq!(s.run(put), Answer::Refused(limit.into()));
+        let _ = (nodes_before, limit);
+        // What is over a limit could not be read from a snapshot.
+        let (mut records, mut builder, mut record) =
+            (TreeRecords::new(&s.state), TreeBuilder::new(), Vec::new());
+        while records.next_into(&mut record) {
+            builder.push(&record).unwrap();
+            record.clear();
+        }
+    }
+}

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::answer::{Answer, Refusal};
+use crate::answer::{Answer, Refusal, Repeated};
 use crate::command::{Command, Wanted, Watched};
 use crate::edit::Present;
 use crate::keep_while::KeepWhile;
@@ -17,6 +17,7 @@ use crate::name::{Name, Path};
 use crate::node::Node;
 use crate::payload::Payload;
 use crate::put::{Missing, Put};
+use crate::request_window::{RequestId, RequestWindow};
 use crate::step::Step;
 use crate::walk::{Ambiguous, not_found, walk};
 
@@ -26,6 +27,7 @@ pub struct State {
     pub(crate) root: Arc<Node>,
     pub(crate) revision: u64,
     pub(crate) keep_while: KeepWhile,
+    pub(crate) requests: RequestWindow,
     pub(crate) detached: Vec<Arc<Node>>,
     /// For transactions: what the command under way has done that its path alone does not tell.
     pub(crate) trace: Option<Vec<Path>>,
@@ -58,7 +60,14 @@ impl State {
     }
 
     pub(crate) fn from_root(root: Arc<Node>, revision: u64) -> State {
-        State { root, revision, keep_while: KeepWhile::default(), detached: Vec::new(), trace: None }
+        State {
+            root,
+            revision,
+            keep_while: KeepWhile::default(),
+            requests: RequestWindow::default(),
+            detached: Vec::new(),
+            trace: None,
+        }
     }
 
     /// Applies a command. Afterwards the state has the revision of the context, also when the command was refused.
@@ -74,6 +83,17 @@ impl State {
 
     fn apply_collecting(&mut self, command: &Command, context: &Context, collects: bool) -> Answer {
         self.revision = context.revision;
+        let Command::Once(once) = command else { return self.apply_without_id(command, context, collects) };
+        if let Some(repeated) = self.requests.repeated(&once.id) {
+            return Answer::Repeated(Box::new(repeated));
+        }
+        // Also who predicts needs the whole answer: its size decides which requests go.
+        let answer = self.apply_without_id(&once.command, context, true);
+        self.requests.keep(once, &answer);
+        answer
+    }
+
+    fn apply_without_id(&mut self, command: &Command, context: &Context, collects: bool) -> Answer {
         match command {
             Command::Transaction(transaction) => self.transaction(transaction, context),
             single => self.apply_single(single, collects, &mut (COMMAND_STEPS_MAX as u64)),
@@ -105,7 +125,7 @@ impl State {
                 self.put(&put, &Payload::None, left)
             }
             Command::Delete { path, scope, wanted } => self.delete(path, *scope, shown(wanted), left),
-            Command::Transaction(_) => Err(Refusal::Nested),
+            Command::Transaction(_) | Command::Once(_) => Err(Refusal::Nested),
         };
         answer.unwrap_or_else(Answer::Refused)
     }
@@ -132,6 +152,12 @@ impl State {
         if let Some(trace) = &mut self.trace {
             trace.push(path.clone());
         }
+    }
+
+    /// What is kept of a request with this id; `None` when it was not applied, or so many others were since that it is
+    /// not known any more.
+    pub fn repeated(&self, id: &RequestId) -> Option<Repeated> {
+        self.requests.repeated(id)
     }
 
     /// The revision of the last command applied.
@@ -245,6 +271,7 @@ impl Clone for State {
             root: Arc::clone(&self.root),
             revision: self.revision,
             keep_while: self.keep_while.clone(),
+            requests: self.requests.clone(),
             detached: Vec::new(),
             trace: None,
         }

@@ -123,8 +123,9 @@ pub(crate) fn walk_from<'tree>(
             Step::AnyChild | Step::AnyDescendant => {}
         }
     }
-    // The path of a target may be longer than its steps: they began at a base.
+    // The path of a target may be longer than its steps: they began at a base. The same of places aside, which are created.
     check_place(&walk.names)?;
+    walk.missing_aside.iter().try_for_each(|place| check_place(place))?;
     Ok(walk)
 }
 

@@ -4,7 +4,8 @@
 //! what belongs to it; of results their number and each as an answer; of a conflict the path. Properties: two bytes, one
 //! bit for each that is there, then the values of those that have one, in the order of the bits.
 //!
-//! Invariant: results hold no results and no conflict, neither when they are read nor when they are written.
+//! Invariant: results hold no results and no conflict, and nobody is told of a repetition by bytes: these are not read, and what
+//! is written in their place is a tag that is not read either.
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use super::reader::{Reader, put_bytes, put_number, put_payload};
 use crate::answer::{Answer, KeepWhileReason, Refusal};
 use crate::limits::Limit;
 use crate::name::{Name, NameKind, Path};
+use crate::payload::Payload;
 use crate::props::{DeleteReason, Props};
 
 const DONE: u8 = 1;
@@ -21,6 +23,7 @@ const NODES: u8 = 2;
 const REFUSED: u8 = 3;
 const RESULTS: u8 = 4;
 const CONFLICT: u8 = 5;
+const REPEATED: u8 = 6;
 
 const NODE_NOT_FOUND: u8 = 1;
 const MISMATCHING: u8 = 2;
@@ -43,7 +46,7 @@ const DELETED_BY_KEEP_WHILE: u16 = 1 << 9;
 const PROPS_ALL: u16 = (1 << 10) - 1;
 
 impl Answer {
-    /// Appends the answer as bytes. Results within results, which no command gives, become bytes that nobody reads.
+    /// Appends the answer as bytes. What is never kept (see the module) becomes bytes that nobody reads.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Answer::Results(answers) => {
@@ -55,8 +58,29 @@ impl Answer {
                 out.push(CONFLICT);
                 put_names(out, path);
             }
-            Answer::Done | Answer::Nodes(_) | Answer::Refused(_) => put_result(out, self),
+            Answer::Done | Answer::Nodes(_) | Answer::Refused(_) | Answer::Repeated(_) => {
+                put_result(out, self);
+            }
         }
+    }
+
+    /// The answer as bytes, unless they are more than so many: then the work done is bounded by that, however large the
+    /// answer is.
+    pub(crate) fn encode_within(&self, size_bytes_max: usize) -> Option<Vec<u8>> {
+        let mut left = size_bytes_max;
+        let results = match self {
+            Answer::Results(answers) => &answers[..],
+            single => std::slice::from_ref(single),
+        };
+        for result in results {
+            take_bytes(&mut left, 1)?;
+            if let Answer::Nodes(nodes) = result {
+                nodes.iter().try_for_each(|(path, props)| take_node(&mut left, path, props))?;
+            }
+        }
+        let mut out = Vec::new();
+        self.encode(&mut out);
+        (out.len() <= size_bytes_max).then_some(out)
     }
 
     /// Reads the answer that the bytes begin with; also returns how many bytes it took.
@@ -78,6 +102,21 @@ impl Answer {
     }
 }
 
+/// Takes what a node of an answer has at least when it is encoded.
+fn take_node(left: &mut usize, path: &[Name], props: &Props) -> Option<()> {
+    let payloads = [&props.payload, &props.raw_payload].into_iter().flatten();
+    payloads.filter_map(Payload::bytes).try_for_each(|bytes| take_bytes(left, bytes.len()))?;
+    take_bytes(left, 1)?;
+    path.iter().chain(props.child_names.iter().flatten()).try_for_each(|name| {
+        take_bytes(left, 1 + name.bytes().len()) // Its kind and its text.
+    })
+}
+
+fn take_bytes(left: &mut usize, count: usize) -> Option<()> {
+    *left = left.checked_sub(count)?;
+    Some(())
+}
+
 /// Appends the answer of a single command.
 fn put_result(out: &mut Vec<u8>, answer: &Answer) {
     match answer {
@@ -96,6 +135,7 @@ fn put_result(out: &mut Vec<u8>, answer: &Answer) {
         }
         Answer::Results(_) => out.push(RESULTS),
         Answer::Conflict(_) => out.push(CONFLICT),
+        Answer::Repeated(_) => out.push(REPEATED),
     }
 }
 
@@ -215,6 +255,8 @@ fn limit_tag(limit: Limit) -> u8 {
         Limit::TransactionCommands => 11,
         Limit::TransactionSizeBytes => 12,
         Limit::TransactionScopes => 13,
+        Limit::RequestAnswerSizeBytes => 14,
+        Limit::RequestIdSizeBytes => 15,
     }
 }
 

@@ -157,8 +157,13 @@ fn every_limit_has_a_tag_of_its_own() {
 }
 
 #[test]
-fn results_and_conflicts_within_results_are_refused() {
-    for within in [Answer::Results(vec![]), Answer::Conflict(Path::new())] {
+fn results_conflicts_and_repetitions_within_results_are_refused() {
+    let repeated = Answer::Repeated(Box::default());
+    assert_eq!(
+        Answer::decode(&encode(&repeated)),
+        Err(DecodeError::UnknownTag { of: "answer", tag: REPEATED })
+    );
+    for within in [Answer::Results(vec![]), Answer::Conflict(Path::new()), repeated] {
         let tag = encode(&within)[0];
         let nested = encode(&Answer::Results(vec![Answer::Done, within]));
         assert_eq!(Answer::decode(&nested), Err(DecodeError::UnknownTag { of: "answer", tag }));

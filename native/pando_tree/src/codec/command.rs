@@ -9,14 +9,20 @@
 //! things read, and each as a byte (the extent, from 0: presence, payload, node, subtree; and 128 if it was there) and a
 //! path; the number of requirements, and each as a path and a condition; the number of commands, and each behind what it
 //! must answer (0 no refusal, 1 done, 2 what has this SHA-256, of 32 bytes).
+//!
+//! A command that is applied once: its tag; the size and the bytes of the request id; 0, or 1 and the size and the bytes of
+//! the note; the command.
+
+use std::sync::Arc;
 
 use super::DecodeError;
-use super::reader::{Reader, put_condition, put_name, put_number, put_payload};
-use crate::command::{Command, Scope, Wanted, Watched};
+use super::reader::{Reader, put_bytes, put_condition, put_name, put_number, put_payload};
+use crate::command::{Command, Once, Scope, Wanted, Watched};
 use crate::limits::Limit;
 use crate::name::{Name, NameKind, Path};
 use crate::props::PropsMask;
 use crate::read_set::{Extent, ReadScope};
+use crate::request_window::RequestId;
 use crate::step::Step;
 use crate::transaction::{Expected, Transaction, Write};
 use crate::walk::check_limits;
@@ -25,6 +31,7 @@ const PUT: u8 = 1;
 const DELETE: u8 = 2;
 const CLEAR: u8 = 3;
 const TRANSACTION: u8 = 4;
+const ONCE: u8 = 5;
 
 /// Flags of a transaction.
 const IS_PREDICTED: u8 = 1;
@@ -39,11 +46,23 @@ pub(super) const BINARY: u8 = 6;
 impl Command {
     /// Appends the command as bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        if let Command::Once(once) = self {
+            out.push(ONCE);
+            put_bytes(out, once.id.bytes());
+            put_optional_bytes(out, once.note.as_deref());
+            return once.command.encode_without_id(out);
+        }
+        self.encode_without_id(out);
+    }
+
+    fn encode_without_id(&self, out: &mut Vec<u8>) {
         let (tag, scope, wanted) = match self {
             Command::Transaction(transaction) => {
                 out.push(TRANSACTION);
                 return put_transaction(out, transaction);
             }
+            // One within another, which `check` refuses, becomes a tag that is not read here.
+            Command::Once(_) => return out.push(ONCE),
             Command::Put { scope, wanted, .. } => (PUT, scope, wanted),
             Command::Delete { scope, wanted, .. } => (DELETE, scope, wanted),
             Command::Clear { scope, wanted, .. } => (CLEAR, scope, wanted),
@@ -74,10 +93,23 @@ impl Command {
     pub fn decode(bytes: &[u8]) -> Result<(Command, usize), DecodeError> {
         let mut reader = Reader::new(bytes);
         let command = match reader.u8()? {
-            TRANSACTION => Command::Transaction(Box::new(transaction(&mut reader)?)),
-            tag => single(tag, &mut reader)?,
+            ONCE => {
+                let id = request_id(&mut reader)?;
+                let note = optional_bytes(&mut reader, Limit::RequestAnswerSizeBytes)?;
+                let tag = reader.u8()?;
+                Command::Once(Box::new(Once { id, note, command: without_id(tag, &mut reader)? }))
+            }
+            tag => without_id(tag, &mut reader)?,
         };
         Ok((command, bytes.len() - reader.left()))
+    }
+}
+
+/// Reads the rest of a command that has no request id.
+fn without_id(tag: u8, reader: &mut Reader<'_>) -> Result<Command, DecodeError> {
+    match tag {
+        TRANSACTION => Ok(Command::Transaction(Box::new(transaction(reader)?))),
+        tag => single(tag, reader),
     }
 }
 
@@ -135,7 +167,7 @@ fn put_transaction(out: &mut Vec<u8>, transaction: &Transaction) {
                 out.extend(digest);
             }
         }
-        write.command.encode(out);
+        write.command.encode_without_id(out);
     }
 }
 
@@ -175,6 +207,25 @@ fn transaction(reader: &mut Reader<'_>) -> Result<Transaction, DecodeError> {
     let is_predicted = flags & IS_PREDICTED != 0;
     let wants_results = flags & WANTS_RESULTS != 0;
     Ok(Transaction { base_revision, is_predicted, reads, requirements, writes, wants_results })
+}
+
+/// Appends 0, or 1 and the size and the bytes.
+pub(super) fn put_optional_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    out.push(u8::from(bytes.is_some()));
+    if let Some(bytes) = bytes {
+        put_bytes(out, bytes);
+    }
+}
+
+pub(super) fn optional_bytes(
+    reader: &mut Reader<'_>,
+    limit: Limit,
+) -> Result<Option<Arc<[u8]>>, DecodeError> {
+    Ok(if reader.boolean()? { Some(Arc::from(reader.bytes(limit)?)) } else { None })
+}
+
+pub(super) fn request_id(reader: &mut Reader<'_>) -> Result<RequestId, DecodeError> {
+    Ok(RequestId::new(reader.bytes(Limit::RequestIdSizeBytes)?)?)
 }
 
 /// Appends conditions to depend on, without their number.
@@ -294,6 +345,7 @@ mod tests {
     use super::*;
     use crate::limits::{
         CONDITION_SIZE_BYTES_MAX, KEEP_WHILE_MAX, PATH_COMPONENTS_MAX, PAYLOAD_SIZE_BYTES_MAX,
+        REQUEST_ANSWER_SIZE_BYTES_MAX, REQUEST_ID_SIZE_BYTES_MAX,
     };
     use crate::model::arbitrary;
     use crate::test_store::{Store, condition, data, etf, if_node_exists, steps};
@@ -373,6 +425,19 @@ mod tests {
         };
         assert_eq!(limit_of(&depends(KEEP_WHILE_MAX)), None);
         assert_eq!(limit_of(&depends(KEEP_WHILE_MAX + 1)), Some(Limit::KeepWhile));
+        let once = |id: usize, note: usize| {
+            let mut bytes = vec![ONCE];
+            put_bytes(&mut bytes, &vec![0; id]);
+            put_optional_bytes(&mut bytes, Some(&vec![0; note]));
+            bytes.extend([DELETE, 0, 0, 0]);
+            Command::decode(&bytes).map(|(command, size)| assert_eq!((encode(&command), size), (bytes, size)))
+        };
+        assert_eq!(once(REQUEST_ID_SIZE_BYTES_MAX, REQUEST_ANSWER_SIZE_BYTES_MAX), Ok(()));
+        let id_limit = Err(DecodeError::LimitExceeded(Limit::RequestIdSizeBytes));
+        assert_eq!(once(0, 0), id_limit);
+        assert_eq!(once(REQUEST_ID_SIZE_BYTES_MAX + 1, 0), id_limit);
+        let note_limit = Err(DecodeError::LimitExceeded(Limit::RequestAnswerSizeBytes));
+        assert_eq!(once(1, REQUEST_ANSWER_SIZE_BYTES_MAX + 1), note_limit);
         // A delete of one node by a condition whose size is over the limit.
         let mut bytes = vec![DELETE, 0, 0, 1, 7];
         put_number(&mut bytes, CONDITION_SIZE_BYTES_MAX as u64 + 1);
@@ -386,7 +451,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(Command::decode(&[DELETE, 0, 0, 0]), Ok((Command::delete(vec![]), 4)));
-        assert_eq!(unknown(&[5, 0, 0, 0]), ("command", 5));
+        assert_eq!(unknown(&[6, 0, 0, 0]), ("command", 6));
         assert_eq!(unknown(&[TRANSACTION, 4]), ("transaction", 4));
         assert_eq!(unknown(&[TRANSACTION, 0, 0, 1, 4]), ("scope that was read", 4));
         assert_eq!(unknown(&[TRANSACTION, 0, 0, 0, 0, 1, 3]), ("expected answer", 3));
@@ -399,6 +464,19 @@ mod tests {
         assert_eq!(Command::decode(&[DELETE, 0, 0, 0x80, 0]), Err(DecodeError::MalformedNumber));
         assert_eq!(Command::decode(&[DELETE, 0, 0, 1, 5, 1, 0xFF]), Err(DecodeError::MalformedAtom));
         assert_eq!(Command::decode(&[DELETE, 0, 0, 1, 7, 1, 131]), Err(DecodeError::MalformedCondition));
+    }
+
+    #[test]
+    fn a_command_that_is_applied_once_holds_none_of_its_kind() {
+        let once = |command| {
+            let id = RequestId::new(b"r").unwrap();
+            Command::Once(Box::new(Once { id, command, note: None }))
+        };
+        let nested = encode(&once(once(Command::delete(vec![]))));
+        assert_eq!(nested, [ONCE, 1, b'r', 0, ONCE]);
+        // Whatever follows.
+        let bytes = [&nested[..], &[0, 0, 0, 0, 0]].concat();
+        assert_eq!(Command::decode(&bytes), Err(DecodeError::UnknownTag { of: "command", tag: ONCE }));
     }
 
     #[test]

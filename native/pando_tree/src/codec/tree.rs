@@ -1,27 +1,33 @@
-//! Trees as records, one for each node and one for each node that depends on others: what snapshots are made of.
+//! Trees as records, one for each node, one for each node that depends on others, and one for each request that is known
+//! to have been applied: what snapshots are made of.
 //!
 //! Invariants:
 //! 1. The records come in one order: nodes, each before its descendants, siblings sorted; then what nodes depend on, in
-//!    the order of their paths. So equal trees have equal records.
+//!    the order of their paths; then the requests, the oldest first. So equal trees have equal records.
 //! 2. A builder makes nothing but what commands could have made, or refuses: sorted distinct names, no gap in depth,
 //!    counters from 1, revisions that agree with those above, limits kept, conditions of nodes that exist on absolute
-//!    paths.
+//!    paths, requests that fit into their window, each once.
 //! 3. The record of a node: its depth; at the root nothing, elsewhere the kind and the text of the name; flags;
 //!    payload; payload version, child list version, payload revision, revision, subtree revision.
 //! 4. The record of what a node depends on: 2^20, which is no depth; its path as steps; the number of conditions, and each as a path and a
 //!    condition.
+//! 5. The record of a request: 2^20 + 1; the id; the answer, if it is kept; the note, if there is one.
 
 use std::sync::Arc;
 
 use super::DecodeError;
-use super::command::{names, put_names, put_watched, watched};
-use super::reader::{Reader, put_name, put_number, put_payload};
+use super::command::{
+    names, optional_bytes, put_names, put_optional_bytes, put_watched, request_id, watched,
+};
+use super::reader::{Reader, put_bytes, put_name, put_number, put_payload};
+use crate::answer::Answer;
 use crate::command::Watched;
 use crate::keep_while::resolve;
-use crate::limits::Limit;
+use crate::limits::{Limit, REQUESTS_KEPT_MAX};
 use crate::name::{Name, NameKind, Path};
 use crate::node::{Children, FIRST_VERSION, Node};
 use crate::preorder::Preorder;
+use crate::request_window::{Request, RequestWindow};
 use crate::scan::Scan;
 use crate::sorted_map::Cursor;
 use crate::state::State;
@@ -30,6 +36,7 @@ const EXPLICIT: u8 = 0;
 const IMPLICIT: u8 = 1;
 /// In the place of a depth, greater than any.
 const CONDITIONS: u64 = 1 << 20;
+const REQUEST: u64 = CONDITIONS + 1;
 
 /// The records of a tree as it was when this was made.
 #[derive(Debug)]
@@ -39,6 +46,8 @@ pub struct TreeRecords {
     below: Preorder,
     conditions_count: u64,
     conditions: Cursor<Path, Arc<[Watched]>>,
+    requests_count: u64,
+    requests: Cursor<u64, Arc<Request>>,
 }
 
 impl TreeRecords {
@@ -51,12 +60,14 @@ impl TreeRecords {
             root,
             conditions_count: state.keep_while.len(),
             conditions: state.keep_while.cursor(),
+            requests_count: state.requests.len(),
+            requests: state.requests.cursor(),
         }
     }
 
     /// The number of records in all.
     pub fn count(&self) -> u64 {
-        self.root.subtree_nodes.saturating_add(self.conditions_count)
+        self.root.subtree_nodes.saturating_add(self.conditions_count).saturating_add(self.requests_count)
     }
 
     /// Appends the next record; `false` when there is none left.
@@ -69,12 +80,19 @@ impl TreeRecords {
             put_record(out, depth, Some(&name), &node);
             return true;
         }
-        match self.conditions.next() {
-            Some((path, conditions)) => {
-                put_number(out, CONDITIONS);
-                put_names(out, &path);
-                put_number(out, conditions.len() as u64);
-                put_watched(out, &conditions);
+        if let Some((path, conditions)) = self.conditions.next() {
+            put_number(out, CONDITIONS);
+            put_names(out, &path);
+            put_number(out, conditions.len() as u64);
+            put_watched(out, &conditions);
+            return true;
+        }
+        match self.requests.next() {
+            Some((_, request)) => {
+                put_number(out, REQUEST);
+                put_bytes(out, request.id.bytes());
+                put_optional_bytes(out, request.answer.as_deref());
+                put_optional_bytes(out, request.note.as_deref());
                 true
             }
             None => false,
@@ -116,6 +134,7 @@ pub struct TreeBuilder {
     /// The nodes from the root to the last one pushed, each with the children that are complete.
     open: Vec<OpenNode>,
     conditions: Vec<(Path, Vec<Watched>)>,
+    requests: Vec<Request>,
 }
 
 #[derive(Debug)]
@@ -137,6 +156,12 @@ impl TreeBuilder {
     pub fn push(&mut self, record: &[u8]) -> Result<(), DecodeError> {
         let mut reader = Reader::new(record);
         let place = reader.number()?;
+        if place == REQUEST {
+            return self.push_request(&mut reader);
+        }
+        if !self.requests.is_empty() {
+            return Err(DecodeError::WrongOrder);
+        }
         if place == CONDITIONS {
             return self.push_conditions(&mut reader);
         }
@@ -187,6 +212,26 @@ impl TreeBuilder {
         Ok(())
     }
 
+    fn push_request(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        let id = request_id(reader)?;
+        let answer = optional_bytes(reader, Limit::RequestAnswerSizeBytes)?;
+        let note = optional_bytes(reader, Limit::RequestAnswerSizeBytes)?;
+        if reader.left() > 0 {
+            return Err(DecodeError::TrailingBytes);
+        }
+        if let Some(bytes) = &answer {
+            match Answer::decode(bytes)? {
+                (Answer::Done | Answer::Nodes(_) | Answer::Results(_), size) if size == bytes.len() => {}
+                _ => return Err(DecodeError::WrongRequests),
+            }
+        }
+        if self.requests.len() >= REQUESTS_KEPT_MAX {
+            return Err(DecodeError::WrongRequests);
+        }
+        self.requests.push(Request { id, answer, note });
+        Ok(())
+    }
+
     /// The state with this tree, at this revision.
     pub fn finish(mut self, revision: u64) -> Result<State, DecodeError> {
         while self.open.len() > 1 {
@@ -205,6 +250,7 @@ impl TreeBuilder {
             }
             state.keep_while.set(&path, conditions);
         }
+        state.requests = RequestWindow::from_requests(self.requests).ok_or(DecodeError::WrongRequests)?;
         Ok(state)
     }
 

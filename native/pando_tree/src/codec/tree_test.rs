@@ -1,10 +1,12 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::command::{Command, Once};
 use crate::limits::{PATH_COMPONENTS_MAX, PATH_SIZE_BYTES_MAX};
 use crate::model::command::TestCommand;
 use crate::model::{Model, arbitrary};
 use crate::payload::Payload;
+use crate::request_window::RequestId;
 use crate::state::Context;
 use crate::step::Step;
 use crate::test_store::{condition, etf, if_node_exists, steps, watched};
@@ -46,10 +48,13 @@ fn plain(depth: usize, name: &str) -> Vec<u8> {
 fn after(commands: &[TestCommand]) -> State {
     let mut state = State::new();
     for (index, command) in commands.iter().enumerate() {
-        state.apply(
-            &command.command(),
-            &Context { revision: index as u64 + 1, clock_ms: 0, is_as_predicted: true },
-        );
+        // Some of them once, and of these some again.
+        let id = RequestId::new(&[(index % 10) as u8]).unwrap();
+        let command = match index % 3 {
+            0 => Command::Once(Box::new(Once::new(id, command.command(), None))),
+            _ => command.command(),
+        };
+        state.apply(&command, &Context { revision: index as u64 + 1, clock_ms: 0, is_as_predicted: true });
     }
     state
 }
@@ -80,6 +85,7 @@ proptest! {
         prop_assert_eq!(built.revision(), state.revision());
         prop_assert_eq!(Model::of(&built), Model::of(&state));
         built.keep_while.check(&built);
+        built.requests.check();
     }
 
     #[test]
@@ -100,6 +106,7 @@ proptest! {
         if let Ok(built) = build(&bad, state.revision()) {
             prop_assert_eq!(records(&built), bad);
             built.keep_while.check(&built);
+            built.requests.check();
         }
     }
 
@@ -155,13 +162,78 @@ fn conditions_that_no_command_leaves_are_refused() {
     assert_eq!(built(&[[&first[..], &[0]].concat()]), Err(DecodeError::TrailingBytes));
     assert_eq!(built(&[first[..first.len() - 1].to_vec()]), Err(DecodeError::Truncated));
     let mut neither = Vec::new();
-    put_number(&mut neither, CONDITIONS + 1);
+    put_number(&mut neither, REQUEST + 1);
     assert_eq!(built(&[neither]), Err(DecodeError::LimitExceeded(Limit::PathComponents)));
     let mut too_many = Vec::new();
     put_number(&mut too_many, CONDITIONS);
     super::super::command::put_path(&mut too_many, &steps("a"));
     put_number(&mut too_many, crate::limits::KEEP_WHILE_MAX as u64 + 1);
     assert_eq!(built(&[too_many]), Err(DecodeError::LimitExceeded(Limit::KeepWhile)));
+}
+
+/// A record of a request.
+fn request(id: &[u8], answer: Option<&[u8]>, note: Option<&[u8]>) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_number(&mut out, REQUEST);
+    put_bytes(&mut out, id);
+    put_optional_bytes(&mut out, answer);
+    put_optional_bytes(&mut out, note);
+    out
+}
+
+#[test]
+fn requests_that_no_command_leaves_are_refused() {
+    let built = |records: &[Vec<u8>]| {
+        let all = [&[plain(0, ""), plain(1, "a")], records].concat();
+        build(&all, 9).map(|state| state.requests.len())
+    };
+    let one = |id: &[u8], answer: Option<&[u8]>, note| built(&[request(id, answer, note)]);
+    let encoded = |answer: Answer| {
+        let mut out = Vec::new();
+        answer.encode(&mut out);
+        out
+    };
+    assert_eq!(one(b"r", None, None), Ok(1));
+    let results = encoded(Answer::Results(vec![Answer::Done, Answer::Nodes(vec![])]));
+    assert_eq!(one(b"r", Some(&results), Some(b"")), Ok(1));
+    let (done, wrong) = (encoded(Answer::Done), Err(DecodeError::WrongRequests));
+    assert_eq!(
+        one(b"r", Some(&encoded(Answer::Refused(crate::Refusal::WildcardInPath { position: 0 }))), None),
+        wrong
+    );
+    assert_eq!(one(b"r", Some(&encoded(Answer::Conflict(vec![]))), None), wrong);
+    assert_eq!(one(b"r", Some(&[&done[..], &[0]].concat()), None), wrong, "bytes behind the answer");
+    assert_eq!(one(b"r", Some(b""), None), Err(DecodeError::Truncated));
+    let id_limit = Err(DecodeError::LimitExceeded(Limit::RequestIdSizeBytes));
+    assert_eq!(one(b"", None, None), id_limit);
+    assert_eq!(one(&[0; 257], None, None), id_limit);
+    let size_limit = Err(DecodeError::LimitExceeded(Limit::RequestAnswerSizeBytes));
+    assert_eq!(one(b"r", None, Some(&[0; 65_537])), size_limit);
+
+    let (first, second) = (request(b"z", Some(&done), None), request(b"a", Some(&done), None));
+    assert_eq!(built(&[first.clone(), second.clone()]), Ok(2), "in the order of applying, not of ids");
+    assert_eq!(built(&[first.clone(), second, first.clone()]), wrong, "twice");
+    assert_eq!(built(&[[&first[..], &[0]].concat()]), Err(DecodeError::TrailingBytes));
+    let behind = conditions(&steps("a"), &watched(&[("x", if_node_exists(true))]));
+    assert_eq!(built(&[behind.clone(), first.clone()]), Ok(1));
+    assert_eq!(built(&[first.clone(), behind]), Err(DecodeError::WrongOrder));
+    assert_eq!(built(&[first, plain(1, "b")]), Err(DecodeError::WrongOrder));
+}
+
+#[test]
+fn more_requests_than_are_kept_are_refused() {
+    let built = |count: usize, note: Option<&[u8]>| {
+        let requests = (0..count as u32).map(|number| request(&number.to_be_bytes(), None, note));
+        build(&[&[plain(0, "")], &requests.collect::<Vec<_>>()[..]].concat(), 9)
+            .map(|state| state.requests.len())
+    };
+    let wrong = Err(DecodeError::WrongRequests);
+    assert_eq!(built(REQUESTS_KEPT_MAX, None), Ok(65_536));
+    assert_eq!(built(REQUESTS_KEPT_MAX + 1, None), wrong);
+    // With the four bytes of its id each is a part of the limit.
+    let note = vec![0; 65_532];
+    assert_eq!(built(1024, Some(&note)), Ok(1024));
+    assert_eq!(built(1025, Some(&note)), wrong);
 }
 
 #[test]
@@ -240,7 +312,7 @@ fn the_records_are_those_of_the_moment_they_were_asked_for() {
     let mut state = build(&[plain(0, ""), plain(1, "a"), plain(1, "b")], 1).unwrap();
     let mut at_first = TreeRecords::new(&state);
     let before = records(&state);
-    let delete = crate::Command::delete(vec![]);
+    let delete = Command::delete(vec![]);
     state.apply(&delete, &Context { revision: 2, clock_ms: 0, is_as_predicted: true });
     let mut seen = Vec::new();
     let mut record = Vec::new();

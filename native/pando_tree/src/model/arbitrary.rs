@@ -1,12 +1,15 @@
 //! Tests only: strategies over a small set of names.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::command::TestCommand;
 use super::generator::{Generator, Random};
-use crate::command::Command;
+use crate::command::{Command, Once};
 use crate::name::Name;
 use crate::payload::Payload;
+use crate::request_window::RequestId;
 
 pub(crate) fn name() -> impl Strategy<Value = Name> {
     prop_oneof![
@@ -38,5 +41,11 @@ pub(crate) fn test_commands() -> impl Strategy<Value = Vec<TestCommand>> {
 
 /// A command.
 pub(crate) fn command() -> impl Strategy<Value = Command> {
-    test_command().prop_map(|command| command.command())
+    let single = || test_command().prop_map(|command| command.command());
+    let note = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..6).prop_map(Arc::from));
+    let once =
+        (proptest::collection::vec(any::<u8>(), 1..6), single(), note).prop_map(|(id, command, note)| {
+            Command::Once(Box::new(Once { id: RequestId::new(&id).unwrap(), command, note }))
+        });
+    prop_oneof![2 => single(), 1 => once]
 }

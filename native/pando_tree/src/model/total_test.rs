@@ -7,17 +7,18 @@ use std::sync::Arc;
 use super::Model;
 use super::command::{TestCommand, steps_of};
 use super::generator::{Generator, Random};
-use crate::answer::{Answer, Refusal};
+use crate::answer::{Answer, Refusal, Repeated};
 use crate::codec::{TreeBuilder, TreeRecords};
-use crate::command::{Command, Scope, Watched};
+use crate::command::{Command, Once, Scope, Watched};
 use crate::condition::{BadCondition, Condition};
 use crate::limits::{
     KEEP_WHILE_MAX, Limit, NAME_SIZE_BYTES_MAX, PATH_COMPONENTS_MAX, PATH_SIZE_BYTES_MAX,
-    PAYLOAD_SIZE_BYTES_MAX,
+    PAYLOAD_SIZE_BYTES_MAX, REQUEST_ANSWER_SIZE_BYTES_MAX,
 };
 use crate::name::{Name, Path};
 use crate::node::Node;
 use crate::payload::Payload;
+use crate::request_window::RequestId;
 use crate::state::{Context, State};
 use crate::step::Step;
 use crate::test_store::{condition, if_child_list_longer, if_node_exists, if_not, if_payload_version};
@@ -35,6 +36,8 @@ struct Hostile {
     too_large: Payload,
     too_long: Name,
     quarter: Name,
+    /// What is kept of requests, by id: the answer, if it is small enough, and the note.
+    kept: BTreeMap<RequestId, Repeated>,
     /// Commands to be damaged.
     sent: Vec<Command>,
     counts: BTreeMap<String, usize>,
@@ -47,6 +50,7 @@ impl Hostile {
             too_large: Payload::Data(vec![131; PAYLOAD_SIZE_BYTES_MAX + 1].into()),
             too_long: Name::binary(&vec![b'x'; NAME_SIZE_BYTES_MAX + 1]),
             quarter: Name::binary(&vec![b'x'; PATH_SIZE_BYTES_MAX / 4]),
+            kept: BTreeMap::new(),
             sent: Vec::new(),
             counts: BTreeMap::new(),
         }
@@ -71,6 +75,7 @@ impl Hostile {
             5 => self.stepping_back(),
             _ => self.over_limits(),
         };
+        let command = if self.random().percent(30) { self.with_id(command) } else { command };
         match self.sent.len() {
             0..100 => self.sent.push(command.clone()),
             count => {
@@ -79,6 +84,33 @@ impl Hostile {
             }
         }
         Some(command)
+    }
+
+    /// With one of few request ids, so that many are repetitions.
+    fn with_id(&mut self, command: Command) -> Command {
+        let random = self.random();
+        let id = RequestId::new(&[random.below(20) as u8]).unwrap();
+        let size = if random.percent(2) { REQUEST_ANSWER_SIZE_BYTES_MAX + 1 } else { random.below(3) };
+        let note = random.percent(30).then(|| Arc::from(vec![0; size]));
+        Command::Once(Box::new(Once { id, command, note }))
+    }
+
+    /// What the answer must be if the command is a repetition.
+    fn repeated(&self, command: &Command) -> Option<Answer> {
+        let Command::Once(once) = command else { return None };
+        self.kept.get(&once.id).map(|kept| Answer::Repeated(Box::new(kept.clone())))
+    }
+
+    /// Keeps what is to be kept of a command that was applied.
+    fn keep(&mut self, command: &Command, answer: &Answer) {
+        if let Command::Once(once) = command {
+            let mut encoded = Vec::new();
+            answer.encode(&mut encoded);
+            let is_small = |size: usize| size <= REQUEST_ANSWER_SIZE_BYTES_MAX;
+            let answer = is_small(encoded.len()).then(|| answer.clone());
+            let note = once.note.clone().filter(|note| is_small(note.len()));
+            self.kept.insert(once.id.clone(), Repeated { answer, note });
+        }
     }
 
     /// Few nodes that depend on each other and on themselves in all ways.
@@ -257,9 +289,9 @@ fn with_path(command: &TestCommand, change: impl FnOnce(&mut Vec<Step>)) -> Comm
     let mut command = command.command();
     match &mut command {
         Command::Put { path, .. } | Command::Clear { path, .. } | Command::Delete { path, .. } => {
-            change(path)
+            change(path);
         }
-        Command::Transaction(_) => {}
+        Command::Transaction(_) | Command::Once(_) => {}
     }
     command
 }
@@ -281,6 +313,7 @@ fn check(state: &State) {
         assert_eq!(node.subtree_nodes(), below, "{path:?}");
     }
     state.keep_while.check(state);
+    state.requests.check();
 }
 
 /// Checks that the state comes back from its records.
@@ -290,7 +323,10 @@ fn check_records(state: &State) {
         builder.push(&record).unwrap();
         record.clear();
     }
-    assert_eq!(Model::of(&builder.finish(state.revision()).unwrap()), Model::of(state));
+    let built = builder.finish(state.revision()).unwrap();
+    assert_eq!(Model::of(&built), Model::of(state));
+    let requests = |state: &State| state.requests.cursor().map(|(_, request)| request).collect::<Vec<_>>();
+    assert_eq!(requests(&built), requests(state));
 }
 
 #[test]
@@ -305,6 +341,7 @@ fn no_command_makes_apply_panic_or_leaves_a_state_that_is_none() {
                 check_records(&state);
             }
             state = State::new();
+            hostile.kept.clear();
         }
         let seed = hostile.generator.random.0;
         let made = catch_unwind(AssertUnwindSafe(|| hostile.command()));
@@ -318,7 +355,11 @@ fn no_command_makes_apply_panic_or_leaves_a_state_that_is_none() {
             state.apply(&command, &context)
         }));
         let answer = applied.unwrap_or_else(|_| panic!("command {index} panicked: {command:?}"));
-        if let Answer::Refused(refusal) = &answer {
+        if let Some(expected) = hostile.repeated(&command) {
+            assert_eq!(answer, expected, "{command:?}");
+            assert!(Arc::ptr_eq(&root, state.root()), "{command:?} was repeated and changed something");
+            hostile.count("repeated");
+        } else if let Answer::Refused(refusal) = &answer {
             assert!(Arc::ptr_eq(&root, state.root()), "{command:?} was refused and changed something");
             hostile.count(match refusal {
                 Refusal::NodeNotFound { .. } => "not found",
@@ -332,6 +373,8 @@ fn no_command_makes_apply_panic_or_leaves_a_state_that_is_none() {
                 Refusal::LimitExceeded(limit) => limit.name(),
             });
         } else {
+            assert!(!matches!(answer, Answer::Repeated(_)), "{command:?} is no repetition");
+            hostile.keep(&command, &answer);
             hostile.count("done");
         }
         if index % CHECK_INTERVAL == 0 {
@@ -350,6 +393,7 @@ fn no_command_makes_apply_panic_or_leaves_a_state_that_is_none() {
         "keep while not met",
         "wildcard",
         "unsupported",
+        "repeated",
         "damaged and read",
         "condition Malformed",
         Limit::PathComponents.name(),
@@ -359,7 +403,9 @@ fn no_command_makes_apply_panic_or_leaves_a_state_that_is_none() {
         Limit::KeepWhile.name(),
     ];
     often.iter().for_each(|what| at_least(what, COMMANDS / 2000));
-    for what in ["Truncated", "UnknownTag", "MalformedCondition", "LimitExceeded", "condition NotSupported"] {
+    for what in
+        ["nested", "Truncated", "UnknownTag", "MalformedCondition", "LimitExceeded", "condition NotSupported"]
+    {
         at_least(what, 1);
     }
 }
