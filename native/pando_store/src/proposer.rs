@@ -307,5 +307,9 @@ impl<T: Ticket> Proposer<T> {
 }
 
 fn reads_prediction(command: &Command) -> bool {
-    matches!(command, Command::Transaction(transaction) if transaction.is_predicted)
+    match command {
+        Command::Transaction(transaction) => transaction.is_predicted,
+        Command::Once(once) => reads_prediction(&once.command),
+        Command::Put { .. } | Command::Clear { .. } | Command::Delete { .. } => false,
+    }
 }
