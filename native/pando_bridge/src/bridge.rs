@@ -37,6 +37,17 @@ impl<B: Beam> OpenStore<B> {
         &self.store
     }
 
+    pub(crate) fn replies(&self) -> &Arc<ReplyQueue<B>> {
+        &self.replies
+    }
+
+    /// Tells callers that it is their turn, from a thread that can do no better than leave that to the reply thread.
+    pub(crate) fn tell_turns(&self, turns: Vec<Caller<B>>) {
+        if !turns.is_empty() {
+            self.store.tell_turns(turns);
+        }
+    }
+
     /// Queues a command on behalf of `address`. When refused, the address is told by the returned error only.
     pub fn submit(
         &self,

@@ -37,6 +37,12 @@ impl<B: Beam> Caller<B> {
         }
     }
 
+    /// Where it is, for who tells it himself; `None` if it waits no longer.
+    pub(crate) fn into_address(mut self) -> Option<B::Address> {
+        let reply = self.reply.take()?;
+        self.token.as_ref().is_none_or(|token| token.mark_sent()).then_some(reply.address)
+    }
+
     /// Forgets the caller without a word: it is told otherwise.
     pub fn dismiss(mut self) {
         self.reply = None;

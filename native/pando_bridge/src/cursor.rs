@@ -7,7 +7,7 @@
 //! 3. The root is let go by the reaper, never by a scheduler.
 
 use pando_store::{Garbage, Reaper};
-use pando_tree::{Name, Node, Path, Progress, Pulled, Refusal, Scan, Step};
+use pando_tree::{Name, Node, Path, Progress, Pulled, Refusal, Scan, State, Step};
 
 use crate::beam::Beam;
 use crate::bridge::OpenStore;
@@ -35,12 +35,21 @@ impl Cursor {
         from: Option<Path>,
         each_once: bool,
     ) -> Result<Cursor, Refusal> {
-        let view = open.store().view_guard();
-        let scan = Scan::new(&view.state, pattern, include_root, from)?;
-        Ok(Cursor {
-            scan: Some(if each_once { scan.once() } else { scan }),
-            reaper: open.store().reaper().clone(),
-        })
+        let reaper = open.store().reaper().clone();
+        Cursor::of_state(&open.store().view_guard().state, reaper, pattern, include_root, from, each_once)
+    }
+
+    /// The same over a tree that the caller has.
+    pub fn of_state(
+        state: &State,
+        reaper: Reaper,
+        pattern: Vec<Step>,
+        include_root: bool,
+        from: Option<Path>,
+        each_once: bool,
+    ) -> Result<Cursor, Refusal> {
+        let scan = Scan::new(state, pattern, include_root, from)?;
+        Ok(Cursor { scan: Some(if each_once { scan.once() } else { scan }), reaper })
     }
 
     /// Shows the next nodes, at most `nodes_max`: parents first, siblings in Erlang's term order. `show` gives the size of

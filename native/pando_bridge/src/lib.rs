@@ -2,6 +2,7 @@
 //!
 //! It knows neither NIFs nor ports; both are thin shells around it that implement [`Beam`].
 
+mod attempt;
 mod beam;
 mod bridge;
 mod caller;
@@ -10,6 +11,7 @@ mod limits;
 mod reply_queue;
 mod token;
 
+pub use attempt::{Attempt, CommitReply};
 pub use beam::{Beam, OpenFailure};
 pub use bridge::{
     Bridge, CLOSING_WAIT_MAX_MS, OpenRequest, OpenStore, Opening, PanickingThread, SharedBridge,

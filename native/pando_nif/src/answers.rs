@@ -4,12 +4,13 @@
 //! `{error, Reason}`, where `pando_errors` turns reasons into those of the specification.
 
 use pando_store::{OutcomeKnown, StoreError, StoreStatus};
-use pando_tree::{Answer, DeleteReason, KeepWhileReason, Name, Path, Props, Refusal, Watched};
+use pando_tree::{Answer, DeleteReason, KeepWhileReason, Name, Path, Props, Refusal, Step, Watched};
 use rustler::{Encoder, Env, Term};
 
 use crate::atoms;
 use crate::names::{condition_term, name_term, path_term, root_name_term, steps_term};
 use crate::payloads::{payload_term, value_term};
+use crate::raw::stored_term;
 
 /// The map of a node's properties (specification section 1.2).
 pub fn props_term<'a>(env: Env<'a>, props: &Props) -> Term<'a> {
@@ -62,12 +63,14 @@ pub fn holds_terms(answer: &Answer) -> bool {
         Answer::Nodes(nodes) => !nodes.is_empty(),
         Answer::Refused(refusal) => matches!(
             refusal,
-            Refusal::Mismatching { .. } | Refusal::NodeNotFound { .. } | Refusal::KeepWhileNotMet { .. }
+            Refusal::Mismatching { .. }
+                | Refusal::NodeNotFound { .. }
+                | Refusal::KeepWhileNotMet { .. }
+                | Refusal::RequirementNotMet { .. }
+                | Refusal::InTransaction { .. }
         ),
-        Answer::Results(_) => true,
+        Answer::Results(_) | Answer::Repeated(_) => true,
         Answer::Conflict(_) => false,
-        // What is kept of it is no repetition, so this goes no deeper.
-        Answer::Repeated(repeated) => repeated.answer.as_ref().is_some_and(holds_terms),
     }
 }
 
@@ -83,10 +86,20 @@ pub fn answer_term<'a>(env: Env<'a>, answer: &Answer) -> Term<'a> {
             (atoms::ok(), terms).encode(env)
         }
         Answer::Conflict(path) => (atoms::conflict(), path_term(env, path)).encode(env),
-        Answer::Repeated(repeated) => match &repeated.answer {
-            Some(answer) => answer_term(env, answer),
-            None => (atoms::error(), atoms::answer_not_kept()).encode(env),
+        // With a note it is of a transaction: what its function returned counts.
+        Answer::Repeated(repeated) => match (&repeated.note, &repeated.answer) {
+            (Some(note), _) => repeated_term(env, note),
+            (None, Some(answer)) => answer_term(env, answer),
+            (None, None) => (atoms::error(), atoms::answer_not_kept()).encode(env),
         },
+    }
+}
+
+/// What the function of a transaction returned that is applied already; an empty note stands for one too large to be kept.
+pub fn repeated_term<'a>(env: Env<'a>, note: &[u8]) -> Term<'a> {
+    match stored_term(env, note) {
+        Some(value) => (atoms::repeated(), value).encode(env),
+        None => atoms::repeated().to_term(env),
     }
 }
 
@@ -117,21 +130,38 @@ pub fn refusal_term<'a>(env: Env<'a>, refusal: &Refusal) -> Term<'a> {
         )
             .encode(env),
         Refusal::KeepWhileNotMet { name, path, reason } => {
-            let reason = match reason {
-                KeepWhileReason::Condition(condition) => condition_term(env, condition),
-                KeepWhileReason::NoNode(path) => {
-                    (atoms::pattern_matches_no_nodes(), steps_term(env, path)).encode(env)
-                }
-            };
+            let reason = reason_term(env, reason);
             let name = optional_name_term(env, name.as_ref());
             (atoms::keep_while_not_met(), name, path_term(env, path), reason).encode(env)
         }
         Refusal::LimitExceeded(limit) => {
             (atoms::limit_exceeded(), limit.name(), limit.max() as u64).encode(env)
         }
+        Refusal::RequirementNotMet { index, path, reason } => {
+            let name = match path.last() {
+                Some(Step::Child(name)) => Some(name),
+                _ => None,
+            };
+            let name = optional_name_term(env, name);
+            let tag = atoms::requirement_not_met();
+            (tag, *index as u64, name, steps_term(env, path), reason_term(env, reason)).encode(env)
+        }
+        // A command of a transaction is none, so this goes no deeper.
+        Refusal::InTransaction { index, refusal } => {
+            (atoms::in_transaction(), *index as u64, refusal_term(env, refusal)).encode(env)
+        }
         Refusal::WildcardInPath { .. } => (atoms::many_nodes(), refusal.to_string()).encode(env),
         Refusal::Nested => (atoms::command_failed(), refusal.to_string(), true).encode(env),
         Refusal::UnsupportedPattern { .. } => (atoms::unsupported_pattern(), refusal.to_string()).encode(env),
+    }
+}
+
+fn reason_term<'a>(env: Env<'a>, reason: &KeepWhileReason) -> Term<'a> {
+    match reason {
+        KeepWhileReason::Condition(condition) => condition_term(env, condition),
+        KeepWhileReason::NoNode(path) => {
+            (atoms::pattern_matches_no_nodes(), steps_term(env, path)).encode(env)
+        }
     }
 }
 
@@ -172,6 +202,7 @@ pub fn status_term<'a>(env: Env<'a>, status: &StoreStatus) -> Term<'a> {
         (atoms::node_count().to_term(env), status.node_count.encode(env)),
         (atoms::log_size_bytes().to_term(env), status.log_size_bytes.encode(env)),
         (atoms::snapshot_index().to_term(env), optional(env, status.snapshot_index)),
+        (atoms::transactions_in_line().to_term(env), (status.transactions_in_line as u64).encode(env)),
         (atoms::waiting_size_bytes().to_term(env), (status.waiting_size_bytes as u64).encode(env)),
     ];
     Term::map_from_pairs(env, &pairs).unwrap_or_else(|_| Term::map_new(env))

@@ -62,6 +62,16 @@ impl Address {
         };
         Ok(Address::Process { pid: env.pid(), environment, known_by })
     }
+
+    /// Sends `{pando_reply, Reference, ok}` from within a native function.
+    pub fn tell_ok(self, env: Env<'_>) {
+        let Address::Process { pid, environment, known_by: KnownBy::Reference(reference) } = self else {
+            return;
+        };
+        let reference = environment.run(|kept| reference.load(kept).in_env(env));
+        // Who is gone needs no turn: his attempt is collected, and passes it on.
+        let _ = env.send(&pid, (atoms::pando_reply(), reference, atoms::ok()));
+    }
 }
 
 /// An answer on its way, which the caller makes terms of (`answer/1`).

@@ -13,15 +13,20 @@ mod listing;
 mod names;
 mod payloads;
 mod raw;
+mod source;
+mod transactions;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pando_bridge::{Cursor, OpenRequest, OpenStore, PanickingThread, Token};
+use pando_bridge::{OpenRequest, OpenStore, PanickingThread, Token};
 use pando_store::options::{QUEUED_COMMANDS_MAX, SNAPSHOT_LOG_BYTES_MIN};
 use pando_store::{ProvokedThread, StoreError, StoreOptions, SystemClock};
 use pando_tree::limits::COMMAND_STEPS_MAX;
-use pando_tree::{BadCondition, Command, Payload, PropsMask, Scope, Subject, Verdict, Wanted, Watched};
+use pando_tree::{
+    BadCondition, Command, Expected, Extent, Limit, Once, Payload, PropsMask, RequestId, Scope, Subject,
+    Transaction, Verdict, Wanted, Watched, Write,
+};
 use rustler::types::atom::Atom;
 use rustler::{Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
 
@@ -30,6 +35,7 @@ use erlang::{Address, AnswerHandle, BRIDGE, Erlang, OpenHandle, Owner};
 use listing::{Listing, Shown};
 use names::{BadPath, is_quick_path, plain_names, steps};
 use raw::{AtomKey, atom_key, pin_library};
+use source::Source;
 
 /// Components of a path that a normal scheduler follows.
 const QUICK_COMPONENTS_MAX: usize = 16;
@@ -44,7 +50,13 @@ const QUICK_CHILD_NAMES_MAX: u64 = 64;
 const KEEP_WHILE_LISTED_MAX: usize = 10_000;
 
 /// A token in Erlang's hands. When its process dies, it is collected, and the command is cancelled if it still can be.
-struct TokenHandle(Arc<Token>);
+pub(crate) struct TokenHandle(Arc<Token>);
+
+impl TokenHandle {
+    pub(crate) fn new(token: Arc<Token>) -> TokenHandle {
+        TokenHandle(token)
+    }
+}
 
 #[rustler::resource_impl]
 impl Resource for TokenHandle {}
@@ -138,68 +150,62 @@ fn stores(env: Env<'_>) -> Vec<Term<'_>> {
     BRIDGE.get().keys().into_iter().map(|key| raw::key_atom(env, key)).collect()
 }
 
-/// `get_data(Store, Path) -> {ok, Value | undefined} | slow`: the shortest way to one value. `slow` also for everything
+/// `get_data(Source, Path) -> {ok, Value | undefined} | slow`: the shortest way to one value. A source is a store or a transaction. `slow` also for everything
 /// that is an error, so that one place makes errors.
 #[rustler::nif]
-fn get_data<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>) -> Term<'a> {
+fn get_data<'a>(env: Env<'a>, source: Term<'a>, path: Term<'a>) -> Term<'a> {
     let slow = || atoms::slow().to_term(env);
-    let (Some(key), Some(names)) =
-        (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX, QUICK_NAME_SIZE_BYTES_MAX))
+    let (Ok(source), Some(names)) =
+        (Source::from_term(source), plain_names(path, QUICK_COMPONENTS_MAX, QUICK_NAME_SIZE_BYTES_MAX))
     else {
         return slow();
     };
-    let found = BRIDGE.get().with(key, |open| {
-        let view = open.store().view_guard();
-        let node = view.state.lookup(&names)?;
-        match node.payload().bytes() {
-            None => Some((atoms::ok(), atoms::undefined()).encode(env)),
-            Some(bytes) if payloads::is_quick(bytes, QUICK_PAYLOAD_SIZE_BYTES_MAX) => {
-                Some((atoms::ok(), payloads::value_term(env, bytes)).encode(env))
-            }
-            Some(_) => None,
+    let found = source.look_up(&names, Extent::Payload, |node| match node?.payload().bytes() {
+        None => Some((atoms::ok(), atoms::undefined()).encode(env)),
+        Some(bytes) if payloads::is_quick(bytes, QUICK_PAYLOAD_SIZE_BYTES_MAX) => {
+            Some((atoms::ok(), payloads::value_term(env, bytes)).encode(env))
         }
+        Some(_) => None,
     });
     found.flatten().unwrap_or_else(slow)
 }
 
-/// `exists(Store, Path) -> true | false | slow`.
+/// `exists(Source, Path) -> true | false | slow`.
 #[rustler::nif]
-fn exists<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>) -> Term<'a> {
-    quick_test(env, store, path, |_| true)
+fn exists<'a>(env: Env<'a>, source: Term<'a>, path: Term<'a>) -> Term<'a> {
+    quick_test(env, source, path, Extent::Presence, |_| true)
 }
 
-/// `has_data(Store, Path) -> true | false | slow`.
+/// `has_data(Source, Path) -> true | false | slow`.
 #[rustler::nif]
-fn has_data<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>) -> Term<'a> {
-    quick_test(env, store, path, |node| matches!(node.payload(), Payload::Data(_)))
+fn has_data<'a>(env: Env<'a>, source: Term<'a>, path: Term<'a>) -> Term<'a> {
+    quick_test(env, source, path, Extent::Payload, |node| matches!(node.payload(), Payload::Data(_)))
 }
 
 fn quick_test<'a>(
     env: Env<'a>,
-    store: Term<'a>,
+    source: Term<'a>,
     path: Term<'a>,
+    extent: Extent,
     test: impl FnOnce(&pando_tree::Node) -> bool,
 ) -> Term<'a> {
     let slow = || atoms::slow().to_term(env);
-    let (Some(key), Some(names)) =
-        (atom_key(store), plain_names(path, QUICK_COMPONENTS_MAX, QUICK_NAME_SIZE_BYTES_MAX))
+    let (Ok(source), Some(names)) =
+        (Source::from_term(source), plain_names(path, QUICK_COMPONENTS_MAX, QUICK_NAME_SIZE_BYTES_MAX))
     else {
         return slow();
     };
-    BRIDGE
-        .get()
-        .with(key, |open| open.store().view_guard().state.lookup(&names).is_some_and(test))
-        .map_or_else(slow, |met| met.encode(env))
+    source.look_up(&names, extent, |node| node.is_some_and(test)).map_or_else(slow, |met| met.encode(env))
 }
 
-/// `read_quick(Store, Path, PropsBits) -> {ok, Path, Props} | {error, Reason} | slow`.
+/// `read_quick(Source, Path, PropsBits) -> {ok, Path, Props} | {error, Reason} | slow`.
 #[rustler::nif]
-fn read_quick<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>, bits: u16) -> NifResult<Term<'a>> {
+fn read_quick<'a>(env: Env<'a>, source: Term<'a>, path: Term<'a>, bits: u16) -> NifResult<Term<'a>> {
     let mask = mask_of(bits)?;
     if !is_quick_path(path, QUICK_COMPONENTS_MAX, QUICK_NAME_SIZE_BYTES_MAX) {
         return Ok(atoms::slow().to_term(env));
     }
-    read_one(env, store, path, mask, |names, node| {
+    read_one(env, source, path, mask, |names, node| {
         names <= QUICK_COMPONENTS_MAX
             && node
                 .payload()
@@ -211,18 +217,18 @@ fn read_quick<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>, bits: u16) -> N
 
 /// The same without limits, and so never `slow`.
 #[rustler::nif(schedule = "DirtyCpu")]
-fn read<'a>(env: Env<'a>, store: Term<'a>, path: Term<'a>, bits: u16) -> NifResult<Term<'a>> {
-    read_one(env, store, path, mask_of(bits)?, |_, _| true)
+fn read<'a>(env: Env<'a>, source: Term<'a>, path: Term<'a>, bits: u16) -> NifResult<Term<'a>> {
+    read_one(env, source, path, mask_of(bits)?, |_, _| true)
 }
 
 fn read_one<'a>(
     env: Env<'a>,
-    store: Term<'a>,
+    source: Term<'a>,
     path: Term<'a>,
     mask: PropsMask,
     acceptable: impl FnOnce(usize, &pando_tree::Node) -> bool,
 ) -> NifResult<Term<'a>> {
-    let key = key_of(store)?;
+    let source = Source::from_term(source)?;
     let steps = match steps(path) {
         Ok(steps) => steps,
         Err(bad) => return Ok(bad_path(env, bad)),
@@ -230,33 +236,30 @@ fn read_one<'a>(
     if let Err(limit) = pando_tree::check_path(&steps) {
         return Ok(error(env, refusal_term(env, &limit.into())));
     }
-    let read = BRIDGE.get().with(key, |open| {
-        let view = open.store().view_guard();
-        match view.state.resolve(&steps) {
-            Ok(found) if acceptable(found.path.len(), found.node) => {
-                let (path, props) = (&found.path, found.node.props(mask));
-                (atoms::ok(), names::path_term(env, path), answers::props_term(env, &props)).encode(env)
-            }
-            Ok(_) => atoms::slow().to_term(env),
-            Err(refusal) => error(env, refusal_term(env, &refusal)),
+    let read = source.resolve(&steps, mask, |found| match found {
+        Ok(found) if acceptable(found.path.len(), found.node) => {
+            let (path, props) = (&found.path, found.node.props(mask));
+            (atoms::ok(), names::path_term(env, path), answers::props_term(env, &props)).encode(env)
         }
+        Ok(_) => atoms::slow().to_term(env),
+        Err(refusal) => error(env, refusal_term(env, &refusal)),
     });
     Ok(read.unwrap_or_else(|| not_running(env)))
 }
 
-/// `scan(Store, Pattern, PropsBits | {values, Default}, IncludeRoot, none | From, EachOnce) -> {ok, Cursor} | {error, Reason}`;
+/// `scan(Source, Pattern, PropsBits | {values, Default}, IncludeRoot, none | From, EachOnce) -> {ok, Cursor} | {error, Reason}`;
 /// of a path `From`, only nodes behind it; with `EachOnce`, a node comes once however many ways the pattern leads to it.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn scan<'a>(
     env: Env<'a>,
-    store: Term<'a>,
+    source: Term<'a>,
     pattern: Term<'a>,
     what: Term<'a>,
     include_root: bool,
     from: Term<'a>,
     each_once: bool,
 ) -> NifResult<Term<'a>> {
-    let (key, shown) = (key_of(store)?, Shown::from_term(what)?);
+    let (source, shown) = (Source::from_term(source)?, Shown::from_term(what)?);
     let is_none = from.decode::<Atom>().is_ok_and(|atom| atom == atoms::none());
     let from = if is_none { Ok(None) } else { names::names(from).map(Some) };
     let (pattern, from) = match steps(pattern).and_then(|pattern| Ok((pattern, from?))) {
@@ -266,12 +269,11 @@ fn scan<'a>(
     if let Err(limit) = pando_tree::check_path(&pattern) {
         return Ok(error(env, refusal_term(env, &limit.into())));
     }
-    let new = |open: &_| Cursor::new(open, pattern, include_root, from, each_once);
-    let opened = BRIDGE.get().with(key, |open| match new(open) {
-        Ok(cursor) => (atoms::ok(), ResourceArc::new(Listing::new(cursor, shown))).encode(env),
-        Err(refusal) => error(env, refusal_term(env, &refusal)),
-    });
-    Ok(opened.unwrap_or_else(|| not_running(env)))
+    Ok(match source.scan(pattern, include_root, from, each_once) {
+        Some(Ok(cursor)) => (atoms::ok(), ResourceArc::new(Listing::new(cursor, shown))).encode(env),
+        Some(Err(refusal)) => error(env, refusal_term(env, &refusal)),
+        None => not_running(env),
+    })
 }
 
 /// `scan_next(Cursor, NodesMax) -> {more | done, [{Path, PropsOrValue}]}`.
@@ -308,7 +310,7 @@ fn more_or_done(more: bool) -> Atom {
 /// a message to the caller, as [`Address`] shows: with `ok`, `{error, Reason}`, or `{answer, Answer}` for [`answer`].
 ///
 /// Request: `{put, Path, none | data | sproc, Value, Scope, KeepWhile, Wanted}`, `{clear, Path, Scope, KeepWhile, Wanted}` or
-/// `{delete, Path, Scope, Wanted}`; Scope: `one`, `many` or `many_and_root`; KeepWhile: `keep` or a list of
+/// `{delete, Path, Scope, Wanted}`; `{transaction, [{Path, Condition}], [Request]}` of these; `{once, RequestId, Request}` of any; Scope: `one`, `many` or `many_and_root`; KeepWhile: `keep` or a list of
 /// `{Path, Condition}`; Wanted: `none` or `{PropsBits, IndirectDeletes}`.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn submit<'a>(
@@ -368,6 +370,46 @@ fn ask<'a>(
 
 /// The command of a request, or what is wrong with its path or conditions.
 fn command(request: Term<'_>) -> NifResult<Result<Command, BadPath<'_>>> {
+    match request.decode::<(Atom, Term<'_>, Term<'_>)>() {
+        Ok((tag, id, request)) if tag == atoms::once() => {
+            let id = id.decode::<Binary<'_>>()?;
+            let id = match RequestId::new(id.as_slice()) {
+                Ok(id) => id,
+                Err(limit) => return Ok(Err(BadPath::Limit(limit))),
+            };
+            let once = |command| Command::Once(Box::new(Once::new(id, command, None)));
+            Ok(single_or_several(request)?.map(once))
+        }
+        _ => single_or_several(request),
+    }
+}
+
+fn single_or_several(request: Term<'_>) -> NifResult<Result<Command, BadPath<'_>>> {
+    match request.decode::<(Atom, Term<'_>, Term<'_>)>() {
+        Ok((tag, requirements, mut requests)) if tag == atoms::transaction() => {
+            let mut writes = Vec::new();
+            while let Ok((request, rest)) = requests.list_get_cell() {
+                if let Err(limit) = Limit::TransactionCommands.check(writes.len() + 1) {
+                    return Ok(Err(BadPath::Limit(limit)));
+                }
+                match single(request)? {
+                    Ok(command) => writes.push(Write { command, expected: Expected::Success }),
+                    Err(bad) => return Ok(Err(bad)),
+                }
+                requests = rest;
+            }
+            if !requests.is_empty_list() {
+                return Err(rustler::Error::BadArg);
+            }
+            Ok(names::requirements(requirements).map(|requirements| {
+                Command::Transaction(Box::new(Transaction::as_data(requirements, writes)))
+            }))
+        }
+        _ => single(request),
+    }
+}
+
+fn single(request: Term<'_>) -> NifResult<Result<Command, BadPath<'_>>> {
     if let Ok((tag, path, kind, value, scope, keep_while, wanted)) =
         request.decode::<(Atom, Term<'_>, Atom, Term<'_>, Atom, Term<'_>, Term<'_>)>()
         && tag == atoms::put()

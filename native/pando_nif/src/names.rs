@@ -147,10 +147,19 @@ pub fn condition(term: Term<'_>) -> Result<Condition, BadPath<'_>> {
 
 /// What nodes are to depend on: a list of `{Path, Condition}`.
 pub fn watched(list: Term<'_>) -> Result<Vec<Watched>, BadPath<'_>> {
+    conditions_at(list, Limit::KeepWhile)
+}
+
+/// What a transaction requires: the same.
+pub fn requirements(list: Term<'_>) -> Result<Vec<Watched>, BadPath<'_>> {
+    conditions_at(list, Limit::TransactionCommands)
+}
+
+fn conditions_at(list: Term<'_>, limit: Limit) -> Result<Vec<Watched>, BadPath<'_>> {
     let mut watched = Vec::new();
     let mut rest = list;
     while let Ok((pair, tail)) = rest.list_get_cell() {
-        Limit::KeepWhile.check(watched.len() + 1).map_err(BadPath::Limit)?;
+        limit.check(watched.len() + 1).map_err(BadPath::Limit)?;
         let (path, met) = pair.decode::<(Term<'_>, Term<'_>)>().map_err(|_| BadPath::Component(pair))?;
         watched.push(Watched { path: steps(path)?, condition: condition(met)? });
         rest = tail;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use pando_tree::Payload;
 use rustler::types::atom::Atom;
-use rustler::{Encoder, Env, NifResult, Resource, ResourceArc, Term};
+use rustler::types::map::MapIterator;
+use rustler::{Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
 
 use crate::atoms;
 use crate::raw::stored_term;
@@ -19,6 +20,9 @@ const BINARY: u8 = 109;
 const BINARY_HEADER_SIZE_BYTES: usize = 6;
 const SMALL_INTEGER: u8 = 97;
 const INTEGER: u8 = 98;
+
+/// Terms within a payload that is encoded on a normal scheduler.
+const QUICK_TERMS_MAX: usize = 64;
 
 /// A payload that Erlang binaries point into.
 pub struct SharedPayload(Arc<[u8]>);
@@ -35,6 +39,45 @@ pub fn from_term(kind: Atom, value: Term<'_>) -> NifResult<Payload> {
         kind if kind == atoms::none() => Ok(Payload::None),
         _ => Err(rustler::Error::BadArg),
     }
+}
+
+/// Whether a term is small enough to be encoded on a normal scheduler: a few terms, and few bytes.
+pub fn is_quick_term(term: Term<'_>, size_bytes_max: usize) -> bool {
+    let mut waiting = vec![term];
+    let mut terms_left = QUICK_TERMS_MAX;
+    let mut size_bytes_left = size_bytes_max;
+    while let Some(term) = waiting.pop() {
+        terms_left = match terms_left.checked_sub(1) {
+            Some(left) if waiting.len() <= QUICK_TERMS_MAX => left,
+            _ => return false,
+        };
+        if let Ok(binary) = Binary::from_term(term) {
+            match size_bytes_left.checked_sub(binary.len()) {
+                Some(left) => size_bytes_left = left,
+                None => return false,
+            }
+        } else if let Ok((head, tail)) = term.list_get_cell() {
+            waiting.extend([tail, head]);
+        } else if term.is_tuple() {
+            let Ok(elements) = rustler::types::tuple::get_tuple(term) else { return false };
+            waiting.extend(elements);
+        } else if term.is_map() {
+            let Some(pairs) = MapIterator::new(term) else { return false };
+            for (key, value) in pairs.take(QUICK_TERMS_MAX + 1) {
+                waiting.extend([key, value]);
+            }
+        } else if !(term.is_atom()
+            || term.is_empty_list()
+            || term.is_float()
+            || term.decode::<i64>().is_ok()
+            || term.is_pid()
+            || term.is_ref())
+        {
+            // A function, a bitstring, or a number of any size.
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether [`value_term`] takes a bounded time: little to decode, or nothing to copy.

@@ -179,11 +179,16 @@ impl<T: Ticket> Shared<T> {
 
     /// Tells transactions that what they read was not to be.
     pub fn answer_lost(&self, lost: Vec<T>) {
-        if !lost.is_empty() {
+        self.answer_now(lost, &Answer::Conflict(Path::new()));
+    }
+
+    /// Answers callers with what holds of the newest view.
+    pub fn answer_now(&self, callers: Vec<T>, answer: &Answer) {
+        if !callers.is_empty() {
             let view = self.view();
             let (log_index, revision) = (view.applied_index(), view.state.revision());
-            let conflict = || Ok(Applied { answer: Answer::Conflict(Path::new()), log_index, revision });
-            self.replies.deliver(lost.into_iter().map(|caller| (caller, conflict())).collect());
+            let applied = || Ok(Applied { answer: answer.clone(), log_index, revision });
+            self.replies.deliver(callers.into_iter().map(|caller| (caller, applied())).collect());
         }
     }
 
@@ -296,13 +301,7 @@ impl<T: Ticket> Shared<T> {
     }
 
     fn answer_waiters(&self, waiters: Vec<Waiter<T>>) {
-        if !waiters.is_empty() {
-            let log_index = self.waiters.applied();
-            let revision = self.view().state.revision();
-            let applied = || Ok(Applied { answer: Answer::Done, log_index, revision });
-            self.replies
-                .deliver(waiters.into_iter().map(|waiter| (waiter.into_ticket(), applied())).collect());
-        }
+        self.answer_now(waiters.into_iter().map(Waiter::into_ticket).collect(), &Answer::Done);
     }
 
     /// Tells waiters why they do not get what they waited for.

@@ -10,7 +10,7 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use pando_tree::{Command, Limit, OpenTransaction, Path, State};
+use pando_tree::{Answer, Command, Limit, OpenTransaction, Path, State};
 
 use crate::error::StoreError;
 use crate::ingest_thread::IngestJob;
@@ -148,6 +148,11 @@ impl<T: Ticket> Store<T> {
         let (_, trees) = attempt.open.finish();
         trees.into_iter().for_each(|tree| self.let_go(tree, is_small));
         turns
+    }
+
+    /// Tells callers that it is their turn.
+    pub fn tell_turns(&self, turns: Vec<T>) {
+        self.shared.answer_now(turns, &Answer::Done);
     }
 
     /// Commits. `wrap` gives the command its last form. Gives those whose turn it is now besides.

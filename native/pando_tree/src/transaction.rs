@@ -146,6 +146,18 @@ pub(crate) fn plain_beginning(steps: &[Step]) -> Path {
 }
 
 impl Transaction {
+    /// One that was given as data: what must hold, and what is to be done then.
+    pub fn as_data(requirements: Vec<Watched>, writes: Vec<Write>) -> Transaction {
+        Transaction {
+            base_revision: 0,
+            is_predicted: false,
+            reads: Vec::new(),
+            requirements,
+            writes,
+            wants_results: true,
+        }
+    }
+
     /// Whether every part is within the limits, and every command one that a transaction may hold.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         Limit::TransactionCommands.check(self.writes.len())?;
