@@ -35,10 +35,14 @@ remaining_ms(Deadline) when is_integer(Deadline) ->
 
 %% Has a command applied. The result as the native side gives it, or `{error, timeout}': then the command may still be
 %% applied, unless it was not yet proposed.
--spec call(pando_backend:store_id(), pando_backend:request(), deadline()) ->
-    ok | {ok, map()} | {error, timeout | pando_backend:native_error()}.
+-spec call(pando_backend:store_id(), pando_backend:request(), deadline()) -> pando_backend:result() | {error, timeout}.
 call(Store, Request, Deadline) ->
-    await(fun(Reference, Cancellable) -> pando_nif:submit(Store, Reference, Request, Cancellable) end, Deadline).
+    Send = fun(Reference, Cancellable) -> pando_nif:submit(Store, Reference, Request, Cancellable) end,
+    case await(Send, Deadline) of
+        ok -> ok;
+        {ok, _} = Answer -> Answer;
+        {error, _} = Error -> Error
+    end.
 
 %% Hands a command over and returns. With a correlation, `{ra_event, _, {applied, [{Correlation, Reply}]}}' follows.
 -spec cast(pando_backend:store_id(), pando_backend:request(), none | {correlation, integer() | reference()}) ->
@@ -71,7 +75,14 @@ commit(Transaction, Once, Deadline) ->
             Sent -> Sent
         end
     end,
-    await(Send, Deadline).
+    case await(Send, Deadline) of
+        ok -> ok;
+        {conflict, _} = Conflict -> Conflict;
+        repeated -> repeated;
+        {repeated, _} = Repeated -> Repeated;
+        {in_line, _} = InLine -> InLine;
+        {error, _} = Error -> Error
+    end.
 
 commit(Transaction, Reference, Once, Cancellable) ->
     case pando_nif:transaction_commit_quick(Transaction, Reference, Once, Cancellable) of

@@ -204,7 +204,7 @@ run(Store, Body, Mode, #{async := Notification} = Options) ->
             ok
     end.
 
--spec result(outcome()) -> result().
+-spec result(outcome()) -> {ok, term()} | {error, Reason :: term()}.
 result({value, Value}) -> {ok, Value};
 result({raised, Class, Reason, Stacktrace}) -> erlang:raise(Class, Reason, Stacktrace);
 result({_NoValue, Reason}) -> {error, Reason}.

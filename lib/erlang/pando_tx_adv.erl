@@ -22,7 +22,6 @@
 -type path() :: pando_path:path().
 %% Keys: see `pando', and `pando_tx'.
 -type options() :: map().
--type written() :: {ok, pando_adv:node_props_map()} | {error, pando_errors:reason()}.
 
 %%% Reads
 
@@ -57,7 +56,7 @@ get_many(Pattern, Options) ->
 %%% Writes
 
 %% @doc Creates a node, or replaces its payload.
--spec put(path(), term()) -> written().
+-spec put(path(), term()) -> pando_adv:written().
 put(Path, Data) -> put(Path, Data, #{}).
 
 %% @doc Creates a node, or replaces its payload, as `pando_adv:put/4'.
@@ -66,12 +65,12 @@ put(Path, Data) -> put(Path, Data, #{}).
 %% > pando:transaction(stock, fun() -> pando_tx_adv:put([elm], 3) end).
 %% {ok,{ok,#{[elm] => #{payload_version => 1}}}}
 %% '''
--spec put(path(), term(), options()) -> written().
+-spec put(path(), term(), options()) -> pando_adv:written().
 put(Path, Data, Options) ->
     put(one, Path, [], Data, Options).
 
 %% @doc Replaces the payloads of all nodes that a pattern matches.
--spec put_many(path(), term()) -> written().
+-spec put_many(path(), term()) -> pando_adv:written().
 put_many(Path, Data) -> put_many(Path, Data, #{}).
 
 %% @doc Replaces the payloads of all nodes that a pattern matches, as `pando_adv:put_many/4'.
@@ -80,12 +79,12 @@ put_many(Path, Data) -> put_many(Path, Data, #{}).
 %% > pando:transaction(stock, fun() -> pando_tx_adv:put_many("*", 0, #{props_to_return => []}) end).
 %% {ok,{ok,#{[elm] => #{},[oak] => #{}}}}
 %% '''
--spec put_many(path(), term(), options()) -> written().
+-spec put_many(path(), term(), options()) -> pando_adv:written().
 put_many(Path, Data, Options) ->
     put(many, Path, [], Data, Options).
 
 %% @doc Creates a node that must not exist yet.
--spec create(path(), term()) -> written().
+-spec create(path(), term()) -> pando_adv:written().
 create(Path, Data) -> create(Path, Data, #{}).
 
 %% @doc Creates a node that must not exist yet, as `pando_adv:create/4'.
@@ -94,12 +93,12 @@ create(Path, Data) -> create(Path, Data, #{}).
 %% > pando:transaction(stock, fun() -> pando_tx_adv:create([fir], 1) end).
 %% {ok,{ok,#{[fir] => #{payload_version => 1}}}}
 %% '''
--spec create(path(), term(), options()) -> written().
+-spec create(path(), term(), options()) -> pando_adv:written().
 create(Path, Data, Options) ->
     put(one, Path, [#if_node_exists{exists = false}], Data, Options).
 
 %% @doc Replaces the payload of a node that must exist.
--spec update(path(), term()) -> written().
+-spec update(path(), term()) -> pando_adv:written().
 update(Path, Data) -> update(Path, Data, #{}).
 
 %% @doc Replaces the payload of a node that must exist, as `pando_adv:update/4'.
@@ -108,12 +107,12 @@ update(Path, Data) -> update(Path, Data, #{}).
 %% > pando:transaction(stock, fun() -> pando_tx_adv:update([fir], 2) end).
 %% {ok,{ok,#{[fir] => #{data => 1,payload_version => 2}}}}
 %% '''
--spec update(path(), term(), options()) -> written().
+-spec update(path(), term(), options()) -> pando_adv:written().
 update(Path, Data, Options) ->
     put(one, Path, [#if_node_exists{exists = true}], Data, Options).
 
 %% @doc Replaces the payload of a node if it matches a pattern.
--spec compare_and_swap(path(), term(), term()) -> written().
+-spec compare_and_swap(path(), term(), term()) -> pando_adv:written().
 compare_and_swap(Path, Pattern, Data) -> compare_and_swap(Path, Pattern, Data, #{}).
 
 %% @doc Replaces the payload of a node if it is data that matches a pattern, as `pando_adv:compare_and_swap/5'.
@@ -122,13 +121,13 @@ compare_and_swap(Path, Pattern, Data) -> compare_and_swap(Path, Pattern, Data, #
 %% > pando:transaction(stock, fun() -> pando_tx_adv:compare_and_swap([fir], 2, 3) end).
 %% {ok,{ok,#{[fir] => #{data => 2,payload_version => 3}}}}
 %% '''
--spec compare_and_swap(path(), term(), term(), options()) -> written().
+-spec compare_and_swap(path(), term(), term(), options()) -> pando_adv:written().
 compare_and_swap(Path, Pattern, Data, Options) ->
     Condition = #if_data_matches{pattern = Pattern},
     put(one, Path, [Condition], Data, Options).
 
 %% @doc Removes a node and everything below it.
--spec delete(path()) -> written().
+-spec delete(path()) -> pando_adv:written().
 delete(Path) -> delete(Path, #{}).
 
 %% @doc Removes a node and everything below it, as `pando_adv:delete/3'.
@@ -137,12 +136,12 @@ delete(Path) -> delete(Path, #{}).
 %% > pando:transaction(stock, fun() -> {pando_tx_adv:delete([fir]), pando_tx_adv:delete([fir])} end).
 %% {ok,{{ok,#{[fir] => #{data => 3,delete_reason => explicit,payload_version => 3}}},{ok,#{}}}}
 %% '''
--spec delete(path(), options()) -> written().
+-spec delete(path(), options()) -> pando_adv:written().
 delete(Path, Options) ->
     pando_write:delete(one, pando_transaction:writing(), Path, pando_options:command_inside(Options)).
 
 %% @doc Removes all nodes that a pattern matches, and everything below them.
--spec delete_many(path()) -> written().
+-spec delete_many(path()) -> pando_adv:written().
 delete_many(Path) -> delete_many(Path, #{}).
 
 %% @doc Removes all nodes that a pattern matches, and everything below them, as `pando_adv:delete_many/3'.
@@ -151,12 +150,12 @@ delete_many(Path) -> delete_many(Path, #{}).
 %% > pando:transaction(stock, fun() -> pando_tx_adv:delete_many([elm], #{props_to_return => [delete_reason]}) end).
 %% {ok,{ok,#{[elm] => #{delete_reason => explicit}}}}
 %% '''
--spec delete_many(path(), options()) -> written().
+-spec delete_many(path(), options()) -> pando_adv:written().
 delete_many(Path, Options) ->
     pando_write:delete(many, pando_transaction:writing(), Path, pando_options:command_inside(Options)).
 
 %% @doc Takes the payload off a node.
--spec clear_payload(path()) -> written().
+-spec clear_payload(path()) -> pando_adv:written().
 clear_payload(Path) -> clear_payload(Path, #{}).
 
 %% @doc Takes the payload off a node, as `pando_adv:clear_payload/3'.
@@ -165,12 +164,12 @@ clear_payload(Path) -> clear_payload(Path, #{}).
 %% > pando:transaction(stock, fun() -> pando_tx_adv:clear_payload([oak]) end).
 %% {ok,{ok,#{[oak] => #{data => 0,payload_version => 4}}}}
 %% '''
--spec clear_payload(path(), options()) -> written().
+-spec clear_payload(path(), options()) -> pando_adv:written().
 clear_payload(Path, Options) ->
     pando_write:clear(one, pando_transaction:writing(), Path, pando_options:command_inside(Options)).
 
 %% @doc Takes the payloads off all nodes that a pattern matches.
--spec clear_many_payloads(path()) -> written().
+-spec clear_many_payloads(path()) -> pando_adv:written().
 clear_many_payloads(Path) -> clear_many_payloads(Path, #{}).
 
 %% @doc Takes the payloads off all nodes that a pattern matches, as `pando_adv:clear_many_payloads/3'.
@@ -179,7 +178,7 @@ clear_many_payloads(Path) -> clear_many_payloads(Path, #{}).
 %% > pando:transaction(stock, fun() -> pando_tx_adv:clear_many_payloads("*") end).
 %% {ok,{ok,#{[oak] => #{payload_version => 4}}}}
 %% '''
--spec clear_many_payloads(path(), options()) -> written().
+-spec clear_many_payloads(path(), options()) -> pando_adv:written().
 clear_many_payloads(Path, Options) ->
     pando_write:clear(many, pando_transaction:writing(), Path, pando_options:command_inside(Options)).
 
