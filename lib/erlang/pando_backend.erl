@@ -135,8 +135,9 @@
 -callback transaction_stand_in_line(transaction(), reference(), [native_path()]) -> ok | in_line.
 %% The same for a path that is read first, if others stand in line for it; else `ok'.
 -callback transaction_enter(transaction(), reference(), native_path()) -> ok | in_line.
-%% Leaves all lines, and goes on without a turn. No message about a turn is sent after this.
--callback transaction_go_on(transaction()) -> ok.
+%% Leaves all lines, and goes on without a turn. `ok': no message about a turn will come. `told': its turn was given already,
+%% and the message is there, or comes now.
+-callback transaction_go_on(transaction()) -> ok | told.
 %% Does a put, clear or delete on the private copy. Quick: bounded; `slow' means "ask again with transaction_write/2".
 -callback transaction_write_quick(transaction(), request()) -> result() | slow.
 -callback transaction_write(transaction(), request()) -> result().

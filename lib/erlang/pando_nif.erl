@@ -167,7 +167,7 @@ transaction_stand_in_line(_Transaction, _Reference, _Paths) -> ?NOT_LOADED.
 -spec transaction_enter(pando_backend:transaction(), reference(), pando_backend:native_path()) -> ok | in_line.
 transaction_enter(_Transaction, _Reference, _Path) -> ?NOT_LOADED.
 
--spec transaction_go_on(pando_backend:transaction()) -> ok.
+-spec transaction_go_on(pando_backend:transaction()) -> ok | told.
 transaction_go_on(_Transaction) -> ?NOT_LOADED.
 
 -spec transaction_write_quick(pando_backend:transaction(), pando_backend:request()) -> pando_backend:result() | slow.

@@ -40,6 +40,9 @@
 %% it does not hold others up for long.
 -define(LANE_WAIT_MS_MAX, 100).
 
+%% How long a message that was sent is waited for, in milliseconds: a thread that is held up between two instructions.
+-define(TOLD_WAIT_MS_MAX, 5000).
+
 -define(KEY, '$pando_transaction').
 -define(ABORTED, '$pando_transaction_aborted').
 -define(LOG_DOMAIN, #{domain => [pando]}).
@@ -428,10 +431,14 @@ wait_in_line(Transaction, Ask, LineDeadline) ->
             end
     end.
 
-%% Without a turn. It may have come just now.
+%% Without a turn. If it has been given just now, the message about it is there, or on its way.
 go_on(Transaction, Reference) ->
-    ok = pando_nif:transaction_go_on(Transaction),
-    _ = pando_client:await_turn(Reference, expired),
+    WaitMs =
+        case pando_nif:transaction_go_on(Transaction) of
+            ok -> 0;
+            told -> ?TOLD_WAIT_MS_MAX
+        end,
+    _ = pando_client:await_turn(Reference, pando_client:deadline(WaitMs)),
     ok.
 
 line_deadline(infinity) -> pando_client:deadline(?LANE_WAIT_MS_MAX);
