@@ -55,7 +55,14 @@
 %%     that stays. `delete' and `delete_many' ignore it;</li>
 %% <li>`async': see `handle_async_ret/1';</li>
 %% <li>`reply_from': `leader', `local' or `{member, {Store, Node}}', all the same with one member;</li>
-%% <li>`protect_against_dups': a boolean; commands are never applied twice anyway.</li>
+%% <li>`request_id': a binary of at most 256 bytes that the caller makes up: a request that is sent again with the same one,
+%%     after a time-out for example, is applied once, and answered as the first time. Two requests with one id are one,
+%%     whatever they say, so take one that nobody else does. The store keeps the last 65,536 ids, and at most 64 MiB of
+%%     them and their answers, the oldest go first; a request whose id has gone is a new one. An answer of more than
+%%     64 KiB is not kept: `{error, {pando, answer_not_kept, #{outcome => applied}}}'. What was refused, and so did
+%%     nothing, is not kept either;</li>
+%% <li>`protect_against_dups': a boolean; inside of one member commands are never sent twice anyway. For a caller that
+%%     does not know what became of a write there is `request_id'.</li>
 %% </ul>
 -module(pando).
 -compile({no_auto_import, [get/1, put/2]}).
@@ -73,6 +80,8 @@
 -export([delete/1, delete/2, delete/3, delete_many/1, delete_many/2, delete_many/3]).
 -export([clear_payload/1, clear_payload/2, clear_payload/3]).
 -export([clear_many_payloads/1, clear_many_payloads/2, clear_many_payloads/3]).
+-export([transaction/1, transaction/2, transaction/3, transaction/4, transaction/5]).
+-export([run_sproc/2, run_sproc/3, run_sproc/4]).
 -export([handle_async_ret/1, handle_async_ret/2, fence/0, fence/1, fence/2, info/0, info/1, info/2]).
 -export(['get!'/1, 'get!'/2, 'get!'/3, 'get_or!'/2, 'get_or!'/3, 'get_or!'/4]).
 -export(['get_many!'/1, 'get_many!'/2, 'get_many!'/3, 'get_many_or!'/2, 'get_many_or!'/3, 'get_many_or!'/4]).
@@ -86,8 +95,10 @@
 -export(['clear_many_payloads!'/1, 'clear_many_payloads!'/2, 'clear_many_payloads!'/3]).
 
 -export_type([result/1, written/0, correlation/0, async_ret/0, async_result/0]).
+-export_type([fold_fun/1, foreach_fun/0, map_fun/1, filter_fun/0, transaction_body/0, transaction_result/0]).
 
 -include("pando.hrl").
+-include("pando_source.hrl").
 
 -type store() :: pando_cluster:store_id().
 -type path() :: pando_path:path().
@@ -99,6 +110,12 @@
 -type foreach_fun() :: fun((pando_path:native_path(), pando_adv:node_props()) -> term()).
 -type map_fun(Value) :: fun((pando_path:native_path(), pando_adv:node_props()) -> Value).
 -type filter_fun() :: fun((pando_path:native_path(), pando_adv:node_props()) -> boolean()).
+
+-type transaction_body() :: fun() | path() | pando_transaction_request:data().
+%% A function, the path of a stored procedure, or conditions and commands.
+
+-type transaction_result() :: ok | {ok, term()} | {error, Reason :: term()}.
+%% `ok' of an asynchronous one. What `pando_tx:abort/1' was given is a reason, too.
 
 -type correlation() :: integer() | reference().
 %% What the caller of an asynchronous write calls it.
@@ -169,11 +186,8 @@ is_empty(Options) when is_map(Options) -> is_empty(?DEFAULT_STORE, Options).
 %% @doc Whether a store has no node below the root. A payload of the root does not count.
 -spec is_empty(store(), options()) -> boolean() | {error, pando_errors:reason()}.
 is_empty(Store, Options) ->
-    Query = (pando_options:query(Options))#{props := pando_props:bits([child_list_length])},
-    case pando_read:node(Store, [], Query) of
-        {ok, [], #{child_list_length := Length}} -> Length =:= 0;
-        {error, _} = Error -> Error
-    end.
+    ?ORDINARY(Store),
+    pando_read:is_empty(Store, pando_options:query(Options)).
 
 %%% Reads
 
@@ -200,11 +214,13 @@ get(Path, Options) when is_map(Options) -> get(?DEFAULT_STORE, Path, Options).
 %% '''
 -spec get(store(), path(), options()) -> result(term()).
 get(Store, Path, Options) when map_size(Options) =:= 0 ->
+    ?ORDINARY(Store),
     case pando_options:default_timeout() of
         0 -> {error, timeout};
         _ -> pando_read:data(Store, Path)
     end;
 get(Store, Path, Options) ->
+    ?ORDINARY(Store),
     pando_read:data(Store, Path, pando_options:query(Options)).
 
 %% @doc Reads the value of a node of the default store, or takes a default.
@@ -225,13 +241,8 @@ get_or(Path, Default, Options) when is_map(Options) -> get_or(?DEFAULT_STORE, Pa
 %% '''
 -spec get_or(store(), path(), term(), options()) -> result(term()).
 get_or(Store, Path, Default, Options) ->
-    Query = (pando_options:query(Options))#{props := pando_props:payload_bits()},
-    case pando_read:node(Store, Path, Query) of
-        {ok, _, Props} -> {ok, pando_read:value(Props, Default)};
-        {error, {pando, node_not_found, _}} -> {ok, Default};
-        {error, {pando, mismatching_node, _}} -> {ok, Default};
-        {error, _} = Error -> Error
-    end.
+    ?ORDINARY(Store),
+    pando_read:data_or(Store, Path, Default, pando_options:query(Options)).
 
 %% @doc Reads all values of the default store that a pattern matches.
 -spec get_many(path()) -> result(values()).
@@ -258,6 +269,7 @@ get_many(Pattern, Options) when is_map(Options) -> get_many(?DEFAULT_STORE, Patt
 %% '''
 -spec get_many(store(), path(), options()) -> result(values()).
 get_many(Store, Pattern, Options) ->
+    ?ORDINARY(Store),
     pando_read:values(Store, Pattern, undefined, pando_options:many(Options)).
 
 %% @doc Reads all values of the default store that a pattern matches, with a default for nodes without one.
@@ -279,6 +291,7 @@ get_many_or(Pattern, Default, Options) when is_map(Options) ->
 %% '''
 -spec get_many_or(store(), path(), term(), options()) -> result(values()).
 get_many_or(Store, Pattern, Default, Options) ->
+    ?ORDINARY(Store),
     pando_read:values(Store, Pattern, Default, pando_options:many(Options)).
 
 %% @doc Whether there is a node of the default store.
@@ -298,6 +311,7 @@ exists(Path, Options) when is_map(Options) -> exists(?DEFAULT_STORE, Path, Optio
 %% '''
 -spec exists(store(), path(), options()) -> boolean() | {error, pando_errors:reason()}.
 exists(Store, Path, Options) ->
+    ?ORDINARY(Store),
     pando_read:exists(Store, Path, pando_options:query(Options)).
 
 %% @doc Whether a node of the default store has data.
@@ -318,6 +332,7 @@ has_data(Path, Options) when is_map(Options) -> has_data(?DEFAULT_STORE, Path, O
 %% '''
 -spec has_data(store(), path(), options()) -> boolean() | {error, pando_errors:reason()}.
 has_data(Store, Path, Options) ->
+    ?ORDINARY(Store),
     pando_read:has_data(Store, Path, pando_options:query(Options)).
 
 %% @doc Whether a node of the default store holds a stored procedure.
@@ -340,6 +355,7 @@ is_sproc(Path, Options) when is_map(Options) -> is_sproc(?DEFAULT_STORE, Path, O
 %% '''
 -spec is_sproc(store(), path(), options()) -> boolean() | {error, pando_errors:reason()}.
 is_sproc(Store, Path, Options) ->
+    ?ORDINARY(Store),
     pando_read:is_sproc(Store, Path, pando_options:query(Options)).
 
 %% @doc How many nodes of the default store a pattern matches.
@@ -360,6 +376,7 @@ count(Pattern, Options) when is_map(Options) -> count(?DEFAULT_STORE, Pattern, O
 %% '''
 -spec count(store(), path(), options()) -> result(non_neg_integer()).
 count(Store, Pattern, Options) ->
+    ?ORDINARY(Store),
     pando_read:count(Store, Pattern, pando_options:many(Options)).
 
 %% @doc Folds over the nodes of the default store that a pattern matches.
@@ -381,11 +398,8 @@ fold(Pattern, Fun, Acc, Options) when is_map(Options) -> fold(?DEFAULT_STORE, Pa
 %% '''
 -spec fold(store(), path(), fold_fun(Acc), Acc, options()) -> result(Acc).
 fold(Store, Pattern, Fun, Acc, Options) when is_function(Fun, 3) ->
-    pando_read:fold(Store, Pattern, Fun, Acc, over_many(Options)).
-
-%% Whatever `expect_specific_node' says: a fold, and what is one, is over many (specification 7.2).
-over_many(Options) ->
-    (pando_options:many(Options))#{expect_specific_node := false}.
+    ?ORDINARY(Store),
+    pando_read:fold(Store, Pattern, Fun, Acc, pando_options:many(Options)).
 
 %% @doc Calls a function for every node of the default store that a pattern matches.
 -spec foreach(path(), foreach_fun()) -> written().
@@ -407,11 +421,8 @@ foreach(Pattern, Fun, Options) when is_map(Options) -> foreach(?DEFAULT_STORE, P
 %% '''
 -spec foreach(store(), path(), foreach_fun(), options()) -> written().
 foreach(Store, Pattern, Fun, Options) when is_function(Fun, 2) ->
-    Call = fun(Path, Props, ok) ->
-        _ = Fun(Path, Props),
-        ok
-    end,
-    written(pando_read:fold(Store, Pattern, Call, ok, over_many(Options))).
+    ?ORDINARY(Store),
+    pando_read:foreach(Store, Pattern, Fun, pando_options:many(Options)).
 
 %% @doc What a function makes of every node of the default store that a pattern matches.
 -spec map(path(), map_fun(Value)) -> result(#{pando_path:native_path() => Value}).
@@ -433,8 +444,8 @@ map(Pattern, Fun, Options) when is_map(Options) -> map(?DEFAULT_STORE, Pattern, 
 %% '''
 -spec map(store(), path(), map_fun(Value), options()) -> result(#{pando_path:native_path() => Value}).
 map(Store, Pattern, Fun, Options) when is_function(Fun, 2) ->
-    Add = fun(Path, Props, Found) -> [{Path, Fun(Path, Props)} | Found] end,
-    as_map(pando_read:fold(Store, Pattern, Add, [], over_many(Options))).
+    ?ORDINARY(Store),
+    pando_read:map(Store, Pattern, Fun, pando_options:many(Options)).
 
 %% @doc The values of those nodes of the default store that a pattern matches and a function chooses.
 -spec filter(path(), filter_fun()) -> result(values()).
@@ -455,17 +466,8 @@ filter(Pattern, Fun, Options) when is_map(Options) -> filter(?DEFAULT_STORE, Pat
 %% '''
 -spec filter(store(), path(), filter_fun(), options()) -> result(values()).
 filter(Store, Pattern, Fun, Options) when is_function(Fun, 2) ->
-    #{props := Props} = Query = over_many(Options),
-    Add = fun(Path, NodeProps, Found) ->
-        case Fun(Path, pando_props:without_extra_payload(NodeProps, Props)) of
-            true -> [{Path, pando_read:value(NodeProps, undefined)} | Found];
-            false -> Found
-        end
-    end,
-    as_map(pando_read:fold(Store, Pattern, Add, [], Query#{props := pando_props:with_payload(Props)})).
-
-as_map({ok, Pairs}) -> {ok, maps:from_list(Pairs)};
-as_map({error, _} = Error) -> Error.
+    ?ORDINARY(Store),
+    pando_read:filter(Store, Pattern, Fun, pando_options:many(Options)).
 
 %%% Writes
 
@@ -493,7 +495,8 @@ put(Store, Path, Data) -> put(Store, Path, Data, #{}).
 %% the path is not met; `keep_while_conditions_not_met'. On an error nothing has changed.
 -spec put(store(), path(), term(), options()) -> written().
 put(Store, Path, Data, Options) ->
-    written(pando_write:put(one, Store, Path, [], Data, pando_options:brief(Options))).
+    ?ORDINARY(Store),
+    pando_write:brief(pando_write:put(one, Store, Path, [], Data, pando_options:brief(Options))).
 
 %% @doc Replaces the values of all nodes that a pattern matches, in the default store.
 -spec put_many(path(), term()) -> written().
@@ -514,7 +517,8 @@ put_many(Store, Path, Data) -> put_many(Store, Path, Data, #{}).
 %% '''
 -spec put_many(store(), path(), term(), options()) -> written().
 put_many(Store, Path, Data, Options) ->
-    written(pando_write:put(many, Store, Path, [], Data, pando_options:brief(Options))).
+    ?ORDINARY(Store),
+    pando_write:brief(pando_write:put(many, Store, Path, [], Data, pando_options:brief(Options))).
 
 %% @doc Creates a node that must not exist yet, in the default store.
 -spec create(path(), term()) -> written().
@@ -534,7 +538,8 @@ create(Store, Path, Data) -> create(Store, Path, Data, #{}).
 %% '''
 -spec create(store(), path(), term(), options()) -> written().
 create(Store, Path, Data, Options) ->
-    written(pando_write:put(one, Store, Path, [#if_node_exists{exists = false}], Data, pando_options:brief(Options))).
+    ?ORDINARY(Store),
+    pando_write:brief(pando_write:put(one, Store, Path, [#if_node_exists{exists = false}], Data, pando_options:brief(Options))).
 
 %% @doc Replaces the value of a node that must exist, in the default store.
 -spec update(path(), term()) -> written().
@@ -554,7 +559,8 @@ update(Store, Path, Data) -> update(Store, Path, Data, #{}).
 %% '''
 -spec update(store(), path(), term(), options()) -> written().
 update(Store, Path, Data, Options) ->
-    written(pando_write:put(one, Store, Path, [#if_node_exists{exists = true}], Data, pando_options:brief(Options))).
+    ?ORDINARY(Store),
+    pando_write:brief(pando_write:put(one, Store, Path, [#if_node_exists{exists = true}], Data, pando_options:brief(Options))).
 
 %% @doc Replaces the value of a node if it matches a pattern, in the default store.
 -spec compare_and_swap(path(), term(), term()) -> written().
@@ -580,8 +586,9 @@ compare_and_swap(Store, Path, Pattern, Data) -> compare_and_swap(Store, Path, Pa
 %% '''
 -spec compare_and_swap(store(), path(), term(), term(), options()) -> written().
 compare_and_swap(Store, Path, Pattern, Data, Options) ->
+    ?ORDINARY(Store),
     Condition = #if_data_matches{pattern = Pattern},
-    written(pando_write:put(one, Store, Path, [Condition], Data, pando_options:brief(Options))).
+    pando_write:brief(pando_write:put(one, Store, Path, [Condition], Data, pando_options:brief(Options))).
 
 %% @doc Removes a node and everything below it, in the default store.
 -spec delete(path()) -> written().
@@ -601,7 +608,8 @@ delete(Path, Options) when is_map(Options) -> delete(?DEFAULT_STORE, Path, Optio
 %% '''
 -spec delete(store(), path(), options()) -> written().
 delete(Store, Path, Options) ->
-    written(pando_write:delete(one, Store, Path, pando_options:brief(Options))).
+    ?ORDINARY(Store),
+    pando_write:brief(pando_write:delete(one, Store, Path, pando_options:brief(Options))).
 
 %% @doc Removes all nodes that a pattern matches, and everything below them, in the default store.
 -spec delete_many(path()) -> written().
@@ -621,7 +629,8 @@ delete_many(Path, Options) when is_map(Options) -> delete_many(?DEFAULT_STORE, P
 %% '''
 -spec delete_many(store(), path(), options()) -> written().
 delete_many(Store, Path, Options) ->
-    written(pando_write:delete(many, Store, Path, pando_options:brief(Options))).
+    ?ORDINARY(Store),
+    pando_write:brief(pando_write:delete(many, Store, Path, pando_options:brief(Options))).
 
 %% @doc Takes the value off a node, in the default store.
 -spec clear_payload(path()) -> written().
@@ -644,7 +653,8 @@ clear_payload(Store, Path) -> clear_payload(Store, Path, #{}).
 %% `{error, {pando, mismatching_node, _}}' if a condition in the path is not met.
 -spec clear_payload(store(), path(), options()) -> written().
 clear_payload(Store, Path, Options) ->
-    written(pando_write:clear(one, Store, Path, pando_options:brief(Options))).
+    ?ORDINARY(Store),
+    pando_write:brief(pando_write:clear(one, Store, Path, pando_options:brief(Options))).
 
 %% @doc Takes the values off all nodes that a pattern matches, in the default store.
 -spec clear_many_payloads(path()) -> written().
@@ -662,11 +672,189 @@ clear_many_payloads(Store, Path) -> clear_many_payloads(Store, Path, #{}).
 %% '''
 -spec clear_many_payloads(store(), path(), options()) -> written().
 clear_many_payloads(Store, Path, Options) ->
-    written(pando_write:clear(many, Store, Path, pando_options:brief(Options))).
+    ?ORDINARY(Store),
+    pando_write:brief(pando_write:clear(many, Store, Path, pando_options:brief(Options))).
 
-written(ok) -> ok;
-written({ok, _}) -> ok;
-written({error, _} = Error) -> Error.
+%%% Transactions and stored procedures
+
+%% @doc Runs a transaction on the default store. See `transaction/5'.
+-spec transaction(transaction_body()) -> transaction_result().
+transaction(Body) -> transaction(?DEFAULT_STORE, Body, [], auto, #{}).
+
+%% @doc Runs a transaction: `transaction(Store, Body)', `transaction(Body, Arguments)', `transaction(Body, Mode)' or
+%% `transaction(Body, Options)'. See `transaction/5'.
+-spec transaction(store() | transaction_body(), transaction_body() | [term()] | pando_transaction:mode() | options()) ->
+    transaction_result().
+transaction(Store, Body) when is_atom(Store) -> transaction(Store, Body, [], auto, #{});
+transaction(Body, Arguments) when is_list(Arguments) -> transaction(?DEFAULT_STORE, Body, Arguments, auto, #{});
+transaction(Body, Mode) when is_atom(Mode) -> transaction(?DEFAULT_STORE, Body, [], Mode, #{});
+transaction(Body, Options) when is_map(Options) -> transaction(?DEFAULT_STORE, Body, [], auto, Options).
+
+%% @doc Runs a transaction: `transaction(Store, Body, Arguments | Mode | Options)',
+%% `transaction(Body, Arguments, Mode | Options)' or `transaction(Body, Mode, Options)'. See `transaction/5'.
+-spec transaction(
+    store() | transaction_body(),
+    transaction_body() | [term()] | pando_transaction:mode(),
+    [term()] | pando_transaction:mode() | options()
+) -> transaction_result().
+transaction(Store, Body, Arguments) when is_atom(Store), is_list(Arguments) ->
+    transaction(Store, Body, Arguments, auto, #{});
+transaction(Store, Body, Mode) when is_atom(Store), is_atom(Mode) ->
+    transaction(Store, Body, [], Mode, #{});
+transaction(Store, Body, Options) when is_atom(Store), is_map(Options) ->
+    transaction(Store, Body, [], auto, Options);
+transaction(Body, Arguments, Mode) when is_list(Arguments), is_atom(Mode) ->
+    transaction(?DEFAULT_STORE, Body, Arguments, Mode, #{});
+transaction(Body, Arguments, Options) when is_list(Arguments), is_map(Options) ->
+    transaction(?DEFAULT_STORE, Body, Arguments, auto, Options);
+transaction(Body, Mode, Options) when is_atom(Mode), is_map(Options) ->
+    transaction(?DEFAULT_STORE, Body, [], Mode, Options).
+
+%% @doc Runs a transaction: `transaction(Store, Body, Arguments, Mode | Options)',
+%% `transaction(Store, Body, Mode, Options)' or `transaction(Body, Arguments, Mode, Options)'. See `transaction/5'.
+-spec transaction(
+    store() | transaction_body(),
+    transaction_body() | [term()],
+    [term()] | pando_transaction:mode(),
+    pando_transaction:mode() | options()
+) -> transaction_result().
+transaction(Store, Body, Arguments, Mode) when is_atom(Store), is_list(Arguments), is_atom(Mode) ->
+    transaction(Store, Body, Arguments, Mode, #{});
+transaction(Store, Body, Arguments, Options) when is_atom(Store), is_list(Arguments), is_map(Options) ->
+    transaction(Store, Body, Arguments, auto, Options);
+transaction(Store, Body, Mode, Options) when is_atom(Store), is_atom(Mode), is_map(Options) ->
+    transaction(Store, Body, [], Mode, Options);
+transaction(Body, Arguments, Mode, Options) when is_list(Arguments), is_atom(Mode), is_map(Options) ->
+    transaction(?DEFAULT_STORE, Body, Arguments, Mode, Options).
+
+%% @doc Runs a function whose reads and writes happen as one, or not at all: as if nothing else had happened meanwhile.
+%%
+%% The function calls `pando_tx' and `pando_tx_adv'. It answers `{ok, Value}' with whatever the function returned;
+%% `pando_tx:abort(Reason)' makes that `{error, Reason}', and an exception in the function is raised here, with its
+%% stacktrace. In both cases nothing has changed.
+%%
+%% ```
+%% > pando:put(stock, "/:wood/oak", 150).
+%% ok
+%% > pando:transaction(stock, fun() ->
+%%       {ok, Pieces} = pando_tx:get("/:wood/oak"),
+%%       ok = pando_tx:put("/:wood/oak", Pieces - 1),
+%%       ok = pando_tx:put("/:sold/oak", 1),
+%%       Pieces - 1
+%%   end).
+%% {ok,149}
+%% > pando:transaction(stock, fun(Wood) -> pando_tx:exists([wood, Wood]) orelse pando_tx:abort(no_such_wood) end, [elm]).
+%% {error,no_such_wood}
+%% '''
+%%
+%% The function runs in the calling process, on a private copy of the tree, and may call what it likes. If others change what
+%% it has read before it is committed, it <em>runs again</em>: so what it does beside reading and writing may happen more
+%% than once. What is to happen once goes to `pando_tx:after_commit/1'. Calls of `pando' and `pando_adv' on the same store
+%% would not be part of the transaction, and raise `failed_to_prepare_tx_fun'; those on other stores, and any in mode `ro', are
+%% ordinary calls outside of it.
+%%
+%% Transactions on the same nodes take turns, so that none waits for ever; one that was lost 100 times gives up:
+%% `{error, {pando, too_many_conflicts, #{attempts, path, outcome => not_applied}}}'.
+%%
+%% == Modes ==
+%%
+%% <ul>
+%% <li>`auto', the default, and `rw': reads and writes. One that has written nothing leaves nothing in the log;</li>
+%% <li>`ro': reads one moment, and nothing else: a write raises `denied_update_in_readonly_tx'. It never runs again. The
+%%     options `favor' and `condition' are for this mode, and for `auto'.</li>
+%% </ul>
+%%
+%% == Stored procedures ==
+%%
+%% A path (as a list or a string, not as a binary) instead of a function runs the stored procedure there. Errors are those
+%% of a read, and `no_sproc_at_given_path', `sproc_invalid_as_tx_fun' (it writes, and the mode is `ro'), and
+%% `sproc_code_not_available' (see `run_sproc/4').
+%%
+%% ```
+%% > pando:put(stock, "/:sell", fun(Wood) -> pando_tx:delete([wood, Wood]) end).
+%% ok
+%% > pando:transaction(stock, "/:sell", [<<"oak">>]).
+%% {ok,ok}
+%% > pando:transaction(stock, "/:sell", [<<"oak">>], ro).
+%% {error,{pando,sproc_invalid_as_tx_fun,#{path => [sell]}}}
+%% '''
+%%
+%% == Conditions and commands ==
+%%
+%% A map instead of a function is a transaction without code, done in one round trip: if all `conditions' hold, all
+%% `commands' are done, in their order, or else none. A condition is a path and what each node there must meet, as in the
+%% option `keep_while'; a missing node meets `#if_node_exists{exists = false}' alone. Commands are the writing functions of
+%% `pando' as tuples, maybe with a map of options about nodes (`keep_while', `props_to_return', and others) at the end. It
+%% answers `{ok, Results}', one for each command: `ok', or `{ok, #{Path => Props}}' with `props_to_return'.
+%%
+%% ```
+%% > pando:transaction(stock, #{
+%%       conditions => [{"/:wood/elm", #if_node_exists{exists = false}}],
+%%       commands => [{put, "/:wood/elm", 3}, {delete, "/:wood/fir", #{props_to_return => [delete_reason]}}]
+%%   }).
+%% {ok,[ok,{ok,#{}}]}
+%% > pando:transaction(stock, #{
+%%       conditions => [{"/:wood/elm", #if_data_matches{pattern = 5}}],
+%%       commands => [{put, "/:wood/elm", 4}]
+%%   }).
+%% {error,{pando,transaction_condition_not_met,#{index => 1,node_path => [wood,<<"elm">>],outcome => not_applied,
+%%                                               condition => {if_data_matches,5,[],undefined}}}}
+%% > pando:transaction(stock, #{commands => [{put, "/:wood/fir", 1}, {update, "/:wood/ash", 1}]}).
+%% {error,{pando,transaction_command_refused,
+%%     #{index => 2,outcome => not_applied,
+%%       reason => {pando,node_not_found,#{node_name => <<"ash">>,node_path => [wood,<<"ash">>],node_is_target => true,
+%%                                         condition => {if_all,[<<"ash">>,{if_node_exists,true}]}}}}}}
+%% '''
+%%
+%% == Options ==
+%%
+%% Those of reads and writes; `timeout' is for the whole call, but ends no function. With a `request_id' a transaction that
+%% was committed is not run again: the retry answers what the function has returned. With `async' the function runs in
+%% the calling process as ever, and `ok' is returned when all is done; what it returned comes as a message
+%% (`handle_async_ret/2').
+%%
+%% Misuse raises `denied_tx_fun_with_invalid_args': another number of arguments than the function has, or another mode.
+-spec transaction(store(), transaction_body(), [term()], pando_transaction:mode(), options()) -> transaction_result().
+transaction(Store, Body, Arguments, Mode, Options) ->
+    ?ORDINARY(Store),
+    pando_transaction:transaction(Store, Body, Arguments, Mode, Options).
+
+%% @doc Runs a stored procedure of the default store. See `run_sproc/4'.
+-spec run_sproc(path(), [term()]) -> term().
+run_sproc(Path, Arguments) -> run_sproc(?DEFAULT_STORE, Path, Arguments, #{}).
+
+%% @doc Runs a stored procedure: `run_sproc(Store, Path, Arguments)' or `run_sproc(Path, Arguments, Options)'. See
+%% `run_sproc/4'.
+-spec run_sproc(store() | path(), path() | [term()], [term()] | options()) -> term().
+run_sproc(Store, Path, Arguments) when is_atom(Store) -> run_sproc(Store, Path, Arguments, #{});
+run_sproc(Path, Arguments, Options) when is_map(Options) -> run_sproc(?DEFAULT_STORE, Path, Arguments, Options).
+
+%% @doc Reads a stored procedure and runs it in the calling process, and returns what it returns. Options are those of reads.
+%%
+%% ```
+%% > pando:put(stock, "/:multiply", fun(A, B) -> A * B end).
+%% ok
+%% > pando:run_sproc(stock, "/:multiply", [6, 7]).
+%% 42
+%% '''
+%%
+%% A function is stored as the runtime has it, without its code: `fun M:F/A' needs a module `M' that exports it, any other
+%% the very version of its module in which it was made. So a procedure that is to outlive the next release is a
+%% `fun M:F/A'.
+%%
+%% What it raises is raised here, and `{badarity, _}' for a wrong number of arguments. Thrown are:
+%%
+%% <ul>
+%% <li>`{pando, failed_to_get_sproc, #{path, args, error}}': the node could not be read, because of the reason `error';</li>
+%% <li>`{pando_ex, denied_execution_of_non_sproc_node, #{path, args, node_props}}': it holds no procedure;</li>
+%% <li>`{pando_ex, sproc_code_not_available, #{path, args, module, needed, loaded}}': this node does not have its code.
+%%     `needed' is the MD5 of the module, or `{Function, Arity}'; `loaded' is the MD5 of the module that is here
+%%     (`Module:module_info(md5)', in hexadecimal digits), or `none'. Nothing was run.</li>
+%% </ul>
+-spec run_sproc(store(), path(), [term()], options()) -> term().
+run_sproc(Store, Path, Arguments, Options) when is_list(Arguments) ->
+    ?ORDINARY(Store),
+    pando_sproc:run(Store, Path, Arguments, pando_options:query(Options)).
 
 %%% Asynchronous writes, fences
 
@@ -689,7 +877,8 @@ handle_async_ret(Message) ->
 %% is to wait. Writes of one process are applied in their order. `timeout' means nothing: nobody waits.
 %%
 %% A result is `{ok, #{Path => Props}}' as of `pando_adv' (no properties for writes of `pando'), or `{error, Reason}';
-%% `{error, {not_leader, Leader}}' is to be sent again. Other messages raise `function_clause'.
+%% `{error, {not_leader, Leader}}' is to be sent again. Of a transaction it is what its function has returned, whatever that
+%% is, `{error, Reason}' if it was aborted, and raised if it was raised. Other messages raise `function_clause'.
 %%
 %% ```
 %% > pando:put(stock, "/:wood/oak", 150, #{async => 7}).
@@ -723,6 +912,7 @@ fence(Store) ->
 fence(Store, Timeout) -> fence_until(Store, pando_options:fence(Timeout)).
 
 fence_until(Store, Deadline) when is_atom(Store) ->
+    ok = pando_transaction:ordinary(Store, {?MODULE, fence, 2}),
     pando_read:fence(Store, Deadline).
 
 %%% For people
@@ -756,7 +946,9 @@ info(Store) -> info(Store, #{}).
 %% ok
 %% '''
 -spec info(store(), options()) -> ok.
-info(Store, Options) when is_atom(Store) -> pando_info:store(Store, pando_options:query(Options)).
+info(Store, Options) when is_atom(Store) ->
+    ?ORDINARY(Store),
+    pando_info:store(Store, pando_options:query(Options)).
 
 %%% The same, raising errors
 

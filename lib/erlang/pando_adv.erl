@@ -17,6 +17,7 @@
 -export_type([node_props/0, node_props_map/0, options/0, found/0, written/0]).
 
 -include("pando.hrl").
+-include("pando_source.hrl").
 
 -type store() :: pando_cluster:store_id().
 -type path() :: pando_path:path().
@@ -54,11 +55,8 @@ get(Path, Options) when is_map(Options) -> get(?DEFAULT_STORE, Path, Options).
 %% `{ok, #{}}': the node is there and does not meet a condition in the path.
 -spec get(store(), path(), options()) -> found().
 get(Store, Path, Options) ->
-    case pando_read:node(Store, Path, pando_options:query(Options)) of
-        {ok, NodePath, Props} -> {ok, #{NodePath => Props}};
-        {error, {pando, mismatching_node, _}} -> {ok, #{}};
-        {error, _} = Error -> Error
-    end.
+    ?ORDINARY(Store),
+    pando_read:node_map(Store, Path, pando_options:query(Options)).
 
 %% @doc Reads all nodes of the default store that a pattern matches.
 -spec get_many(path()) -> found().
@@ -77,6 +75,7 @@ get_many(Pattern, Options) when is_map(Options) -> get_many(?DEFAULT_STORE, Patt
 %% '''
 -spec get_many(store(), path(), options()) -> found().
 get_many(Store, Pattern, Options) ->
+    ?ORDINARY(Store),
     pando_read:props(Store, Pattern, pando_options:many(Options)).
 
 %%% Writes
@@ -102,6 +101,7 @@ put(Store, Path, Data) -> put(Store, Path, Data, #{}).
 %% '''
 -spec put(store(), path(), term(), options()) -> written().
 put(Store, Path, Data, Options) ->
+    ?ORDINARY(Store),
     pando_write:put(one, Store, Path, [], Data, pando_options:command(Options)).
 
 %% @doc Replaces the payloads of all nodes that a pattern matches, in the default store.
@@ -120,6 +120,7 @@ put_many(Store, Path, Data) -> put_many(Store, Path, Data, #{}).
 %% '''
 -spec put_many(store(), path(), term(), options()) -> written().
 put_many(Store, Path, Data, Options) ->
+    ?ORDINARY(Store),
     pando_write:put(many, Store, Path, [], Data, pando_options:command(Options)).
 
 %% @doc Creates a node that must not exist yet, in the default store.
@@ -138,6 +139,7 @@ create(Store, Path, Data) -> create(Store, Path, Data, #{}).
 %% '''
 -spec create(store(), path(), term(), options()) -> written().
 create(Store, Path, Data, Options) ->
+    ?ORDINARY(Store),
     pando_write:put(one, Store, Path, [#if_node_exists{exists = false}], Data, pando_options:command(Options)).
 
 %% @doc Replaces the payload of a node that must exist, in the default store.
@@ -157,6 +159,7 @@ update(Store, Path, Data) -> update(Store, Path, Data, #{}).
 %% '''
 -spec update(store(), path(), term(), options()) -> written().
 update(Store, Path, Data, Options) ->
+    ?ORDINARY(Store),
     pando_write:put(one, Store, Path, [#if_node_exists{exists = true}], Data, pando_options:command(Options)).
 
 %% @doc Replaces the payload of a node if it matches a pattern, in the default store.
@@ -176,6 +179,7 @@ compare_and_swap(Store, Path, Pattern, Data) -> compare_and_swap(Store, Path, Pa
 %% '''
 -spec compare_and_swap(store(), path(), term(), term(), options()) -> written().
 compare_and_swap(Store, Path, Pattern, Data, Options) ->
+    ?ORDINARY(Store),
     pando_write:put(one, Store, Path, [#if_data_matches{pattern = Pattern}], Data, pando_options:command(Options)).
 
 %% @doc Removes a node and everything below it, in the default store.
@@ -199,6 +203,7 @@ delete(Path, Options) when is_map(Options) -> delete(?DEFAULT_STORE, Path, Optio
 %% '''
 -spec delete(store(), path(), options()) -> written().
 delete(Store, Path, Options) ->
+    ?ORDINARY(Store),
     pando_write:delete(one, Store, Path, pando_options:command(Options)).
 
 %% @doc Removes all nodes that a pattern matches, and everything below them, in the default store.
@@ -220,6 +225,7 @@ delete_many(Path, Options) when is_map(Options) -> delete_many(?DEFAULT_STORE, P
 %% '''
 -spec delete_many(store(), path(), options()) -> written().
 delete_many(Store, Path, Options) ->
+    ?ORDINARY(Store),
     pando_write:delete(many, Store, Path, pando_options:command(Options)).
 
 %% @doc Takes the payload off a node, in the default store.
@@ -238,6 +244,7 @@ clear_payload(Store, Path) -> clear_payload(Store, Path, #{}).
 %% '''
 -spec clear_payload(store(), path(), options()) -> written().
 clear_payload(Store, Path, Options) ->
+    ?ORDINARY(Store),
     pando_write:clear(one, Store, Path, pando_options:command(Options)).
 
 %% @doc Takes the payloads off all nodes that a pattern matches, in the default store.
@@ -257,4 +264,5 @@ clear_many_payloads(Store, Path) -> clear_many_payloads(Store, Path, #{}).
 %% '''
 -spec clear_many_payloads(store(), path(), options()) -> written().
 clear_many_payloads(Store, Path, Options) ->
+    ?ORDINARY(Store),
     pando_write:clear(many, Store, Path, pando_options:command(Options)).

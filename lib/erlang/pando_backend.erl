@@ -4,10 +4,15 @@
 %% Reasons in `{error, Reason}' are native ones; `pando_errors' turns them into those that callers see.
 -module(pando_backend).
 
+-export_type([source/0, transaction/0, once/0, committed/0]).
 -export_type([store_id/0, request/0, result/0, reply/0, reply_to/0, wanted/0, scope/0, keep_while/0]).
 -export_type([props_bits/0, what/0, native_path/0, native_error/0, node_props/0]).
 
 -type store_id() :: atom().
+%% A transaction under way: a private copy of a tree, with what it has read and written. For one process.
+-type transaction() :: reference().
+%% What is read: the newest view of a store, or a transaction, where what is read is noted.
+-type source() :: store_id() | transaction().
 %% A set of node properties as bits; see `pando_props'.
 -type props_bits() :: 0..65535.
 %% Which properties of which nodes an answer shows; `none' when the caller wants none at all.
@@ -22,15 +27,30 @@
 -type request() ::
     {put, native_path(), none | data | sproc, term(), scope(), keep_while(), wanted()}
     | {clear, native_path(), scope(), keep_while(), wanted()}
-    | {delete, native_path(), scope(), wanted()}.
+    | {delete, native_path(), scope(), wanted()}
+    %% All of it or nothing, if all conditions hold: its requests are puts, clears and deletes. The reply is
+    %% `{ok, Results}' with one for each.
+    | {transaction, [{native_path(), Condition :: term()}], [request()]}
+    %% Applied once, however often it is sent: a repeated one is answered as the first was. Not for itself.
+    | {once, RequestId :: binary(), request()}.
+%% What makes a transaction one that is committed once, and what its function has returned.
+-type once() :: none | {RequestId :: binary(), Note :: term()}.
+%% `repeated': one of this request id was committed before, and so this one was not; `{repeated, Note}' with its note, if it
+%% was kept.
+-type committed() ::
+    ok | {conflict, native_path()} | repeated | {repeated, Note :: term()} | {error, native_error()}.
 %% A reference: `{pando_reply, Reference, Reply}'. A correlation: `{ra_event, From, {applied, [{Correlation, Reply}]}}',
 %% or `{ra_event, From, {rejected, {not_leader, undefined, Correlation}}}'. `none': no message.
 -type reply_to() :: reference() | {From :: {store_id(), node()}, Correlation :: integer() | reference()} | none.
 -type node_props() :: #{atom() => term()}.
 %% What a scan shows of a node: properties, or its value, `Default' if it has none.
 -type what() :: props_bits() | {values, Default :: term()}.
--type result() :: ok | {ok, #{native_path() => node_props()}} | {error, native_error()}.
--type reply() :: result() | {answer, Answer :: reference()}.
+-type result() ::
+    ok
+    | {ok, #{native_path() => node_props()}}
+    | {ok, [ok | {ok, #{native_path() => node_props()}}]}
+    | {error, native_error()}.
+-type reply() :: result() | committed() | {answer, Answer :: reference()}.
 %% Conditions are the records that were given.
 -type native_error() ::
     noproc
@@ -46,6 +66,12 @@
     | {targets_parent, Condition :: term()}
     | {condition_not_supported, Condition :: term(), Text :: binary()}
     | bad_match_specification
+    %% Of a transaction: which condition, or which command, counted from 0.
+    | {requirement_not_met, non_neg_integer(), Name :: term(), native_path(),
+        Condition :: term() | {pattern_matches_no_nodes, native_path()}}
+    | {in_transaction, non_neg_integer(), native_error()}
+    %% A repeated request that was applied before; what it answered was too large to be kept.
+    | answer_not_kept
     | {closed | halted | disk_full | not_leader | command_failed, Text :: binary(), NotApplied :: boolean()}.
 
 %% Opens a store; the caller owns it and gets `{pando_opened, Store, ok | {error, Reason}}'. Later it may get
@@ -65,18 +91,18 @@
 %% The stores that are open.
 -callback stores() -> [store_id()].
 %% Quick reads, bounded: `slow' means "ask again with read/3" and stands for every error, too.
--callback get_data(store_id(), native_path()) -> {ok, term()} | slow.
--callback exists(store_id(), native_path()) -> boolean() | slow.
--callback has_data(store_id(), native_path()) -> boolean() | slow.
--callback read_quick(store_id(), native_path(), props_bits()) ->
+-callback get_data(source(), native_path()) -> {ok, term()} | slow.
+-callback exists(source(), native_path()) -> boolean() | slow.
+-callback has_data(source(), native_path()) -> boolean() | slow.
+-callback read_quick(source(), native_path(), props_bits()) ->
     {ok, native_path(), node_props()} | {error, native_error()} | slow.
 %% One node, whatever its size.
--callback read(store_id(), native_path(), props_bits()) ->
+-callback read(source(), native_path(), props_bits()) ->
     {ok, native_path(), node_props()} | {error, native_error()}.
 %% A long read in chunks, all of one point in time. `From': only nodes after this path in the order of the walk, which
 %% is the order of paths as terms. `EachOnce': a node comes once, however many ways the pattern leads to it.
 -callback scan(
-    store_id(),
+    source(),
     Pattern :: native_path(),
     what(),
     IncludeRoot :: boolean(),
@@ -100,6 +126,34 @@
 %% Queues a command; the reply follows unless it is refused or cancelled.
 -callback submit(store_id(), reply_to(), request(), Cancellable :: boolean()) ->
     ok | {ok, Token :: reference()} | {error, native_error()}.
+%% Begins a transaction on the newest view. A `read_only' one notes nothing, and cannot be written in or committed.
+-callback transaction_begin(store_id(), read_only | read_write) -> {ok, transaction()} | {error, noproc}.
+%% Stands in line for these paths, on which transactions were lost, one after the other, in their order. `ok': it is this
+%% one's turn on all of them, and it reads the newest proposed state from now on. `in_line':
+%% `{pando_reply, Reference, ok | {error, _}}' follows when it is its turn; then the call is made again. Only while nothing
+%% was read or written.
+-callback transaction_stand_in_line(transaction(), reference(), [native_path()]) -> ok | in_line.
+%% The same for a path that is read first, if others stand in line for it; else `ok'.
+-callback transaction_enter(transaction(), reference(), native_path()) -> ok | in_line.
+%% Leaves all lines, and goes on without a turn. `ok': no message about a turn will come. `told': its turn was given already,
+%% and the message is there, or comes now.
+-callback transaction_go_on(transaction()) -> ok | told.
+%% Does a put, clear or delete on the private copy. Quick: bounded; `slow' means "ask again with transaction_write/2".
+-callback transaction_write_quick(transaction(), request()) -> result() | slow.
+-callback transaction_write(transaction(), request()) -> result().
+%% Has a transaction applied, if what it has read is still so, and its writes answer the same. `{conflict, Path}': something
+%% there has changed, and nothing was done. `in_line': another one has its turn; a message comes, as of
+%% `transaction_stand_in_line', then this call is made again. After `ok' and `{ok, Token}' the reply `committed()' follows.
+-callback transaction_commit_quick(transaction(), reference(), once(), Cancellable :: boolean()) ->
+    ok | {ok, Token :: reference()} | {conflict, native_path()} | in_line | {error, native_error()} | slow.
+-callback transaction_commit(transaction(), reference(), once(), Cancellable :: boolean()) ->
+    ok | {ok, Token :: reference()} | {conflict, native_path()} | in_line | {error, native_error()}.
+%% Ends a transaction without a commit. `predicted': what it has read is not all committed yet.
+-callback transaction_close(transaction()) -> committed | predicted.
+-callback transaction_has_writes(transaction()) -> boolean().
+%% What the newest view keeps of a request id.
+-callback request_result(store_id(), RequestId :: binary()) ->
+    none | repeated | {repeated, Note :: term()} | {error, noproc}.
 %% `{pando_reply, Reference, ok | {error, _}}' follows when all is applied here that this member had accepted, and the
 %% leader committed, before the call.
 -callback barrier(store_id(), reference(), Cancellable :: boolean()) ->

@@ -5,7 +5,7 @@
 -module(pando_client).
 
 -export([deadline/1, is_past/1, remaining_ms/1]).
--export([call/3, cast/3, barrier/2, await_applied/3, result/1]).
+-export([call/3, cast/3, write/2, commit/3, await_turn/2, barrier/2, await_applied/3, result/1]).
 
 -export_type([deadline/0]).
 
@@ -35,10 +35,14 @@ remaining_ms(Deadline) when is_integer(Deadline) ->
 
 %% Has a command applied. The result as the native side gives it, or `{error, timeout}': then the command may still be
 %% applied, unless it was not yet proposed.
--spec call(pando_backend:store_id(), pando_backend:request(), deadline()) ->
-    ok | {ok, map()} | {error, timeout | pando_backend:native_error()}.
+-spec call(pando_backend:store_id(), pando_backend:request(), deadline()) -> pando_backend:result() | {error, timeout}.
 call(Store, Request, Deadline) ->
-    await(fun(Reference, Cancellable) -> pando_nif:submit(Store, Reference, Request, Cancellable) end, Deadline).
+    Send = fun(Reference, Cancellable) -> pando_nif:submit(Store, Reference, Request, Cancellable) end,
+    case await(Send, Deadline) of
+        ok -> ok;
+        {ok, _} = Answer -> Answer;
+        {error, _} = Error -> Error
+    end.
 
 %% Hands a command over and returns. With a correlation, `{ra_event, _, {applied, [{Correlation, Reply}]}}' follows.
 -spec cast(pando_backend:store_id(), pando_backend:request(), none | {correlation, integer() | reference()}) ->
@@ -51,6 +55,49 @@ cast(Store, Request, Notification) ->
 
 reply_to(_Store, none) -> none;
 reply_to(Store, {correlation, Correlation}) -> {pando_cluster:this_member(Store), Correlation}.
+
+%% Writes in a transaction; the result is there at once.
+-spec write(pando_backend:transaction(), pando_backend:request()) -> pando_backend:result().
+write(Transaction, Request) ->
+    case pando_nif:transaction_write_quick(Transaction, Request) of
+        slow -> pando_nif:transaction_write(Transaction, Request);
+        Result -> Result
+    end.
+
+%% Commits a transaction. `{in_line, Reference}': somebody else has their turn, see `await_turn/2', and nothing has happened
+%% yet. `{error, timeout}': it may still be applied, unless it was not yet proposed.
+-spec commit(pando_backend:transaction(), pando_backend:once(), deadline()) ->
+    pando_backend:committed() | {in_line, reference()} | {error, timeout}.
+commit(Transaction, Once, Deadline) ->
+    Send = fun(Reference, Cancellable) ->
+        case commit(Transaction, Reference, Once, Cancellable) of
+            in_line -> {in_line, Reference};
+            Sent -> Sent
+        end
+    end,
+    case await(Send, Deadline) of
+        ok -> ok;
+        {conflict, _} = Conflict -> Conflict;
+        repeated -> repeated;
+        {repeated, _} = Repeated -> Repeated;
+        {in_line, _} = InLine -> InLine;
+        {error, _} = Error -> Error
+    end.
+
+commit(Transaction, Reference, Once, Cancellable) ->
+    case pando_nif:transaction_commit_quick(Transaction, Reference, Once, Cancellable) of
+        slow -> pando_nif:transaction_commit(Transaction, Reference, Once, Cancellable);
+        Sent -> Sent
+    end.
+
+%% Waits for one's turn, until then at the latest. After `late' the message may still come: who has left the line takes it
+%% out with `await_turn(Reference, expired)'.
+-spec await_turn(reference(), deadline()) -> ok | late | {error, pando_backend:native_error()}.
+await_turn(Reference, Deadline) ->
+    receive
+        {pando_reply, Reference, Reply} -> Reply
+    after remaining_ms(Deadline) -> late
+    end.
 
 %% Waits until everything is applied here that was accepted or committed before.
 -spec barrier(pando_backend:store_id(), deadline()) -> ok | {error, timeout | pando_backend:native_error()}.
@@ -67,6 +114,7 @@ await_applied(Store, Index, Deadline) ->
 reached(ok) -> ok;
 reached({error, _} = Error) -> Error.
 
+%% What `Send' answers other than that a reply will come is the result.
 await(_Send, expired) ->
     {error, timeout};
 await(Send, Deadline) ->
@@ -90,11 +138,11 @@ await(Send, Deadline) ->
                         end
                 end
             end;
-        {error, _} = Error ->
-            Error
+        Refused ->
+            Refused
     end.
 
 %% The result in a reply. The terms of an answer are made here, once.
--spec result(pando_backend:reply()) -> pando_backend:result().
+-spec result(pando_backend:reply()) -> pando_backend:result() | pando_backend:committed().
 result({answer, Answer}) -> pando_nif:answer(Answer);
 result(Result) -> Result.

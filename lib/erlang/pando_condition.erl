@@ -15,7 +15,7 @@
 -include("pando.hrl").
 
 -export([compile/1, applies_to_grandchildren/1, is_met/3, is_valid/1, ensure_native_keep_while/1]).
--export([prepare/1, prepare_keep_while/1]).
+-export([prepare/1, prepare_keep_while/1, prepare_watched/2]).
 
 -export_type([keep_while/0, native_keep_while/0]).
 
@@ -191,13 +191,14 @@ prepared(Path) ->
 %% @private The map of an option `keep_while' as it crosses the border.
 -spec prepare_keep_while(keep_while()) -> [{pando_path:pattern(), pando_path:pattern_component()}].
 prepare_keep_while(KeepWhile) ->
-    [
-        {prepare(Path), prepare_kept(Path, Condition)}
-     || {Path, Condition} <- maps:to_list(ensure_native_keep_while(KeepWhile))
-    ].
+    [prepare_watched(Path, Condition) || {Path, Condition} <- maps:to_list(ensure_native_keep_while(KeepWhile))].
 
-prepare_kept(Path, Condition) ->
+%% @private A watched path with its condition as they cross the border.
+-spec prepare_watched(pando_path:path(), pando_path:pattern_component()) ->
+    {pando_path:pattern(), pando_path:pattern_component()}.
+prepare_watched(Path, Condition) ->
+    Native = native_watched(Path),
     case is_valid(Condition) of
-        true -> compile(Condition);
-        {false, Bad} -> pando_errors:raise_misuse(invalid_condition, #{path => Path, condition => Bad})
+        true -> {prepare(Native), compile(Condition)};
+        {false, Bad} -> pando_errors:raise_misuse(invalid_condition, #{path => Native, condition => Bad})
     end.

@@ -1,7 +1,7 @@
 %% @doc Errors as callers see them (specification section 6), and what one may conclude from each.
 %%
 %% Reasons beyond the specification are `{pando, Name, Props}' too, and `Props' has the key `outcome': `not_applied' when
-%% the command certainly did nothing, `unknown' when it may have been applied, or may be later.
+%% the command certainly did nothing, `unknown' when it may have been applied, or may be later, `applied' when it was.
 -module(pando_errors).
 
 -include("pando.hrl").
@@ -10,16 +10,20 @@
 
 -export_type([reason/0, store_reason/0, outcome/0]).
 
--type outcome() :: not_applied | unknown.
+-type outcome() :: not_applied | applied | unknown.
 %% In `{error, Reason}'. `noproc': the store is not running. `overload': too many commands wait; nothing was done, try
 %% again later. `timeout': a command may have been applied. `{unknown_option, Key, Value}': nothing was done.
 -type reason() :: store_reason() | {unknown_option, reply_from, term()}.
 %% Those that a store gives.
 -type store_reason() :: noproc | timeout | overload | {pando, atom(), map()}.
+-type failed() ::
+    timeout
+    | pando_backend:native_error()
+    | {too_many_conflicts, Attempts :: pos_integer(), pando_path:native_path()}.
 
 %% @private The public form of a native reason. Raises, if the caller used the library wrongly; `Path' is the path or
 %% pattern as it was used, with what the function has added to it.
--spec reason(timeout | pando_backend:native_error(), pando_path:pattern()) -> store_reason().
+-spec reason(failed(), pando_path:pattern()) -> store_reason().
 reason({bad_component, Component}, Path) ->
     ok = pando_path:ensure_is_valid(Path),
     raise_misuse(invalid_path, #{path => Path, component => Component});
@@ -38,7 +42,7 @@ reason(Reason, _Path) ->
 
 %% @private The public form of a native reason that comes with a reply: the store has taken the command, so the caller
 %% used the library rightly.
--spec reason(timeout | pando_backend:native_error()) -> store_reason().
+-spec reason(failed()) -> store_reason().
 reason(Reason) when Reason =:= noproc; Reason =:= timeout; Reason =:= overload ->
     Reason;
 reason({node_not_found, Name, NodePath, IsTarget}) ->
@@ -66,6 +70,19 @@ reason({keep_while_not_met, Name, NodePath, Reason}) ->
     }};
 reason({limit_exceeded, Limit, Max}) ->
     {pando, limit_exceeded, #{limit => limit_name(Limit), max => Max, outcome => not_applied}};
+reason({requirement_not_met, Index, _Name, NodePath, Reason}) ->
+    {pando, transaction_condition_not_met, #{
+        index => Index + 1,
+        node_path => NodePath,
+        condition => condition(Reason),
+        outcome => not_applied
+    }};
+reason({in_transaction, Index, Reason}) ->
+    {pando, transaction_command_refused, #{index => Index + 1, reason => reason(Reason), outcome => not_applied}};
+reason({too_many_conflicts, Attempts, NodePath}) ->
+    {pando, too_many_conflicts, #{attempts => Attempts, path => NodePath, outcome => not_applied}};
+reason(answer_not_kept) ->
+    {pando, answer_not_kept, #{outcome => applied}};
 reason({Name, Text, NotApplied}) when is_binary(Text) ->
     Outcome =
         case NotApplied of
@@ -130,7 +147,25 @@ format({pando, keep_while_conditions_not_met, #{node_path := Path, keep_while_re
     text("the node at ~0tp cannot be kept while ~0tp: nothing was done", [Path, Reason]);
 format({pando, limit_exceeded, #{limit := Limit, max := Max}}) ->
     text("more than ~0tp (~0tp): nothing was done", [Limit, Max]);
-format({pando, Name, #{reason := Reason, outcome := Outcome}}) ->
+format({pando, transaction_condition_not_met, #{index := Index, node_path := Path, condition := Condition}}) ->
+    text("condition ~b of the transaction is not met: ~0tp, at ~0tp: nothing was done", [Index, Condition, Path]);
+format({pando, transaction_command_refused, #{index := Index, reason := Reason}}) ->
+    text("command ~b of the transaction was refused, and so all of it: ~ts", [Index, format(Reason)]);
+format({pando, too_many_conflicts, #{attempts := Attempts, path := Path}}) ->
+    text("others have changed what the transaction had read, ~b times, at last at ~0tp: nothing was done", [Attempts, Path]);
+format({pando, answer_not_kept, #{}}) ->
+    "this request was applied before; its answer was too large to be kept";
+format({pando, no_sproc_at_given_path, #{path := Path}}) ->
+    text("there is no stored procedure at ~0tp: nothing was done", [Path]);
+format({pando, sproc_invalid_as_tx_fun, #{path := Path}}) ->
+    text("the stored procedure at ~0tp writes, and a transaction of mode ro cannot: nothing was done", [Path]);
+format({_, sproc_code_not_available, #{path := Path, module := Module, needed := Needed, loaded := Loaded}}) ->
+    text("the stored procedure at ~0tp needs ~ts of ~ts, and this node has ~ts: nothing was done", [
+        Path, code_text(Needed), Module, code_text(Loaded)
+    ]);
+format({pando, failed_to_get_sproc, #{path := Path, error := Reason}}) ->
+    text("the stored procedure at ~0tp could not be read: ~ts", [Path, format(Reason)]);
+format({pando, Name, #{reason := Reason, outcome := Outcome}}) when is_binary(Reason) ->
     text("~0tp: ~ts (outcome: ~0tp)", [Name, Reason, Outcome]);
 format({pando, open_failed, #{reason := Reason, directory := Directory}}) ->
     text("the store in ~ts could not be opened: ~ts", [Directory, Reason]);
@@ -158,8 +193,22 @@ format({pando_ex, condition_targets_parent_node, #{condition := Condition}}) ->
     text("~0tp is about the parent of a node, which no condition can be", [Condition]);
 format({pando_ex, invalid_condition, #{path := Path, condition := Condition}}) ->
     text("~0tp, for the node at ~0tp, is no condition", [Condition, Path]);
+format({pando_ex, denied_execution_of_non_sproc_node, #{path := Path}}) ->
+    text("there is no stored procedure at ~0tp", [Path]);
+format({pando_ex, denied_update_in_readonly_tx, #{}}) ->
+    "a transaction of mode ro cannot write";
+format({pando_ex, invalid_use_of_pando_tx_outside_transaction, #{}}) ->
+    "functions of pando_tx and pando_tx_adv are for functions that a transaction runs, in the process that does";
+format({pando_ex, denied_tx_fun_with_invalid_args, #{'fun' := Fun, arity := Arity, args := Arguments}}) ->
+    text("~0tp, which takes ~0tp arguments, cannot be run with ~0tp, or the mode is none", [Fun, Arity, Arguments]);
+format({pando_ex, failed_to_prepare_tx_fun, #{error := {horus, extraction_denied, #{error := {call_denied, {M, F, A}}}}}}) ->
+    text("~ts:~ts/~b is not for the function of a transaction on the same store: use pando_tx", [M, F, A]);
 format(Reason) ->
     text("~0tp", [Reason]).
+
+code_text(none) -> "none";
+code_text({Function, Arity}) -> text("~ts/~0tp", [Function, Arity]);
+code_text(Md5) -> text("version ~ts", [Md5]).
 
 text(Format, Arguments) ->
     lists:flatten(io_lib:format(Format, Arguments)).

@@ -20,6 +20,17 @@
     condition_met/3,
     keep_while/1,
     submit/4,
+    transaction_begin/2,
+    transaction_stand_in_line/3,
+    transaction_enter/3,
+    transaction_go_on/1,
+    transaction_write_quick/2,
+    transaction_write/2,
+    transaction_commit_quick/4,
+    transaction_commit/4,
+    transaction_close/1,
+    transaction_has_writes/1,
+    request_result/2,
     barrier/3,
     await_applied/4,
     answer/1,
@@ -51,6 +62,17 @@
     condition_met/3,
     keep_while/1,
     submit/4,
+    transaction_begin/2,
+    transaction_stand_in_line/3,
+    transaction_enter/3,
+    transaction_go_on/1,
+    transaction_write_quick/2,
+    transaction_write/2,
+    transaction_commit_quick/4,
+    transaction_commit/4,
+    transaction_close/1,
+    transaction_has_writes/1,
+    request_result/2,
     barrier/3,
     await_applied/4,
     answer/1,
@@ -86,32 +108,32 @@ close(_Store) -> ?NOT_LOADED.
 -spec stores() -> [pando_backend:store_id()].
 stores() -> ?NOT_LOADED.
 
--spec get_data(pando_backend:store_id(), pando_backend:native_path()) -> {ok, term()} | slow.
-get_data(_Store, _Path) -> ?NOT_LOADED.
+-spec get_data(pando_backend:source(), pando_backend:native_path()) -> {ok, term()} | slow.
+get_data(_Source, _Path) -> ?NOT_LOADED.
 
--spec exists(pando_backend:store_id(), pando_backend:native_path()) -> boolean() | slow.
-exists(_Store, _Path) -> ?NOT_LOADED.
+-spec exists(pando_backend:source(), pando_backend:native_path()) -> boolean() | slow.
+exists(_Source, _Path) -> ?NOT_LOADED.
 
--spec has_data(pando_backend:store_id(), pando_backend:native_path()) -> boolean() | slow.
-has_data(_Store, _Path) -> ?NOT_LOADED.
+-spec has_data(pando_backend:source(), pando_backend:native_path()) -> boolean() | slow.
+has_data(_Source, _Path) -> ?NOT_LOADED.
 
--spec read_quick(pando_backend:store_id(), pando_backend:native_path(), pando_backend:props_bits()) ->
+-spec read_quick(pando_backend:source(), pando_backend:native_path(), pando_backend:props_bits()) ->
     {ok, pando_backend:native_path(), pando_backend:node_props()} | {error, pando_backend:native_error()} | slow.
-read_quick(_Store, _Path, _PropsBits) -> ?NOT_LOADED.
+read_quick(_Source, _Path, _PropsBits) -> ?NOT_LOADED.
 
--spec read(pando_backend:store_id(), pando_backend:native_path(), pando_backend:props_bits()) ->
+-spec read(pando_backend:source(), pando_backend:native_path(), pando_backend:props_bits()) ->
     {ok, pando_backend:native_path(), pando_backend:node_props()} | {error, pando_backend:native_error()}.
-read(_Store, _Path, _PropsBits) -> ?NOT_LOADED.
+read(_Source, _Path, _PropsBits) -> ?NOT_LOADED.
 
 -spec scan(
-    pando_backend:store_id(),
+    pando_backend:source(),
     pando_backend:native_path(),
     pando_backend:what(),
     boolean(),
     none | pando_backend:native_path(),
     boolean()
 ) -> {ok, reference()} | {error, pando_backend:native_error()}.
-scan(_Store, _Pattern, _What, _IncludeRoot, _From, _EachOnce) -> ?NOT_LOADED.
+scan(_Source, _Pattern, _What, _IncludeRoot, _From, _EachOnce) -> ?NOT_LOADED.
 
 -spec scan_next(reference(), pos_integer()) ->
     {more | done, [{pando_backend:native_path(), pando_backend:node_props() | term()}]}.
@@ -134,6 +156,52 @@ keep_while(_Store) -> ?NOT_LOADED.
 -spec submit(pando_backend:store_id(), pando_backend:reply_to(), pando_backend:request(), boolean()) ->
     ok | {ok, reference()} | {error, pando_backend:native_error()}.
 submit(_Store, _ReplyTo, _Request, _Cancellable) -> ?NOT_LOADED.
+
+-spec transaction_begin(pando_backend:store_id(), read_only | read_write) ->
+    {ok, pando_backend:transaction()} | {error, noproc}.
+transaction_begin(_Store, _Mode) -> ?NOT_LOADED.
+
+-spec transaction_stand_in_line(pando_backend:transaction(), reference(), [pando_backend:native_path()]) -> ok | in_line.
+transaction_stand_in_line(_Transaction, _Reference, _Paths) -> ?NOT_LOADED.
+
+-spec transaction_enter(pando_backend:transaction(), reference(), pando_backend:native_path()) -> ok | in_line.
+transaction_enter(_Transaction, _Reference, _Path) -> ?NOT_LOADED.
+
+-spec transaction_go_on(pando_backend:transaction()) -> ok | told.
+transaction_go_on(_Transaction) -> ?NOT_LOADED.
+
+-spec transaction_write_quick(pando_backend:transaction(), pando_backend:request()) -> pando_backend:result() | slow.
+transaction_write_quick(_Transaction, _Request) -> ?NOT_LOADED.
+
+-spec transaction_write(pando_backend:transaction(), pando_backend:request()) -> pando_backend:result().
+transaction_write(_Transaction, _Request) -> ?NOT_LOADED.
+
+-spec transaction_commit_quick(pando_backend:transaction(), reference(), pando_backend:once(), boolean()) ->
+    ok
+    | {ok, reference()}
+    | {conflict, pando_backend:native_path()}
+    | in_line
+    | {error, pando_backend:native_error()}
+    | slow.
+transaction_commit_quick(_Transaction, _Reference, _Once, _Cancellable) -> ?NOT_LOADED.
+
+-spec transaction_commit(pando_backend:transaction(), reference(), pando_backend:once(), boolean()) ->
+    ok
+    | {ok, reference()}
+    | {conflict, pando_backend:native_path()}
+    | in_line
+    | {error, pando_backend:native_error()}.
+transaction_commit(_Transaction, _Reference, _Once, _Cancellable) -> ?NOT_LOADED.
+
+-spec transaction_close(pando_backend:transaction()) -> committed | predicted.
+transaction_close(_Transaction) -> ?NOT_LOADED.
+
+-spec transaction_has_writes(pando_backend:transaction()) -> boolean().
+transaction_has_writes(_Transaction) -> ?NOT_LOADED.
+
+-spec request_result(pando_backend:store_id(), binary()) ->
+    none | repeated | {repeated, term()} | {error, noproc}.
+request_result(_Store, _RequestId) -> ?NOT_LOADED.
 
 -spec barrier(pando_backend:store_id(), reference(), boolean()) ->
     ok | {ok, reference()} | {error, pando_backend:native_error()}.

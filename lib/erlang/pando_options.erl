@@ -4,9 +4,18 @@
 %% of a call begins here: its deadline is computed once, and holds for all that the call waits for.
 -module(pando_options).
 
--export([query/1, many/1, command/1, brief/1, fence/1, timeout/1, default_timeout/0]).
+-export([query/1, many/1, command/1, brief/1, transaction/1, fence/1, timeout/1, default_timeout/0]).
+-export([query_inside/1, many_inside/1, command_inside/1, brief_inside/1, of_command/1]).
 
--export_type([query/0, many/0, command/0]).
+-export_type([query/0, many/0, command/0, transaction/0]).
+
+%% The longest `request_id', in bytes: that of the native side, of the same name.
+-define(REQUEST_ID_SIZE_BYTES_MAX, 256).
+
+-define(IS_OF_COMMANDS(Key),
+    (Key =:= async orelse Key =:= reply_from orelse Key =:= protect_against_dups orelse Key =:= request_id orelse
+        Key =:= keep_while)
+).
 
 %% `applied': the position of the log to wait for; then `favor' means nothing.
 -type query() :: #{
@@ -41,6 +50,16 @@
     include_root := boolean(),
     keep_while := keep | pando_condition:keep_while(),
     async := false | none | {correlation, integer() | reference()},
+    request_id := none | binary(),
+    refused := none | {unknown_option, reply_from, term()}
+}.
+%% Of a transaction: what is said of it as a whole.
+-type transaction() :: #{
+    deadline := pando_client:deadline(),
+    favor := low_latency | consistency,
+    applied := none | non_neg_integer(),
+    async := false | none | {correlation, integer() | reference()},
+    request_id := none | binary(),
     refused := none | {unknown_option, reply_from, term()}
 }.
 
@@ -91,11 +110,14 @@ query_option(expect_specific_node, Expect, Read) when is_boolean(Expect) -> Read
 query_option(include_root_props, Include, Read) when is_boolean(Include) -> Read#{include_root := Include};
 query_option(return_indirect_deletes, Return, Read) when is_boolean(Return) -> Read.
 
-%% @doc Options of writes: `timeout', `async', `reply_from', `protect_against_dups', `keep_while', and those that say
-%% which nodes, and what of them is answered.
+%% @doc Options of writes: `timeout', `async', `reply_from', `protect_against_dups', `request_id', `keep_while', and those
+%% that say which nodes, and what of them is answered.
 -spec command(map()) -> command().
 command(Options) when is_map(Options) ->
-    Defaults = #{
+    with_deadline(maps:fold(fun command_option/3, command_defaults(), Options)).
+
+command_defaults() ->
+    #{
         deadline => default,
         props => pando_props:default_bits(),
         indirect_deletes => true,
@@ -103,9 +125,9 @@ command(Options) when is_map(Options) ->
         include_root => false,
         keep_while => keep,
         async => false,
+        request_id => none,
         refused => none
-    },
-    with_deadline(maps:fold(fun command_option/3, Defaults, Options)).
+    }.
 
 %% @doc The same for a caller who wants to know only whether it worked.
 -spec brief(map()) -> command().
@@ -115,6 +137,10 @@ brief(Options) ->
 command_option(timeout, Timeout, Read) -> Read#{deadline := timeout(Timeout)};
 command_option(async, Async, Read) -> Read#{async := async(Async)};
 command_option(reply_from, From, Read) -> Read#{refused := refused(From)};
+command_option(request_id, RequestId, Read) when
+    is_binary(RequestId), RequestId =/= <<>>, byte_size(RequestId) =< ?REQUEST_ID_SIZE_BYTES_MAX
+->
+    Read#{request_id := RequestId};
 %% A command is applied once: it is never sent twice on one member.
 command_option(protect_against_dups, Protect, Read) when is_boolean(Protect) -> Read;
 command_option(keep_while, KeepWhile, Read) when is_map(KeepWhile) -> Read#{keep_while := KeepWhile};
@@ -122,6 +148,78 @@ command_option(props_to_return, Props, Read) -> Read#{props := pando_props:bits(
 command_option(return_indirect_deletes, Return, Read) when is_boolean(Return) -> Read#{indirect_deletes := Return};
 command_option(expect_specific_node, Expect, Read) when is_boolean(Expect) -> Read#{expect_specific_node := Expect};
 command_option(include_root_props, Include, Read) when is_boolean(Include) -> Read#{include_root := Include}.
+
+%% @doc Options of a transaction: those of reads and of writes (specification 5), of which those that say what the calls
+%% inside do mean nothing here.
+-spec transaction(map()) -> transaction().
+transaction(Options) when is_map(Options) ->
+    Defaults = maps:merge(query_defaults(), command_defaults()),
+    Kept = [deadline, favor, applied, async, request_id, refused],
+    with_deadline(maps:with(Kept, maps:fold(fun transaction_option/3, Defaults, Options))).
+
+transaction_option(Key, Value, Read) when Key =:= favor; Key =:= condition -> query_option(Key, Value, Read);
+transaction_option(Key, Value, Read) when Key =/= keep_while -> command_option(Key, Value, Read).
+
+%% @doc Options of reads inside of a transaction. All calls inside take all options; those about the call as such, and not
+%% about nodes, are checked and mean nothing (specification 5).
+-spec query_inside(map()) -> query().
+query_inside(Options) when is_map(Options) ->
+    inside(maps:fold(fun query_option_inside/3, query_defaults(), Options)).
+
+%% @doc The same of reads of many nodes.
+-spec many_inside(map()) -> many().
+many_inside(Options) when is_map(Options) ->
+    Defaults = (query_defaults())#{limit => infinity, from => none},
+    inside(maps:fold(fun many_option_inside/3, Defaults, Options)).
+
+%% @doc The same of writes.
+-spec command_inside(map()) -> command().
+command_inside(Options) when is_map(Options) ->
+    Read = maps:fold(fun command_option_inside/3, command_defaults(), Options),
+    inside(Read#{async := false, request_id := none, refused := none}).
+
+%% @doc The same for a caller who wants to know only whether it worked.
+-spec brief_inside(map()) -> command().
+brief_inside(Options) ->
+    (command_inside(Options))#{props := none}.
+
+query_option_inside(Key, Value, Read) when ?IS_OF_COMMANDS(Key) ->
+    _ = command_option(Key, Value, command_defaults()),
+    Read;
+query_option_inside(Key, Value, Read) ->
+    query_option(Key, Value, Read).
+
+many_option_inside(Key, Value, Read) when Key =:= limit; Key =:= from -> many_option(Key, Value, Read);
+many_option_inside(Key, Value, Read) -> query_option_inside(Key, Value, Read).
+
+command_option_inside(Key, Value, Read) when Key =:= favor; Key =:= condition ->
+    _ = query_option(Key, Value, query_defaults()),
+    Read;
+command_option_inside(Key, Value, Read) ->
+    command_option(Key, Value, Read).
+
+%% The time of the whole is that of the transaction, and what it reads is there.
+inside(#{favor := _} = Read) -> Read#{deadline := infinity, favor := low_latency, applied := none};
+inside(Read) -> Read#{deadline := infinity}.
+
+%% @doc Options of one command among others that are given as data: only those about nodes. Without `props_to_return' the
+%% caller wants to know only whether it worked.
+-spec of_command(map()) -> command().
+of_command(Options) when is_map(Options) ->
+    Read = inside(maps:fold(fun node_option/3, command_defaults(), Options)),
+    case is_map_key(props_to_return, Options) of
+        true -> Read;
+        false -> Read#{props := none}
+    end.
+
+node_option(Key, Value, Read) when
+    Key =:= keep_while;
+    Key =:= props_to_return;
+    Key =:= return_indirect_deletes;
+    Key =:= expect_specific_node;
+    Key =:= include_root_props
+->
+    command_option(Key, Value, Read).
 
 %% Both priorities are the same: commands are batched anyway.
 async(false) -> false;

@@ -1,13 +1,16 @@
-%% @private Reads, as `pando' and `pando_adv' ask for them. They run in the caller, on one immutable root: no other process
-%% takes part, and nobody waits for them.
+%% @private Reads, as `pando' and `pando_adv' ask for them, and `pando_tx' and `pando_tx_adv'. They run in the caller, on one
+%% immutable root, a store's or a transaction's: no other process takes part, and nobody waits for them.
 -module(pando_read).
 
--export([data/2, data/3, exists/3, has_data/3, is_sproc/3, node/3, value/2]).
--export([fold/5, values/4, props/3, count/3, fence/2]).
+-export([data/2, data/3, data_or/4, exists/3, has_data/3, is_sproc/3, is_empty/2, node/3, node_map/3, value/2]).
+-export([fold/5, foreach/4, map/4, filter/4, values/4, props/3, count/3, ready/2, fence/2]).
 -export([open/3, next/1, close/1]).
+
+-include("pando_source.hrl").
 
 -export_type([cursor/0]).
 
+-type source() :: pando_backend:source().
 -type error() :: {error, pando_errors:reason()}.
 %% What a chunk holds of a node: its properties, or its value.
 -type element(Content) :: {pando_path:native_path(), Content}.
@@ -20,7 +23,7 @@
 
 -record(cursor, {
     %% A cursor of the native side, or the nodes themselves.
-    source :: reference() | {nodes, [element(term())]},
+    nodes :: reference() | {nodes, [element(term())]},
     %% How many nodes the next chunk may have.
     size = ?CHUNK_NODES_FIRST :: pos_integer(),
     %% How many nodes may still come.
@@ -34,7 +37,8 @@
 fence(Store, Deadline) ->
     public(pando_client:barrier(Store, Deadline)).
 
-%% Waits for what the options ask for before a read: nothing, as a rule.
+%% Waits for what the options ask for before a read: nothing, as a rule, and nothing in a transaction.
+-spec ready(source(), pando_options:query() | pando_options:many() | pando_options:transaction()) -> ok | error().
 ready(_Store, #{deadline := expired}) ->
     {error, timeout};
 ready(Store, #{applied := Index, deadline := Deadline}) when is_integer(Index) ->
@@ -50,12 +54,12 @@ public({error, Reason}) -> {error, pando_errors:reason(Reason)}.
 %%% One node
 
 %% The value of a node, the shortest way: `{ok, undefined}' without a payload.
--spec data(pando_cluster:store_id(), term()) -> {ok, term()} | error().
-data(Store, Path) when is_atom(Store) ->
+-spec data(source(), term()) -> {ok, term()} | error().
+data(Source, Path) when ?IS_SOURCE(Source) ->
     Native = pando_path:from_string(Path),
-    case pando_nif:get_data(Store, Native) of
+    case pando_nif:get_data(Source, Native) of
         slow ->
-            case read(Store, Native, pando_props:payload_bits()) of
+            case read(Source, Native, pando_props:payload_bits()) of
                 {ok, _, Props} -> {ok, value(Props, undefined)};
                 {error, _} = Error -> Error
             end;
@@ -64,10 +68,20 @@ data(Store, Path) when is_atom(Store) ->
     end.
 
 %% The same with options.
--spec data(pando_cluster:store_id(), term(), pando_options:query()) -> {ok, term()} | error().
-data(Store, Path, Query) when is_atom(Store) ->
-    case ready(Store, Query) of
-        ok -> data(Store, Path);
+-spec data(source(), term(), pando_options:query()) -> {ok, term()} | error().
+data(Source, Path, Query) when ?IS_SOURCE(Source) ->
+    case ready(Source, Query) of
+        ok -> data(Source, Path);
+        {error, _} = Error -> Error
+    end.
+
+%% The same with a value for nodes that have none, are not there, or do not meet a condition in the path.
+-spec data_or(source(), term(), Default, pando_options:query()) -> {ok, term() | Default} | error().
+data_or(Source, Path, Default, Query) ->
+    case node(Source, Path, Query#{props := pando_props:payload_bits()}) of
+        {ok, _, Props} -> {ok, value(Props, Default)};
+        {error, {pando, node_not_found, _}} -> {ok, Default};
+        {error, {pando, mismatching_node, _}} -> {ok, Default};
         {error, _} = Error -> Error
     end.
 
@@ -77,42 +91,50 @@ value(#{data := Data}, _Default) -> Data;
 value(#{sproc := Procedure}, _Default) -> Procedure;
 value(#{}, Default) -> Default.
 
--spec exists(pando_cluster:store_id(), term(), pando_options:query()) -> boolean() | error().
-exists(Store, Path, Query) when is_atom(Store) ->
+-spec exists(source(), term(), pando_options:query()) -> boolean() | error().
+exists(Source, Path, Query) when ?IS_SOURCE(Source) ->
     Native = pando_path:from_string(Path),
-    case ready(Store, Query) of
+    case ready(Source, Query) of
         ok ->
-            case pando_nif:exists(Store, Native) of
-                slow -> if_found(read(Store, Native, pando_props:no_bits()), fun(_) -> true end);
+            case pando_nif:exists(Source, Native) of
+                slow -> if_found(read(Source, Native, pando_props:no_bits()), fun(_) -> true end);
                 Answer -> Answer
             end;
         {error, _} = Error ->
             Error
     end.
 
--spec has_data(pando_cluster:store_id(), term(), pando_options:query()) -> boolean() | error().
-has_data(Store, Path, Query) when is_atom(Store) ->
+-spec has_data(source(), term(), pando_options:query()) -> boolean() | error().
+has_data(Source, Path, Query) when ?IS_SOURCE(Source) ->
     Native = pando_path:from_string(Path),
-    case ready(Store, Query) of
+    case ready(Source, Query) of
         ok ->
-            case pando_nif:has_data(Store, Native) of
-                slow -> if_found(read_kind(Store, Native), fun(Props) -> maps:get(has_data, Props, false) end);
+            case pando_nif:has_data(Source, Native) of
+                slow -> if_found(read_kind(Source, Native), fun(Props) -> maps:get(has_data, Props, false) end);
                 Answer -> Answer
             end;
         {error, _} = Error ->
             Error
     end.
 
--spec is_sproc(pando_cluster:store_id(), term(), pando_options:query()) -> boolean() | error().
-is_sproc(Store, Path, Query) when is_atom(Store) ->
+-spec is_sproc(source(), term(), pando_options:query()) -> boolean() | error().
+is_sproc(Source, Path, Query) when ?IS_SOURCE(Source) ->
     Native = pando_path:from_string(Path),
-    case ready(Store, Query) of
-        ok -> if_found(read_kind(Store, Native), fun(Props) -> maps:get(is_sproc, Props, false) end);
+    case ready(Source, Query) of
+        ok -> if_found(read_kind(Source, Native), fun(Props) -> maps:get(is_sproc, Props, false) end);
         {error, _} = Error -> Error
     end.
 
-read_kind(Store, Native) ->
-    read(Store, Native, pando_props:bits([has_payload])).
+%% Whether there is no node below the root.
+-spec is_empty(source(), pando_options:query()) -> boolean() | error().
+is_empty(Source, Query) ->
+    case node(Source, [], Query#{props := pando_props:bits([child_list_length])}) of
+        {ok, [], #{child_list_length := Length}} -> Length =:= 0;
+        {error, _} = Error -> Error
+    end.
+
+read_kind(Source, Native) ->
+    read(Source, Native, pando_props:bits([has_payload])).
 
 %% A node that is not there, or not as its conditions say, is not found.
 if_found({ok, _, Props}, Answer) -> Answer(Props);
@@ -121,20 +143,29 @@ if_found({error, {pando, mismatching_node, _}}, _Answer) -> false;
 if_found({error, _} = Error, _Answer) -> Error.
 
 %% One node, named exactly, and its properties.
--spec node(pando_cluster:store_id(), term(), pando_options:query() | pando_options:many()) ->
+-spec node(source(), term(), pando_options:query() | pando_options:many()) ->
     {ok, pando_path:native_path(), pando_adv:node_props()} | error().
-node(Store, Path, #{props := Props} = Query) when is_atom(Store) ->
+node(Source, Path, #{props := Props} = Query) when ?IS_SOURCE(Source) ->
     Native = pando_path:from_string(Path),
-    case ready(Store, Query) of
-        ok -> read(Store, Native, Props);
+    case ready(Source, Query) of
+        ok -> read(Source, Native, Props);
         {error, _} = Error -> Error
     end.
 
-read(Store, Path, Props) ->
+%% The same as a map; an empty one if the node is there and does not meet a condition in the path.
+-spec node_map(source(), term(), pando_options:query()) -> {ok, pando_adv:node_props_map()} | error().
+node_map(Source, Path, Query) ->
+    case node(Source, Path, Query) of
+        {ok, NodePath, Props} -> {ok, #{NodePath => Props}};
+        {error, {pando, mismatching_node, _}} -> {ok, #{}};
+        {error, _} = Error -> Error
+    end.
+
+read(Source, Path, Props) ->
     Native = pando_condition:prepare(Path),
     Read =
-        case pando_nif:read_quick(Store, Native, Props) of
-            slow -> pando_nif:read(Store, Native, Props);
+        case pando_nif:read_quick(Source, Native, Props) of
+            slow -> pando_nif:read(Source, Native, Props);
             Quick -> Quick
         end,
     case Read of
@@ -144,35 +175,69 @@ read(Store, Path, Props) ->
 
 %%% Many nodes
 
-%% All nodes that a pattern matches: parents first, siblings in term order. `Fun' runs in the caller.
--spec fold(pando_cluster:store_id(), term(), Fun, Acc, pando_options:many()) -> {ok, Acc} | error() when
+%% All nodes that a pattern matches: parents first, siblings in term order. `Fun' runs in the caller. Whatever
+%% `expect_specific_node' says, a fold, and what is one, is over many (specification 7.2).
+-spec fold(source(), term(), Fun, Acc, pando_options:many()) -> {ok, Acc} | error() when
     Fun :: fun((pando_path:native_path(), pando_adv:node_props(), Acc) -> Acc).
-fold(Store, Pattern, Fun, Acc, #{props := Props} = Options) ->
+fold(Source, Pattern, Fun, Acc, #{props := Props} = Options) ->
     FoldChunk = fun(Chunk, Acc1) ->
         lists:foldl(fun({Path, NodeProps}, Acc2) -> Fun(Path, NodeProps, Acc2) end, Acc1, Chunk)
     end,
-    chunks(Store, Pattern, Props, FoldChunk, Acc, each_way(Options)).
+    chunks(Source, Pattern, Props, FoldChunk, Acc, each_way(Options#{expect_specific_node := false})).
+
+-spec foreach(source(), term(), fun((pando_path:native_path(), pando_adv:node_props()) -> term()), pando_options:many()) ->
+    ok | error().
+foreach(Source, Pattern, Fun, Options) ->
+    Call = fun(Path, Props, ok) ->
+        _ = Fun(Path, Props),
+        ok
+    end,
+    case fold(Source, Pattern, Call, ok, Options) of
+        {ok, ok} -> ok;
+        {error, _} = Error -> Error
+    end.
+
+-spec map(source(), term(), fun((pando_path:native_path(), pando_adv:node_props()) -> Value), pando_options:many()) ->
+    {ok, #{pando_path:native_path() => Value}} | error().
+map(Source, Pattern, Fun, Options) ->
+    Add = fun(Path, Props, Found) -> [{Path, Fun(Path, Props)} | Found] end,
+    as_map(fold(Source, Pattern, Add, [], Options)).
+
+-spec filter(
+    source(), term(), fun((pando_path:native_path(), pando_adv:node_props()) -> boolean()), pando_options:many()
+) -> {ok, #{pando_path:native_path() => term()}} | error().
+filter(Source, Pattern, Fun, #{props := Props} = Options) ->
+    Add = fun(Path, NodeProps, Found) ->
+        case Fun(Path, pando_props:without_extra_payload(NodeProps, Props)) of
+            true -> [{Path, value(NodeProps, undefined)} | Found];
+            false -> Found
+        end
+    end,
+    as_map(fold(Source, Pattern, Add, [], Options#{props := pando_props:with_payload(Props)})).
+
+as_map({ok, Pairs}) -> {ok, maps:from_list(Pairs)};
+as_map({error, _} = Error) -> Error.
 
 %% Their values by path; `Default' for those without one.
--spec values(pando_cluster:store_id(), term(), term(), pando_options:many()) ->
+-spec values(source(), term(), term(), pando_options:many()) ->
     {ok, #{pando_path:native_path() => term()}} | error().
-values(Store, Pattern, Default, Options) ->
-    collect(Store, Pattern, {values, Default}, Options).
+values(Source, Pattern, Default, Options) ->
+    collect(Source, Pattern, {values, Default}, Options).
 
 %% Their properties by path.
--spec props(pando_cluster:store_id(), term(), pando_options:many()) -> {ok, pando_adv:node_props_map()} | error().
-props(Store, Pattern, #{props := Props} = Options) ->
-    collect(Store, Pattern, Props, Options).
+-spec props(source(), term(), pando_options:many()) -> {ok, pando_adv:node_props_map()} | error().
+props(Source, Pattern, #{props := Props} = Options) ->
+    collect(Source, Pattern, Props, Options).
 
 %% One map made at once costs a fraction of one that grows by a node at a time.
-collect(Store, Pattern, What, Options) ->
-    case chunks(Store, Pattern, What, fun(Chunk, Chunks) -> [Chunk | Chunks] end, [], Options) of
+collect(Source, Pattern, What, Options) ->
+    case chunks(Source, Pattern, What, fun(Chunk, Chunks) -> [Chunk | Chunks] end, [], Options) of
         {ok, Chunks} -> {ok, maps:from_list(lists:append(Chunks))};
         {error, _} = Error -> Error
     end.
 
-chunks(Store, Pattern, What, Fold, Acc, #{deadline := Deadline} = Options) ->
-    case open(Store, Pattern, What, Options) of
+chunks(Source, Pattern, What, Fold, Acc, #{deadline := Deadline} = Options) ->
+    case open(Source, Pattern, What, Options) of
         {ok, Cursor} -> next_chunk(Cursor, Fold, Acc, Deadline);
         {error, _} = Error -> Error
     end.
@@ -193,9 +258,9 @@ next_chunk(Cursor, Fold, Acc, Deadline) ->
     end.
 
 %% How many nodes a pattern matches; no more than the limit.
--spec count(pando_cluster:store_id(), term(), pando_options:many()) -> {ok, non_neg_integer()} | error().
-count(Store, Pattern, #{limit := Limit, deadline := Deadline} = Options) when is_atom(Store) ->
-    case scan(Store, pando_path:from_string(Pattern), pando_props:no_bits(), each_way(Options)) of
+-spec count(source(), term(), pando_options:many()) -> {ok, non_neg_integer()} | error().
+count(Source, Pattern, #{limit := Limit, deadline := Deadline} = Options) when ?IS_SOURCE(Source) ->
+    case scan(Source, pando_path:from_string(Pattern), pando_props:no_bits(), each_way(Options)) of
         {ok, Cursor} -> count_chunk(Cursor, Limit, 0, Deadline);
         {error, _} = Error -> Error
     end.
@@ -233,27 +298,28 @@ count_chunk(Cursor, Limit, Count, Deadline) ->
 %% '''
 -spec open(pando_cluster:store_id(), pando_path:path(), map()) -> {ok, cursor()} | error().
 open(Store, Pattern, Options) ->
+    ?ORDINARY(Store),
     #{props := Props} = Many = pando_options:many(Options),
     open(Store, Pattern, Props, Many).
 
-open(Store, Pattern, What, #{expect_specific_node := true, limit := Limit, from := From} = Options) ->
-    case node(Store, Pattern, Options#{props := bits(What)}) of
-        {ok, Path, _} when is_list(From), Path =< From -> {ok, #cursor{source = {nodes, []}, left = Limit}};
-        {ok, Path, Props} -> {ok, #cursor{source = {nodes, [{Path, content(What, Props)}]}, left = Limit}};
-        {error, {pando, mismatching_node, _}} -> {ok, #cursor{source = {nodes, []}, left = Limit}};
+open(Source, Pattern, What, #{expect_specific_node := true, limit := Limit, from := From} = Options) ->
+    case node(Source, Pattern, Options#{props := bits(What)}) of
+        {ok, Path, _} when is_list(From), Path =< From -> {ok, #cursor{nodes = {nodes, []}, left = Limit}};
+        {ok, Path, Props} -> {ok, #cursor{nodes = {nodes, [{Path, content(What, Props)}]}, left = Limit}};
+        {error, {pando, mismatching_node, _}} -> {ok, #cursor{nodes = {nodes, []}, left = Limit}};
         {error, _} = Error -> Error
     end;
-open(Store, Pattern, What, #{limit := Limit} = Options) when is_atom(Store) ->
-    case scan(Store, pando_path:from_string(Pattern), What, Options) of
-        {ok, Native} -> {ok, #cursor{source = Native, left = Limit}};
+open(Source, Pattern, What, #{limit := Limit} = Options) when ?IS_SOURCE(Source) ->
+    case scan(Source, pando_path:from_string(Pattern), What, Options) of
+        {ok, Native} -> {ok, #cursor{nodes = Native, left = Limit}};
         {error, _} = Error -> Error
     end.
 
-scan(Store, Path, What, #{include_root := IncludeRoot, from := From} = Options) ->
+scan(Source, Path, What, #{include_root := IncludeRoot, from := From} = Options) ->
     Native = pando_condition:prepare(Path),
-    case ready(Store, Options) of
+    case ready(Source, Options) of
         ok ->
-            case pando_nif:scan(Store, Native, What, IncludeRoot, From, not is_map_key(each_way, Options)) of
+            case pando_nif:scan(Source, Native, What, IncludeRoot, From, not is_map_key(each_way, Options)) of
                 {ok, _} = Opened -> Opened;
                 {error, Reason} -> {error, pando_errors:reason(Reason, Native)}
             end;
@@ -275,14 +341,14 @@ content(_Bits, Props) -> Props.
 %% @doc The next chunk of a walk, which may be empty, and how to go on: `done', or the cursor for the next call. The
 %% cursor that was given is not to be used again.
 -spec next(cursor()) -> {[element(term())], cursor() | done}.
-next(#cursor{source = {nodes, Nodes}}) ->
+next(#cursor{nodes = {nodes, Nodes}}) ->
     {Nodes, done};
-next(#cursor{source = Native, left = infinity, size = Size} = Cursor) ->
+next(#cursor{nodes = Native, left = infinity, size = Size} = Cursor) ->
     case pando_nif:scan_next(Native, Size) of
         {done, Chunk} -> {Chunk, done};
         {more, Chunk} -> {Chunk, Cursor#cursor{size = next_size(Size)}}
     end;
-next(#cursor{source = Native, left = Left, size = Size} = Cursor) ->
+next(#cursor{nodes = Native, left = Left, size = Size} = Cursor) ->
     {State, Chunk} = pando_nif:scan_next(Native, min(Left, Size)),
     case {State, Left - length(Chunk)} of
         {more, More} when More > 0 ->
@@ -298,8 +364,8 @@ next(#cursor{source = Native, left = Left, size = Size} = Cursor) ->
 %% @doc Ends a walk of which nothing more is wanted: the tree of its moment is let go at once, not only when the cursor is
 %% collected as garbage.
 -spec close(cursor()) -> ok.
-close(#cursor{source = {nodes, _}}) -> ok;
-close(#cursor{source = Native}) -> pando_nif:scan_close(Native).
+close(#cursor{nodes = {nodes, _}}) -> ok;
+close(#cursor{nodes = Native}) -> pando_nif:scan_close(Native).
 
 %% Who takes a few nodes of many waits for few; who takes them all soon gets large chunks.
 next_size(Size) -> min(?CHUNK_GROWTH * Size, ?CHUNK_NODES_MAX).

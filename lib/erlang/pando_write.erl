@@ -1,40 +1,64 @@
-%% @private Writes, as `pando' and `pando_adv' ask for them.
+%% @private Writes, as `pando' and `pando_adv' ask for them, and `pando_tx' and `pando_tx_adv'.
 -module(pando_write).
 
--export([put/6, delete/4, clear/4, async_results/1]).
+-export([put/6, delete/4, clear/4, brief/1, async_results/1]).
+-export([put_request/5, delete_request/3, clear_request/3, send/4, shown_path/1]).
 
 -include("pando.hrl").
+-include("pando_source.hrl").
 
--export_type([result/0]).
+-export_type([mode/0, result/0, named/0]).
 
 -type mode() :: one | many.
 %% Whether the path has to name exactly one node.
 -type result() :: ok | {ok, pando_adv:node_props_map()} | {error, pando_errors:reason()}.
 %% `ok' of an asynchronous write. Without properties wanted, the map is empty.
+-opaque named() :: pando_path:pattern() | {existing, pando_path:pattern()}.
+%% The path of a request, as errors are to show it.
 
 %% Puts a payload. `Conditions' is what the function adds to the last component of the path.
 -spec put(mode(), term(), term(), [pando_path:condition()], term(), pando_options:command()) -> result().
-put(Mode, Store, Path, Conditions, Data, Options) when is_atom(Store) ->
-    Native = target(pando_path:from_string(Path), Conditions),
-    {Kind, Value} = payload(Data),
-    Request = {put, Native, Kind, Value, scope(Mode, Options), keep_while(Options), wanted(Options)},
-    send(Store, Request, Native, Options);
-put(_Mode, _Store, Path, _Conditions, Data, _Options) ->
+put(Mode, Source, Path, Conditions, Data, Options) when ?IS_SOURCE(Source) ->
+    {Request, Named} = put_request(Mode, Path, Conditions, Data, Options),
+    send(Source, Request, Named, Options);
+put(_Mode, _Source, Path, _Conditions, Data, _Options) ->
     %% Arguments mixed up, such as `put(Path, Data, Options)'.
     pando_errors:raise_misuse(invalid_payload, #{path => Path, payload => pando_payload:wrap(Data)}).
 
+-spec put_request(mode(), term(), [pando_path:condition()], term(), pando_options:command()) ->
+    {pando_backend:request(), named()}.
+put_request(Mode, Path, Conditions, Data, Options) ->
+    Native = target(pando_path:from_string(Path), Conditions),
+    {Kind, Value} = payload(Data),
+    {{put, Native, Kind, Value, scope(Mode, Options), keep_while(Options), wanted(Options)}, Native}.
+
 %% Deletes; an option `keep_while' means nothing here.
 -spec delete(mode(), term(), term(), pando_options:command()) -> result().
-delete(Mode, Store, Path, Options) when is_atom(Store) ->
+delete(Mode, Source, Path, Options) when ?IS_SOURCE(Source) ->
+    {Request, Named} = delete_request(Mode, Path, Options),
+    send(Source, Request, Named, Options).
+
+-spec delete_request(mode(), term(), pando_options:command()) -> {pando_backend:request(), named()}.
+delete_request(Mode, Path, Options) ->
     Native = pando_condition:prepare(pando_path:from_string(Path)),
-    send(Store, {delete, Native, scope(Mode, Options), wanted(Options)}, Native, Options).
+    {{delete, Native, scope(Mode, Options), wanted(Options)}, Native}.
 
 %% Takes payloads off nodes that are there: that condition is part of the request, and of the path in errors alone.
 -spec clear(mode(), term(), term(), pando_options:command()) -> result().
-clear(Mode, Store, Path, Options) when is_atom(Store) ->
+clear(Mode, Source, Path, Options) when ?IS_SOURCE(Source) ->
+    {Request, Named} = clear_request(Mode, Path, Options),
+    send(Source, Request, Named, Options).
+
+-spec clear_request(mode(), term(), pando_options:command()) -> {pando_backend:request(), named()}.
+clear_request(Mode, Path, Options) ->
     Native = pando_condition:prepare(pando_path:from_string(Path)),
-    Request = {clear, Native, scope(Mode, Options), keep_while(Options), wanted(Options)},
-    send(Store, Request, {existing, Native}, Options).
+    {{clear, Native, scope(Mode, Options), keep_while(Options), wanted(Options)}, {existing, Native}}.
+
+%% A result for who did not ask which nodes.
+-spec brief(result()) -> ok | {error, pando_errors:reason()}.
+brief(ok) -> ok;
+brief({ok, _}) -> ok;
+brief({error, _} = Error) -> Error.
 
 %% The path with more conditions on its last component.
 target(Path, []) ->
@@ -74,26 +98,33 @@ wanted(#{async := false, props := none}) -> none;
 wanted(#{props := none, indirect_deletes := IndirectDeletes}) -> {pando_props:no_bits(), IndirectDeletes};
 wanted(#{props := Props, indirect_deletes := IndirectDeletes}) -> {Props, IndirectDeletes}.
 
-send(_Store, _Request, _Path, #{refused := {unknown_option, _, _} = Refused}) ->
+%% Has a request done: in a transaction at once, by a store when it is its turn.
+-spec send(pando_backend:source(), pando_backend:request(), named(), pando_options:command()) -> result().
+send(Transaction, Request, Named, _Options) when is_reference(Transaction) ->
+    answer(pando_client:write(Transaction, Request), Named);
+send(_Store, _Request, _Named, #{refused := {unknown_option, _, _} = Refused}) ->
     {error, Refused};
-send(Store, Request, Path, #{async := false, deadline := Deadline}) ->
-    case pando_client:call(Store, Request, Deadline) of
-        ok -> {ok, #{}};
-        {ok, _} = Answer -> Answer;
-        {error, Reason} -> {error, reason(Reason, Path)}
-    end;
-send(Store, Request, Path, #{async := Notification}) ->
-    case {pando_client:cast(Store, Request, Notification), Notification} of
+send(Store, Request, Named, #{async := false, deadline := Deadline} = Options) ->
+    answer(pando_client:call(Store, once(Request, Options), Deadline), Named);
+send(Store, Request, Named, #{async := Notification} = Options) ->
+    case {pando_client:cast(Store, once(Request, Options), Notification), Notification} of
         {ok, _} -> ok;
         %% Who asks for no message is not told that there is no store.
         {{error, noproc}, none} -> ok;
-        {{error, Reason}, _} -> {error, reason(Reason, Path)}
+        {{error, Reason}, _} -> {error, pando_errors:reason(Reason, shown_path(Named))}
     end.
 
-reason(Reason, {existing, Path}) ->
-    pando_errors:reason(Reason, existing(Path));
-reason(Reason, Path) ->
-    pando_errors:reason(Reason, Path).
+once(Request, #{request_id := none}) -> Request;
+once(Request, #{request_id := RequestId}) -> {once, RequestId, Request}.
+
+answer(ok, _Named) -> {ok, #{}};
+answer({ok, _} = Answer, _Named) -> Answer;
+answer({error, Reason}, Named) -> {error, pando_errors:reason(Reason, shown_path(Named))}.
+
+%% The path of a request as errors show it.
+-spec shown_path(named()) -> pando_path:pattern().
+shown_path({existing, Path}) -> existing(Path);
+shown_path(Path) -> Path.
 
 %% As errors show the path of a node that has to be there.
 existing(Path) ->
@@ -110,6 +141,7 @@ async_results({ra_event, _From, {rejected, {not_leader, Leader, Correlation}}}) 
     [{Correlation, {error, {not_leader, Leader}}}].
 
 async_result({answer, _} = Reply) -> async_result(pando_client:result(Reply));
+async_result({transaction, Result}) -> pando_transaction:async_result(Result);
 async_result(ok) -> {ok, #{}};
 async_result({ok, _} = Answer) -> Answer;
 async_result({error, Reason}) -> {error, pando_errors:reason(Reason)};
