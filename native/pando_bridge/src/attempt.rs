@@ -81,12 +81,13 @@ impl<B: Beam> Attempt<B> {
         !is_contended || self.stand_in_line(&[path], address)
     }
 
-    /// Has waited long enough. Gives those whose turn it is now.
-    pub fn go_on(&mut self) -> Vec<B::Address> {
+    /// Has waited long enough. Gives whether it has been told of its turn meanwhile, and those whose turn it is now.
+    pub fn go_on(&mut self) -> (bool, Vec<B::Address>) {
         let (Some(open), Some(attempt)) = (self.store.upgrade(), &mut self.attempt) else {
-            return Vec::new();
+            return (false, Vec::new());
         };
-        addresses(open.store().go_on(attempt))
+        let (is_told, turns) = open.store().go_on(attempt);
+        (is_told, addresses(turns))
     }
 
     /// Commits. Gives those whose turn it is now besides.

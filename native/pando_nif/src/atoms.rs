@@ -55,6 +55,7 @@ rustler::atoms! {
     transaction,
     once,
     in_line,
+    told,
     predicted,
     committed,
     repeated,

@@ -79,12 +79,12 @@ fn ok_or_in_line(has_turn: bool) -> Atom {
     if has_turn { atoms::ok() } else { atoms::in_line() }
 }
 
-/// `transaction_go_on(Tx) -> ok`. Quick.
+/// `transaction_go_on(Tx) -> ok | told`: `told` when the message about a turn has been sent, or is about to be. Quick.
 #[rustler::nif]
 fn transaction_go_on(env: Env<'_>, attempt: ResourceArc<AttemptHandle>) -> Atom {
-    let turns = attempt.with(Attempt::go_on);
+    let (is_told, turns) = attempt.with(Attempt::go_on);
     tell_turns(env, turns);
-    atoms::ok()
+    if is_told { atoms::told() } else { atoms::ok() }
 }
 
 /// Tells those whose turn it is, without a detour by the reply thread: they wait for nothing else.

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, select_biased};
 use pando_tree::Command;
 
 use crate::batch::Batch;
@@ -34,8 +34,6 @@ pub enum IngestJob<T> {
     Command(Command, T),
     /// Answer when all that was queued before is answered, and all that is committed now is applied here.
     Barrier(Waiter<T>),
-    /// Look at what waits to be proposed: it did not come through the queue.
-    Wake,
     /// End, after what is queued before it.
     End,
     /// Panic, to show that a panic is survived (`Store::provoke_panic`).
@@ -56,15 +54,25 @@ impl<T: Ticket> IngestThread<T> {
     }
 
     /// Runs until it is told to end. What is still queued then, or when it panics, is refused.
-    pub fn run(self, jobs: &Receiver<IngestJob<T>>) {
+    ///
+    /// `woken`: something waits to be proposed that did not come through the queue, or that a transaction took from it.
+    pub fn run(self, jobs: &Receiver<IngestJob<T>>, woken: &Receiver<()>) {
         let _end = IngestEnd { shared: self.shared.clone(), jobs };
         let mut is_last = false;
         while !is_last {
-            let first = if self.shared.proposer().ready() == 0 {
-                let Ok(first) = jobs.recv() else { break };
+            let first = if self.shared.proposer().ready() > 0 {
+                None
+            } else if let Ok(first) = jobs.try_recv() {
                 Some(first)
             } else {
-                None
+                // What is pushed without the queue is pushed before it wakes, so nothing is slept through.
+                select_biased! {
+                    recv(jobs) -> first => match first {
+                        Ok(first) => Some(first),
+                        Err(_) => break,
+                    },
+                    recv(woken) -> _ => None,
+                }
             };
             if !self.shared.pending.wait_for_room() {
                 first.into_iter().for_each(|job| refuse(&self.shared, job));
@@ -192,6 +200,6 @@ fn refuse<T: Ticket>(shared: &Shared<T>, job: IngestJob<T>) {
             shared.refuse_all(vec![caller], &StoreError::NotRunning);
         }
         IngestJob::Barrier(waiter) => shared.refuse_waiters(vec![waiter], &StoreError::NotRunning),
-        IngestJob::Wake | IngestJob::End | IngestJob::Panic => {}
+        IngestJob::End | IngestJob::Panic => {}
     }
 }

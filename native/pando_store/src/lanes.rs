@@ -128,6 +128,12 @@ impl<T> Lanes<T> {
         })
     }
 
+    /// Whether the runner has its turn on this path.
+    pub fn has_turn(&self, path: &[Name], runner: Runner) -> bool {
+        let holder = self.lanes.get(path).and_then(|lane| lane.holder);
+        holder.is_some_and(|holder| holder.runner == runner)
+    }
+
     /// The runner has ended, or waits no longer: it leaves these lanes. Gives those whose turn it is now.
     pub fn leave<'a>(
         &mut self,

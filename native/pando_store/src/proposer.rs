@@ -138,7 +138,6 @@ impl<T: Ticket> Proposer<T> {
                 admission.release(command.size_bytes());
                 drop(caller);
             }
-            IngestJob::Wake => {}
             job => {
                 let predicted = match (&mut self.prediction, &job) {
                     (Some(prediction), IngestJob::Command(command, _)) => prediction.apply(command).map(drop),
@@ -221,7 +220,6 @@ impl<T: Ticket> Proposer<T> {
                 }
                 Some(IngestJob::Barrier(waiter)) if waiter.ticket().is_cancelled() => drop(waiter),
                 Some(IngestJob::Barrier(waiter)) => round.barriers.push(waiter),
-                Some(IngestJob::Wake) => {}
                 Some(IngestJob::End) => {
                     round.is_last = true;
                     break;
@@ -230,12 +228,11 @@ impl<T: Ticket> Proposer<T> {
                     round.panics = true;
                     break;
                 }
-                None => {
-                    self.is_awake = false;
-                    break;
-                }
+                None => break,
             }
         }
+        // With something left, the thread looks again by itself.
+        self.is_awake = !self.ready.is_empty();
         self.since_transaction += round.commands.len();
         round
     }

@@ -90,6 +90,8 @@ pub struct Store<T: Ticket> {
     pub(crate) shared: Arc<Shared<T>>,
     consensus: Arc<dyn Consensus>,
     pub(crate) ingest: Sender<IngestJob<T>>,
+    /// Tells the ingest thread that something waits which does not come through the queue.
+    pub(crate) wake: Sender<()>,
     /// The queue's other end, for commands that come too late for the thread, and for those that a transaction overtakes.
     pub(crate) queue: Receiver<IngestJob<T>>,
     /// Disconnected when the ingest thread has ended.
@@ -188,11 +190,12 @@ impl<T: Ticket> Store<T> {
         let _ = snapshots.send(SnapshotJob::Consensus(Arc::downgrade(&consensus)));
         let (ingest, queue) = bounded(options.queued_commands_max);
         let ingest_jobs = queue.clone();
+        let (wake, woken) = bounded(1);
         let (running, ingest_ended) = bounded::<()>(0);
         let ingest_thread = IngestThread::new(shared.clone(), consensus.clone(), log.clone());
         let run_ingest = move || {
             let _running = running;
-            ingest_thread.run(&ingest_jobs);
+            ingest_thread.run(&ingest_jobs, &woken);
         };
         match spawn(&shared, "ingest", run_ingest) {
             Ok(thread) => threads.push(thread),
@@ -207,6 +210,7 @@ impl<T: Ticket> Store<T> {
             shared,
             consensus,
             ingest,
+            wake,
             queue,
             ingest_ended: Mutex::new(ingest_ended),
             apply,
@@ -274,7 +278,7 @@ impl<T: Ticket> Store<T> {
             IngestJob::Command(_, caller) => Err((caller, error)),
             IngestJob::Barrier(waiter) => Err((waiter.into_ticket(), error)),
             // What comes back is what was sent.
-            IngestJob::Wake | IngestJob::End | IngestJob::Panic => Ok(()),
+            IngestJob::End | IngestJob::Panic => Ok(()),
         }
     }
 

@@ -13,7 +13,6 @@ use std::sync::{Arc, MutexGuard};
 use pando_tree::{Answer, Command, Limit, OpenTransaction, Path, State};
 
 use crate::error::StoreError;
-use crate::ingest_thread::IngestJob;
 use crate::lanes::{Runner, Standing};
 use crate::options::{QUEUED_COMMANDS_MAX, QUICK_COMMIT_QUEUED_MAX};
 use crate::prediction::Panicked;
@@ -107,12 +106,18 @@ impl<T: Ticket> Store<T> {
         standing
     }
 
-    /// Has waited long enough: leaves all lines and begins anew with the newest prediction. Gives those whose turn it is now.
-    pub fn go_on(&self, attempt: &mut StoreTransaction) -> Vec<T> {
+    /// Has waited long enough: leaves all lines and begins anew with the newest prediction. Gives whether it has been told
+    /// of its turn meanwhile, and those whose turn it is now.
+    pub fn go_on(&self, attempt: &mut StoreTransaction) -> (bool, Vec<T>) {
         attempt.ignores_turns = true;
+        // The line that it stood in last is the one in which it has waited.
+        let is_told = attempt
+            .lanes
+            .last()
+            .is_some_and(|path| self.shared.with_lanes(|lanes, _| lanes.has_turn(path, attempt.runner)));
         let turns = self.leave(attempt);
         self.renew(attempt);
-        turns
+        (is_told, turns)
     }
 
     fn renew(&self, attempt: &mut StoreTransaction) {
@@ -247,9 +252,10 @@ impl<T: Ticket> Store<T> {
             }
         };
         self.shared.publish_prediction(&mut proposer);
-        if matches!(committed, Committed::Queued) && !std::mem::replace(&mut proposer.is_awake, true) {
-            // A queue that is full, or has no reader any more, needs nobody to be woken.
-            let _ = self.ingest.try_send(IngestJob::Wake);
+        // Also when it is lost: it may have taken from the queue what the thread was to be woken by.
+        if proposer.ready() > 0 && !std::mem::replace(&mut proposer.is_awake, true) {
+            // Full: it is woken already.
+            let _ = self.wake.try_send(());
         }
         drop(proposer);
         self.shared.answer_lost(lost);
