@@ -138,7 +138,8 @@ impl<T: Ticket> Proposer<T> {
                 admission.release(command.size_bytes());
                 drop(caller);
             }
-            IngestJob::Wake => {}
+            // Whoever takes it out of the queue has not woken anybody: the next one who waits for the thread sends another.
+            IngestJob::Wake => self.is_awake = false,
             job => {
                 let predicted = match (&mut self.prediction, &job) {
                     (Some(prediction), IngestJob::Command(command, _)) => prediction.apply(command).map(drop),
