@@ -87,12 +87,12 @@ impl<T: Ticket> IngestThread<T> {
         let shared = &self.shared;
         let view = shared.view();
         let mut proposer = shared.proposer();
-        proposer.is_awake = true;
         let room = BATCH_COMMANDS_MAX.saturating_sub(proposer.ready());
         let taken = first
             .into_iter()
             .try_for_each(|job| proposer.push(job, &shared.admission))
             .and_then(|()| proposer.take_queued(jobs, room, &shared.admission));
+        proposer.is_awake = true;
         let lost = match taken {
             Ok(()) => Vec::new(),
             Err(Panicked) => proposer.take_back(None, &shared.admission),
