@@ -92,6 +92,8 @@ pub struct Store<T: Ticket> {
     pub(crate) ingest: Sender<IngestJob<T>>,
     /// The queue's other end, for commands that come too late for the thread, and for those that a transaction overtakes.
     pub(crate) queue: Receiver<IngestJob<T>>,
+    /// Wakes the ingest thread. Of its own, for what is in the queue may be taken by a commit.
+    pub(crate) wake: Sender<()>,
     /// Disconnected when the ingest thread has ended.
     ingest_ended: Mutex<Receiver<()>>,
     apply: Sender<ApplyJob>,
@@ -188,11 +190,12 @@ impl<T: Ticket> Store<T> {
         let _ = snapshots.send(SnapshotJob::Consensus(Arc::downgrade(&consensus)));
         let (ingest, queue) = bounded(options.queued_commands_max);
         let ingest_jobs = queue.clone();
+        let (wake, woken) = bounded(1);
         let (running, ingest_ended) = bounded::<()>(0);
         let ingest_thread = IngestThread::new(shared.clone(), consensus.clone(), log.clone());
         let run_ingest = move || {
             let _running = running;
-            ingest_thread.run(&ingest_jobs);
+            ingest_thread.run(&ingest_jobs, &woken);
         };
         match spawn(&shared, "ingest", run_ingest) {
             Ok(thread) => threads.push(thread),
@@ -208,6 +211,7 @@ impl<T: Ticket> Store<T> {
             consensus,
             ingest,
             queue,
+            wake,
             ingest_ended: Mutex::new(ingest_ended),
             apply,
             log,
@@ -274,7 +278,7 @@ impl<T: Ticket> Store<T> {
             IngestJob::Command(_, caller) => Err((caller, error)),
             IngestJob::Barrier(waiter) => Err((waiter.into_ticket(), error)),
             // What comes back is what was sent.
-            IngestJob::Wake | IngestJob::End | IngestJob::Panic => Ok(()),
+            IngestJob::End | IngestJob::Panic => Ok(()),
         }
     }
 
