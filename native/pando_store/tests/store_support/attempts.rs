@@ -118,7 +118,7 @@ pub fn begin_in_line(
                 Standing::InLine => match wait_for_turn(&answer, manner, way) {
                     Waited::Turn => {}
                     Waited::TooLong => {
-                        tell(store.go_on(&mut attempt));
+                        tell(store.go_on(&mut attempt).1);
                         return Ok(attempt);
                     }
                     Waited::Failed(error) => {
@@ -170,7 +170,7 @@ pub fn commit(store: &TestStore, attempt: StoreTransaction, manner: &Manner, way
                 attempt = going_on;
                 match wait_for_turn(&answer, manner, way) {
                     Waited::Turn => {}
-                    Waited::TooLong => tell(store.go_on(&mut attempt)),
+                    Waited::TooLong => tell(store.go_on(&mut attempt).1),
                     Waited::Failed(error) => {
                         tell(store.end(attempt));
                         return End::Failed(error);
