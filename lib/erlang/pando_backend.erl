@@ -151,6 +151,8 @@
 %% Ends a transaction without a commit. `predicted': what it has read is not all committed yet.
 -callback transaction_close(transaction()) -> committed | predicted.
 -callback transaction_has_writes(transaction()) -> boolean().
+%% Of one that was closed and `predicted', when a barrier behind that was answered: whether all that it has read came true.
+-callback transaction_came_true(transaction()) -> boolean().
 %% What the newest view keeps of a request id.
 -callback request_result(store_id(), RequestId :: binary()) ->
     none | repeated | {repeated, Note :: term()} | {error, noproc}.

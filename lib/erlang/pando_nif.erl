@@ -30,6 +30,7 @@
     transaction_commit/4,
     transaction_close/1,
     transaction_has_writes/1,
+    transaction_came_true/1,
     request_result/2,
     barrier/3,
     await_applied/4,
@@ -72,6 +73,7 @@
     transaction_commit/4,
     transaction_close/1,
     transaction_has_writes/1,
+    transaction_came_true/1,
     request_result/2,
     barrier/3,
     await_applied/4,
@@ -195,6 +197,9 @@ transaction_commit(_Transaction, _Reference, _Once, _Cancellable) -> ?NOT_LOADED
 
 -spec transaction_close(pando_backend:transaction()) -> committed | predicted.
 transaction_close(_Transaction) -> ?NOT_LOADED.
+
+-spec transaction_came_true(pando_backend:transaction()) -> boolean().
+transaction_came_true(_Transaction) -> ?NOT_LOADED.
 
 -spec transaction_has_writes(pando_backend:transaction()) -> boolean().
 transaction_has_writes(_Transaction) -> ?NOT_LOADED.

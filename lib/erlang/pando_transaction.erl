@@ -365,8 +365,14 @@ close(#job{store = Store, deadline = Deadline}, Transaction, Outcome) ->
             Outcome;
         predicted ->
             case pando_client:barrier(Store, Deadline) of
-                ok -> Outcome;
-                {error, Reason} -> failed(Reason)
+                ok ->
+                    case pando_nif:transaction_came_true(Transaction) of
+                        true -> Outcome;
+                        %% It has read what never was.
+                        false -> {conflict, []}
+                    end;
+                {error, Reason} ->
+                    failed(Reason)
             end
     end.
 

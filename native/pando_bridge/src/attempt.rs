@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Weak};
 
-use pando_store::{Commit, Haste, Reaper, Standing, StoreError, StoreTransaction};
+use pando_store::{Commit, Haste, Reaper, Seen, Standing, StoreError, StoreTransaction};
 use pando_tree::{Command, Limit, OpenTransaction, Path};
 
 use crate::beam::Beam;
@@ -20,6 +20,8 @@ pub struct Attempt<B: Beam> {
     store: Weak<OpenStore<B>>,
     attempt: Option<StoreTransaction>,
     is_read_only: bool,
+    /// When it has ended without a commit: what it had read.
+    seen: Option<Seen>,
 }
 
 /// What became of an attempt to commit.
@@ -41,7 +43,7 @@ pub enum CommitReply {
 impl<B: Beam> Attempt<B> {
     /// Begins with the newest view.
     pub fn begin(open: &Arc<OpenStore<B>>, is_read_only: bool) -> Attempt<B> {
-        Attempt { store: Arc::downgrade(open), attempt: Some(open.store().begin()), is_read_only }
+        Attempt { store: Arc::downgrade(open), attempt: Some(open.store().begin()), is_read_only, seen: None }
     }
 
     /// Whether it only reads, and so notes nothing.
@@ -133,9 +135,16 @@ impl<B: Beam> Attempt<B> {
     /// Ends it without a commit. Gives whether it has read what was not committed yet, and those whose turn it is now.
     pub fn close(&mut self) -> (bool, Vec<B::Address>) {
         let Some(attempt) = self.attempt.take() else { return (false, Vec::new()) };
-        let is_predicted = attempt.opened().is_predicted();
+        self.seen = attempt.seen();
         let turns = self.store.upgrade().map(|open| open.store().end(attempt)).unwrap_or_default();
-        (is_predicted, addresses(turns))
+        (self.seen.is_some(), addresses(turns))
+    }
+
+    /// Whether what it had read is committed now, when it was not when it was closed. To be asked when a barrier was answered
+    /// that was asked for after that.
+    pub fn has_come_true(&self) -> bool {
+        let Some(seen) = self.seen else { return true };
+        self.store.upgrade().is_some_and(|open| open.store().has_come_true(seen))
     }
 }
 

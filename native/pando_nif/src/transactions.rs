@@ -259,6 +259,12 @@ fn transaction_close(env: Env<'_>, attempt: ResourceArc<AttemptHandle>) -> Atom 
     if is_predicted { atoms::predicted() } else { atoms::committed() }
 }
 
+/// `transaction_came_true(Tx) -> boolean()`: after a barrier behind a close that answered `predicted`. Quick.
+#[rustler::nif]
+fn transaction_came_true(attempt: ResourceArc<AttemptHandle>) -> bool {
+    attempt.with(|attempt| attempt.has_come_true())
+}
+
 /// `transaction_has_writes(Tx) -> boolean()`. Quick.
 #[rustler::nif]
 fn transaction_has_writes(attempt: ResourceArc<AttemptHandle>) -> bool {

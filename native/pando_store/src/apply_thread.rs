@@ -94,6 +94,9 @@ impl<T: Ticket> ApplyThread<T> {
         }
         self.publish();
         for (first_sequence, applied, log_index) in answered {
+            if !applied.came_true {
+                self.shared.take_back(first_sequence);
+            }
             if let Some(callers) = self.shared.pending.take(first_sequence) {
                 self.shared.replies.deliver(pair(callers, applied, log_index));
             }

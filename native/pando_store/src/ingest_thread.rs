@@ -3,7 +3,8 @@
 //! Barriers come through the same queue, so that they are ordered behind the commands before them; they cost no log entry.
 //!
 //! Invariants
-//! 1. A command is proposed at most once, in the order in which it was queued.
+//! 1. A command is proposed at most once, in the order in which it was queued: whoever takes from the queue does so while
+//!    it holds the proposer, and hands over to it at once.
 //! 2. A command whose caller has given up before it is predicted or proposed is dropped, so it is certainly not applied.
 //! 3. A batch takes all that waits, up to the limits of `options.rs`. There is no waiting for company: batches grow
 //!    by themselves while earlier ones are on their way to the disk.
@@ -13,7 +14,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crossbeam_channel::{Receiver, select_biased};
+use crossbeam_channel::{Receiver, Select};
 use pando_tree::Command;
 
 use crate::batch::Batch;
@@ -53,47 +54,30 @@ impl<T: Ticket> IngestThread<T> {
         IngestThread { shared, consensus, log }
     }
 
-    /// Runs until it is told to end. What is still queued then, or when it panics, is refused.
-    ///
-    /// `woken`: something waits to be proposed that did not come through the queue, or that a transaction took from it.
+    /// Runs until it is told to end. What is still queued then, or when it panics, is refused. `woken` tells of what waits to
+    /// be proposed and did not come through the queue, or not to here.
     pub fn run(self, jobs: &Receiver<IngestJob<T>>, woken: &Receiver<()>) {
         let _end = IngestEnd { shared: self.shared.clone(), jobs };
         let mut is_last = false;
         while !is_last {
-            let first = if self.shared.proposer().ready() > 0 {
-                None
-            } else if let Ok(first) = jobs.try_recv() {
-                Some(first)
-            } else {
-                // What is pushed without the queue is pushed before it wakes, so nothing is slept through.
-                select_biased! {
-                    recv(jobs) -> first => match first {
-                        Ok(first) => Some(first),
-                        Err(_) => break,
-                    },
-                    recv(woken) -> _ => None,
-                }
-            };
+            if self.shared.proposer().may_sleep() {
+                wait_for_work(jobs, woken);
+            }
             if !self.shared.pending.wait_for_room() {
-                first.into_iter().for_each(|job| refuse(&self.shared, job));
                 break;
             }
-            is_last = self.round(first, jobs);
+            is_last = self.round(jobs);
         }
     }
 
     /// Proposes what waits, up to the limits; whether it was the last time.
-    fn round(&self, first: Option<IngestJob<T>>, jobs: &Receiver<IngestJob<T>>) -> bool {
+    fn round(&self, jobs: &Receiver<IngestJob<T>>) -> bool {
         let shared = &self.shared;
-        let view = shared.view();
         let mut proposer = shared.proposer();
+        // Not before: what a newer view has may be forgotten by now.
+        let view = shared.view();
         let room = BATCH_COMMANDS_MAX.saturating_sub(proposer.ready());
-        let taken = first
-            .into_iter()
-            .try_for_each(|job| proposer.push(job, &shared.admission))
-            .and_then(|()| proposer.take_queued(jobs, room, &shared.admission));
-        proposer.is_awake = true;
-        let lost = match taken {
+        let mut lost = match proposer.take_queued(jobs, room, &shared.admission) {
             Ok(()) => Vec::new(),
             Err(Panicked) => proposer.take_back(None, &shared.admission),
         };
@@ -104,7 +88,7 @@ impl<T: Ticket> IngestThread<T> {
             proposer.propose(proposed_by, shared.clock.now_ms(), commands, predicted_from)
         });
         if proposer.refresh(&view).is_err() {
-            drop(proposer.take_back(None, &shared.admission));
+            lost.extend(proposer.take_back(None, &shared.admission));
         }
         let next_sequence = proposer.next_sequence();
         shared.publish_prediction(&mut proposer);
@@ -165,6 +149,16 @@ impl<T: Ticket> IngestThread<T> {
             Err(barriers) => self.shared.refuse_waiters(barriers, &StoreError::NotRunning),
         }
     }
+}
+
+/// Waits until something is queued, or the thread is woken. It takes nothing from the queue: a commit that comes before the
+/// next round would stand in front of that. That others may have taken what was there does no harm.
+fn wait_for_work<T>(jobs: &Receiver<IngestJob<T>>, woken: &Receiver<()>) {
+    let mut select = Select::new();
+    select.recv(jobs);
+    select.recv(woken);
+    select.ready();
+    let _ = woken.try_recv();
 }
 
 /// Marks the end of the thread, however it comes.

@@ -42,5 +42,5 @@ pub use reaper::{Garbage, Reaper};
 pub use snapshot_thread::LoadError;
 pub use store::{ProvokedThread, Store, StoreStatus};
 pub use ticket::{Applied, Outcome, Replies, StoreEvents, Ticket};
-pub use transaction::{Commit, Haste, StoreTransaction};
+pub use transaction::{Commit, Haste, Seen, StoreTransaction};
 pub use view::View;

@@ -31,6 +31,8 @@ pub struct Answers {
     pub first_revision: u64,
     /// In the order of the commands.
     pub answers: Vec<CommandAnswer>,
+    /// Whether the batch was applied to the state that its proposer had predicted, if it had predicted one.
+    pub came_true: bool,
 }
 
 /// The view under construction.
@@ -64,9 +66,15 @@ impl Machine {
     /// An entry at or below what is applied changes nothing and is answered with nothing: replays are harmless.
     pub fn apply(&mut self, entry: &Entry) -> Answers {
         if self.view.applied.is_some_and(|applied| entry.position.index <= applied.index) {
-            return Answers { first_revision: 0, answers: Vec::new() };
+            return Answers { first_revision: 0, answers: Vec::new(), came_true: true };
         }
         let first_revision = self.view.state.revision() + 1;
+        let came_true = match &entry.change {
+            Change::Commands(batch) => {
+                batch.predicted_from.is_none() || self.view.history.is_as_predicted(batch)
+            }
+            Change::Blank | Change::Membership(_) => true,
+        };
         let answers = match &entry.change {
             Change::Blank => Vec::new(),
             Change::Membership(membership) => {
@@ -76,7 +84,7 @@ impl Machine {
             Change::Commands(batch) => self.apply_batch(batch, entry.position.index),
         };
         self.view.applied = Some(entry.position);
-        Answers { first_revision, answers }
+        Answers { first_revision, answers, came_true }
     }
 
     fn apply_batch(&mut self, batch: &Batch, index: u64) -> Vec<CommandAnswer> {

@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, TryRecvError};
 use pando_tree::{Answer, Command, Node, Path};
 
 use crate::admission::Admission;
@@ -39,8 +39,8 @@ pub struct Proposer<T> {
     lineage: u64,
     next_sequence: u64,
     since_transaction: usize,
-    /// The ingest thread has been woken, or works.
-    pub is_awake: bool,
+    /// The ingest thread works, or will look here before it sleeps.
+    is_awake: bool,
     /// Nothing is proposed any more.
     pub has_ended: bool,
 }
@@ -117,6 +117,17 @@ impl<T: Ticket> Proposer<T> {
         self.prediction.as_mut().map(Prediction::take_detached).unwrap_or_default()
     }
 
+    /// Whether the ingest thread may wait for work: nothing is ready. Afterwards it must be woken.
+    pub fn may_sleep(&mut self) -> bool {
+        self.is_awake = !self.ready.is_empty();
+        !self.is_awake
+    }
+
+    /// Whether the ingest thread must be woken, for something is ready that it may not know of.
+    pub fn must_wake(&mut self) -> bool {
+        !self.ready.is_empty() && !std::mem::replace(&mut self.is_awake, true)
+    }
+
     /// Takes over what is queued, up to so many jobs.
     pub fn take_queued(
         &mut self,
@@ -125,8 +136,14 @@ impl<T: Ticket> Proposer<T> {
         admission: &Admission,
     ) -> Result<(), Panicked> {
         for _ in 0..jobs_max {
-            let Ok(job) = queue.try_recv() else { break };
-            self.push(job, admission)?;
+            match queue.try_recv() {
+                Ok(job) => self.push(job, admission)?,
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.ready.push_back(IngestJob::End);
+                    break;
+                }
+            }
         }
         Ok(())
     }
@@ -193,6 +210,7 @@ impl<T: Ticket> Proposer<T> {
 
     /// Takes the next round.
     pub fn round(&mut self, view: &View, admission: &Admission) -> Round<T> {
+        self.is_awake = true;
         self.forget_applied(view);
         let mut round = Round {
             commands: Vec::new(),
@@ -231,8 +249,6 @@ impl<T: Ticket> Proposer<T> {
                 None => break,
             }
         }
-        // With something left, the thread looks again by itself.
-        self.is_awake = !self.ready.is_empty();
         self.since_transaction += round.commands.len();
         round
     }

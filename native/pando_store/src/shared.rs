@@ -74,6 +74,8 @@ pub struct Shared<T> {
     /// The newest prediction, for transactions to begin with.
     predicted: ArcSwapOption<Predicted>,
     proposer: Mutex<Proposer<T>>,
+    /// That of the proposer, for those who must not wait for it.
+    lineage: AtomicU64,
     lanes: Mutex<Lanes<T>>,
     /// Lanes that are open: most of the time none, and nobody needs to look.
     lanes_open: AtomicUsize,
@@ -107,6 +109,7 @@ impl<T: Ticket> Shared<T> {
             published: ArcSwap::from_pointee(view),
             predicted: ArcSwapOption::empty(),
             proposer: Mutex::new(Proposer::new(FIRST_SEQUENCE)),
+            lineage: AtomicU64::new(0),
             lanes: Mutex::new(Lanes::default()),
             lanes_open: AtomicUsize::new(0),
             next_runner: AtomicU64::new(0),
@@ -155,6 +158,7 @@ impl<T: Ticket> Shared<T> {
             self.engine.reaper().free(Garbage::Subtree(subtree));
         }
         let lineage = proposer.lineage();
+        self.lineage.store(lineage, Ordering::Release);
         let predicted = proposer
             .prediction()
             .map(|prediction| Arc::new(Predicted { state: prediction.state().clone(), lineage }));
@@ -166,6 +170,11 @@ impl<T: Ticket> Shared<T> {
     /// The newest prediction; without one, the newest view is what a transaction is to begin with.
     pub fn predicted(&self) -> Option<Arc<Predicted>> {
         self.predicted.load_full()
+    }
+
+    /// See [`Proposer::lineage`]. As of the last [`Shared::publish_prediction`].
+    pub fn lineage(&self) -> u64 {
+        self.lineage.load(Ordering::Acquire)
     }
 
     /// A batch will not be applied as it was predicted: whoever read that has lost.

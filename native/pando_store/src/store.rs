@@ -90,10 +90,10 @@ pub struct Store<T: Ticket> {
     pub(crate) shared: Arc<Shared<T>>,
     consensus: Arc<dyn Consensus>,
     pub(crate) ingest: Sender<IngestJob<T>>,
-    /// Tells the ingest thread that something waits which does not come through the queue.
-    pub(crate) wake: Sender<()>,
     /// The queue's other end, for commands that come too late for the thread, and for those that a transaction overtakes.
     pub(crate) queue: Receiver<IngestJob<T>>,
+    /// Wakes the ingest thread. Of its own, for what is in the queue may be taken by a commit.
+    pub(crate) wake: Sender<()>,
     /// Disconnected when the ingest thread has ended.
     ingest_ended: Mutex<Receiver<()>>,
     apply: Sender<ApplyJob>,
@@ -210,8 +210,8 @@ impl<T: Ticket> Store<T> {
             shared,
             consensus,
             ingest,
-            wake,
             queue,
+            wake,
             ingest_ended: Mutex::new(ingest_ended),
             apply,
             log,

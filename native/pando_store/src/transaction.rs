@@ -46,6 +46,18 @@ impl StoreTransaction {
     pub fn opened(&self) -> &OpenTransaction {
         &self.open
     }
+
+    /// The prediction that it began with, if it did: who ends without a commit asks after a barrier whether it
+    /// [has come true](Store::has_come_true), and concludes nothing from it otherwise.
+    pub fn seen(&self) -> Option<Seen> {
+        self.open.is_predicted().then_some(Seen { lineage: self.lineage })
+    }
+}
+
+/// A prediction that an attempt has read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    lineage: u64,
 }
 
 /// What became of an attempt to commit. Callers that are given back are told by who asked.
@@ -160,6 +172,12 @@ impl<T: Ticket> Store<T> {
         self.shared.answer_now(turns, &Answer::Done);
     }
 
+    /// Whether a prediction has come true. To be asked when a barrier was answered that was queued after it was read: by
+    /// then all of it is applied, or was refused.
+    pub fn has_come_true(&self, seen: Seen) -> bool {
+        self.shared.lineage() == seen.lineage
+    }
+
     /// Commits. `wrap` gives the command its last form. Gives those whose turn it is now besides.
     pub fn commit(
         &self,
@@ -252,9 +270,8 @@ impl<T: Ticket> Store<T> {
             }
         };
         self.shared.publish_prediction(&mut proposer);
-        // Also when it is lost: it may have taken from the queue what the thread was to be woken by.
-        if proposer.ready() > 0 && !std::mem::replace(&mut proposer.is_awake, true) {
-            // Full: it is woken already.
+        if proposer.must_wake() {
+            // Full: it is being woken.
             let _ = self.wake.try_send(());
         }
         drop(proposer);
