@@ -24,6 +24,10 @@ use crate::ticket::Ticket;
 
 /// Commands written since, up to which a tree is freed on the spot.
 const FREED_COMMANDS_MAX: u64 = 1_024;
+/// How often a commit in haste tries to get at the proposer, and how long it spins in between: some ten microseconds in all.
+const QUICK_COMMIT_TRIES_MAX: usize = 32;
+/// See [`QUICK_COMMIT_TRIES_MAX`].
+const QUICK_COMMIT_SPINS: usize = 16;
 
 /// An attempt of a transaction.
 pub struct StoreTransaction {
@@ -192,7 +196,7 @@ impl<T: Ticket> Store<T> {
         };
         let proposer = match haste {
             Haste::Unhurried => Some(self.shared.proposer()),
-            Haste::Quick => self.shared.try_proposer().filter(|proposer| {
+            Haste::Quick => self.try_proposer().filter(|proposer| {
                 attempt.open.is_small()
                     && self.queue.len() <= QUICK_COMMIT_QUEUED_MAX
                     && proposer.backlog() <= QUICK_COMMIT_QUEUED_MAX
@@ -222,6 +226,17 @@ impl<T: Ticket> Store<T> {
         }
         trees.into_iter().for_each(|tree| self.let_go(tree, is_small));
         (commit, turns)
+    }
+
+    /// The proposer, if nobody is at it for longer than a commit takes.
+    fn try_proposer(&self) -> Option<MutexGuard<'_, Proposer<T>>> {
+        for _ in 0..QUICK_COMMIT_TRIES_MAX {
+            if let Some(proposer) = self.shared.try_proposer() {
+                return Some(proposer);
+            }
+            (0..QUICK_COMMIT_SPINS).for_each(|_| std::hint::spin_loop());
+        }
+        None
     }
 
     /// Stands in line where another one has his turn on what was touched.
