@@ -128,13 +128,20 @@ impl<T> Lanes<T> {
         })
     }
 
-    /// Whether the runner has its turn on this path.
-    pub fn has_turn(&self, path: &[Name], runner: Runner) -> bool {
-        let holder = self.lanes.get(path).and_then(|lane| lane.holder);
-        holder.is_some_and(|holder| holder.runner == runner)
+    /// The runner waits no longer: takes it out of the lines that it stands in, and gives its callers back. None: it has been
+    /// told, or will be, or did not wait.
+    pub fn withdraw<'a>(&mut self, paths: impl IntoIterator<Item = &'a Path>, runner: Runner) -> Vec<T> {
+        let mut withdrawn = Vec::new();
+        for path in paths {
+            let Some(lane) = self.lanes.get_mut(path) else { continue };
+            while let Some(place) = lane.line.iter().position(|(other, _)| *other == runner) {
+                withdrawn.extend(lane.line.remove(place).map(|(_, caller)| caller));
+            }
+        }
+        withdrawn
     }
 
-    /// The runner has ended, or waits no longer: it leaves these lanes. Gives those whose turn it is now.
+    /// The runner has ended, or waits no longer, and has withdrawn: it leaves these lanes. Gives those whose turn it is now.
     pub fn leave<'a>(
         &mut self,
         paths: impl IntoIterator<Item = &'a Path>,
@@ -144,7 +151,6 @@ impl<T> Lanes<T> {
         let mut turns = Vec::new();
         for path in paths {
             let Some(lane) = self.lanes.get_mut(path) else { continue };
-            lane.line.retain(|(other, _)| *other != runner);
             if lane.holder.is_some_and(|holder| holder.runner == runner) {
                 lane.holder = None;
                 if let Some((next, caller)) = lane.line.pop_front() {
@@ -216,8 +222,13 @@ mod tests {
         lanes.stand(&k, A, 'a', 0);
         lanes.stand(&k, B, 'b', 0);
         lanes.stand(&k, C, 'c', 0);
+        assert_eq!(lanes.withdraw([&k], B), ['b']);
         assert_eq!(lanes.leave([&k], B, 0), []);
         assert_eq!(lanes.leave([&k], A, 0), ['c']);
+        // Its turn was given already: it will be told.
+        assert_eq!(lanes.withdraw([&k], C), []);
+        assert_eq!(lanes.leave([&k], C, 0), []);
+        assert_eq!(lanes.runners(), 0);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct StoreTransaction {
     runner: Runner,
     /// Lanes that it holds or stands in.
     lanes: Vec<Path>,
+    /// Its caller stood in line when it was last asked for.
+    awaits_turn: bool,
     lineage: u64,
     /// Has waited long enough.
     ignores_turns: bool,
@@ -98,6 +100,7 @@ impl<T: Ticket> Store<T> {
             open: OpenTransaction::new(view.state.clone(), false),
             runner: self.shared.new_runner(),
             lanes: Vec::new(),
+            awaits_turn: false,
             lineage: 0,
             ignores_turns: false,
         }
@@ -116,22 +119,19 @@ impl<T: Ticket> Store<T> {
         if !attempt.lanes.contains(path) {
             attempt.lanes.push(path.clone());
         }
-        if matches!(standing, Standing::Turn(_)) {
+        attempt.awaits_turn = matches!(standing, Standing::InLine);
+        if !attempt.awaits_turn {
             self.renew(attempt);
         }
         standing
     }
 
-    /// Has waited long enough: leaves all lines and begins anew with the newest prediction. Gives whether it has been told
-    /// of its turn meanwhile, and those whose turn it is now.
+    /// Has waited long enough: leaves all lines and begins anew with the newest prediction. Gives whether its caller has been
+    /// told meanwhile, or is about to be, and those whose turn it is now.
     pub fn go_on(&self, attempt: &mut StoreTransaction) -> (bool, Vec<T>) {
         attempt.ignores_turns = true;
-        // The line that it stood in last is the one in which it has waited.
-        let is_told = attempt
-            .lanes
-            .last()
-            .is_some_and(|path| self.shared.with_lanes(|lanes, _| lanes.has_turn(path, attempt.runner)));
-        let turns = self.leave(attempt);
+        let (has_withdrawn, turns) = self.leave(attempt);
+        let is_told = std::mem::take(&mut attempt.awaits_turn) && !has_withdrawn;
         self.renew(attempt);
         (is_told, turns)
     }
@@ -154,17 +154,24 @@ impl<T: Ticket> Store<T> {
         trees.into_iter().for_each(|tree| self.let_go(tree, true));
     }
 
-    fn leave(&self, attempt: &mut StoreTransaction) -> Vec<T> {
+    /// Leaves all lines. Gives whether it stood in one, and its caller was let go, and those whose turn it is now.
+    fn leave(&self, attempt: &mut StoreTransaction) -> (bool, Vec<T>) {
         if attempt.lanes.is_empty() {
-            return Vec::new();
+            return (false, Vec::new());
         }
         let paths = std::mem::take(&mut attempt.lanes);
-        self.shared.with_lanes(|lanes, now_ms| lanes.leave(&paths, attempt.runner, now_ms))
+        let (withdrawn, turns) = self.shared.with_lanes(|lanes, now_ms| {
+            let withdrawn = lanes.withdraw(&paths, attempt.runner);
+            (withdrawn, lanes.leave(&paths, attempt.runner, now_ms))
+        });
+        let has_withdrawn = !withdrawn.is_empty();
+        withdrawn.into_iter().for_each(Ticket::dismiss);
+        (has_withdrawn, turns)
     }
 
     /// Ends an attempt without a commit. Gives those whose turn it is now.
     pub fn end(&self, mut attempt: StoreTransaction) -> Vec<T> {
-        let turns = self.leave(&mut attempt);
+        let (_, turns) = self.leave(&mut attempt);
         let is_small = attempt.open.is_small();
         let (_, trees) = attempt.open.finish();
         trees.into_iter().for_each(|tree| self.let_go(tree, is_small));
@@ -241,6 +248,7 @@ impl<T: Ticket> Store<T> {
 
     /// Stands in line where another one has his turn on what was touched.
     fn give_way(&self, attempt: &mut StoreTransaction, caller: T) -> Standing<T> {
+        attempt.awaits_turn = false;
         if attempt.ignores_turns || !self.shared.has_lanes() {
             return Standing::Turn(caller);
         }
@@ -255,6 +263,7 @@ impl<T: Ticket> Store<T> {
             }
         });
         attempt.lanes.extend(path);
+        attempt.awaits_turn = matches!(standing, Standing::InLine);
         standing
     }
 

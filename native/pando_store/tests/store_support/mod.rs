@@ -28,6 +28,10 @@ impl Ticket for Caller {
     fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
     }
+
+    fn dismiss(mut self) {
+        self.answers = None;
+    }
 }
 
 impl Drop for Caller {
