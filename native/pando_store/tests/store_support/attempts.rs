@@ -217,7 +217,7 @@ pub fn transaction(
         let mut attempt = begin_in_line(store, &lost, manner, way)?;
         way.attempts += 1;
         way.predicted += usize::from(attempt.opened().is_predicted());
-        let revision = attempt.opened().state().revision();
+        let revision = attempt.opened().base_revision();
         let verdict = function(attempt.open());
         if verdict == Verdict::Abort || !attempt.opened().has_writes() {
             if end(store, attempt)? {
