@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "store_support/attempts.rs"]
+mod attempts;
 mod store_support;
 
+use attempts::*;
 use pando_store::disk::MemoryDisk;
-use store_support::attempts::*;
 use store_support::*;
 
 /// A store whose disk stands still while the gate is shut.
