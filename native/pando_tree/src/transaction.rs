@@ -182,7 +182,10 @@ impl Transaction {
         Limit::TransactionCommands.check(self.requirements.len())?;
         Limit::TransactionScopes.check(self.reads.len())?;
         self.requirements.iter().try_for_each(|required| crate::check_path(&required.path))?;
-        self.writes.iter().try_for_each(|write| write.command.check())?;
+        self.writes.iter().enumerate().try_for_each(|(index, write)| {
+            let at_index = |refusal| Refusal::InTransaction { index, refusal: Box::new(refusal) };
+            write.command.check().map_err(at_index)
+        })?;
         Limit::TransactionSizeBytes.check(self.size_bytes())?;
         Ok(())
     }
