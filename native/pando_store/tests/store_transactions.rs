@@ -186,7 +186,7 @@ fn one_who_gives_up_in_line_is_passed_over() {
     let first = begin_with_turn(&store);
     let (mut second, second_turn) = begin_in_line_for_n(&store);
     let (third, third_turn) = begin_in_line_for_n(&store);
-    assert!(store.go_on(&mut second).is_empty());
+    assert!(store.go_on(&mut second).1.is_empty());
     tell(store.end(first));
     // Its ticket was dropped; it has no turn.
     assert!(!matches!(second_turn.try_recv(), Ok(Ok(_))));
