@@ -111,8 +111,8 @@ impl<T: Ticket> Store<T> {
         self.shared.has_lanes() && self.shared.with_lanes(|lanes, now_ms| lanes.is_open(path, now_ms))
     }
 
-    /// Stands in line for a path. With the turn, the attempt is begun anew with the newest prediction; until then it must
-    /// not have read or written anything.
+    /// Stands in line for a path: for several, in the order of the paths, or two may wait for each other. With the turn, the
+    /// attempt is begun anew with the newest prediction; until then it must not have read or written anything.
     pub fn stand_in_line(&self, attempt: &mut StoreTransaction, path: &Path, caller: T) -> Standing<T> {
         let standing =
             self.shared.with_lanes(|lanes, now_ms| lanes.stand(path, attempt.runner, caller, now_ms));
@@ -246,15 +246,16 @@ impl<T: Ticket> Store<T> {
         None
     }
 
-    /// Stands in line where another one has his turn on what was touched.
+    /// Stands in line where another one has his turn on what was touched. Who is in line for something waits only for what
+    /// comes behind that in the order of paths: so no two ever wait for each other, if they stand in line in that order.
     fn give_way(&self, attempt: &mut StoreTransaction, caller: T) -> Standing<T> {
         attempt.awaits_turn = false;
         if attempt.ignores_turns || !self.shared.has_lanes() {
             return Standing::Turn(caller);
         }
-        let (open, runner) = (&attempt.open, attempt.runner);
+        let (open, runner, behind) = (&attempt.open, attempt.runner, attempt.lanes.iter().max());
         let (path, standing) = self.shared.with_lanes(|lanes, now_ms| {
-            match lanes.held_by_another(open.touched(), runner, now_ms) {
+            match lanes.held_by_another(open.touched(), behind.map(Vec::as_slice), runner, now_ms) {
                 None => (None, Standing::Turn(caller)),
                 Some(path) => {
                     let standing = lanes.stand(&path, runner, caller, now_ms);

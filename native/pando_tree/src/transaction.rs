@@ -124,7 +124,7 @@ impl State {
 
     /// Whether the command can answer nothing but [`Answer::Done`] if it did before: a put of one node by its names, within
     /// the limits, where nothing follows from it.
-    fn only_answers_done(&self, command: &Command) -> bool {
+    pub(crate) fn only_answers_done(&self, command: &Command) -> bool {
         match command {
             Command::Put { path, scope: Scope::One, keep_while: None, wanted: None, .. } => {
                 self.keep_while.is_empty()
