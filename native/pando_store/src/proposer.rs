@@ -328,3 +328,7 @@ fn reads_prediction(command: &Command) -> bool {
         Command::Put { .. } | Command::Clear { .. } | Command::Delete { .. } => false,
     }
 }
+
+#[cfg(test)]
+#[path = "proposer_test.rs"]
+mod tests;
