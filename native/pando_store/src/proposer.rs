@@ -293,6 +293,9 @@ impl<T: Ticket> Proposer<T> {
         self.proposed.retain(|batch| Some(batch.origin.first_sequence) != refused);
         self.prediction = None;
         self.lineage += 1;
+        // A number is left out, so that what follows continues nothing: should the refused batch be applied all the same, what is
+        // predicted from now on is seen not to come true.
+        self.next_sequence += 1;
         let mut lost = Vec::new();
         for job in std::mem::take(&mut self.ready) {
             match job {

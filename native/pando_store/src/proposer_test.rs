@@ -19,6 +19,8 @@ impl Ticket for Named {
     fn is_cancelled(&self) -> bool {
         self.1.load(Ordering::Relaxed)
     }
+
+    fn dismiss(self) {}
 }
 
 fn named(name: &'static str) -> Named {
