@@ -71,7 +71,8 @@ beside_floor(Text, Kind, 1, Rounds, Row) ->
     Ratios = [Us / FloorUs || {#{p50_us := Us}, #{p50_us := FloorUs}} <- with_floor(Kind, Rounds)],
     Row#{beside := format("~ts~ts × growing", [Text, ratio_text(Ratios)]), ratio_floor => median(Ratios)};
 beside_floor(Text, Kind, _Callers, Rounds, Row) ->
-    Ratio = median([PerS * FloorUs / 1.0e6 || {#{calls_per_s := PerS}, #{mean_us := FloorUs}} <- with_floor(Kind, Rounds)]),
+    Pairs = with_floor(Kind, Rounds),
+    Ratio = median([PerS * FloorUs / 1.0e6 || {#{calls_per_s := PerS}, #{mean_us := FloorUs}} <- Pairs]),
     Row#{beside := format("~ts~.1f × the rate of one bare writer", [Text, Ratio]), ratio_floor => Ratio}.
 
 with_floor(Kind, Rounds) ->
@@ -124,7 +125,8 @@ beside_rows(#{besides := Rounds, putter_count := Callers, other_count := Others}
             " × alone",
             row(id("tx_beside_~s", [Kind]), Name, kind(Kind, Rounds))
         ),
-        Row#{beside := format("~ts; of the others ~s/s", [maps:get(beside, Row), thousands(PerS)]), others_per_s => PerS}
+        Text = format("~ts; of the others ~s/s", [maps:get(beside, Row), thousands(PerS)]),
+        Row#{beside := Text, others_per_s => PerS}
     end,
     [
         row(tx_beside_alone, Put ++ ", in turns with the next two", kind(alone, Rounds)),

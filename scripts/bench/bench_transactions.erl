@@ -131,7 +131,8 @@ check(NodeCount, #counts{added = Added}) ->
 updates(#{caller_counts := CallerCounts} = Plan, Counts, DiskFloor, Progress) ->
     maps:from_list([{Callers, updates(Callers, Plan, Counts, DiskFloor, Progress)} || Callers <- CallerCounts]).
 
-updates(Callers, #{node_count := NodeCount, warm_up_ms := WarmUpMs, pair_ms := FloorMs} = Plan, Counts, DiskFloor, Progress) ->
+updates(Callers, Plan, Counts, DiskFloor, Progress) ->
+    #{node_count := NodeCount, warm_up_ms := WarmUpMs, pair_ms := FloorMs} = Plan,
     {Count, Ms} = rounds(Callers, Plan),
     Put = put_operation(NodeCount),
     Progress("put and transactions, callers: ~b, warm-up", [Callers]),
@@ -160,7 +161,7 @@ counted(Kind, Callers, Ms, NodeCount, #counts{runs = Runs, added = Added} = Coun
     ok = counters:add(Added, Kind, Count),
     #{round => Round, run_count => counters:get(Runs, 1) - Before}.
 
-%% What the peer was measured with: one key of a map of eight is one more. The function is made by the caller, as a program would.
+%% What the peer was measured with: one key of a map of eight is one more.
 update_operation(Kind, NodeCount, #counts{runs = Runs}) ->
     #{
         prepare => fun(Random) -> update_path(Kind, Random, NodeCount) end,
