@@ -81,6 +81,9 @@ reason({in_transaction, Index, Reason}) ->
     {pando, transaction_command_refused, #{index => Index + 1, reason => reason(Reason), outcome => not_applied}};
 reason({too_many_conflicts, Attempts, NodePath}) ->
     {pando, too_many_conflicts, #{attempts => Attempts, path => NodePath, outcome => not_applied}};
+%% In a transaction that is given as data a pattern of a condition may show only when it is tested.
+reason({unsupported_pattern, Text}) ->
+    {pando, pattern_not_supported, #{reason => Text, outcome => not_applied}};
 reason(answer_not_kept) ->
     {pando, answer_not_kept, #{outcome => applied}};
 reason({Name, Text, NotApplied}) when is_binary(Text) ->

@@ -29,8 +29,10 @@
     ok | {ok, [ok | {ok, pando_adv:node_props_map()}]} | {error, pando_errors:reason()}.
 run(Store, Data, Options) when is_atom(Store), is_map(Data) ->
     {Conditions, Commands} = maps:fold(fun part/3, {[], []}, Data),
+    Requirements = [requirement(Condition) || Condition <- Conditions],
     {Requests, Named} = lists:unzip([request(Command) || Command <- Commands]),
-    send(Store, {transaction, [requirement(Condition) || Condition <- Conditions], Requests}, Named, Options).
+    Paths = {[Path || {Path, _} <- Requirements], [pando_write:shown_path(Path) || Path <- Named]},
+    send(Store, {transaction, Requirements, Requests}, Paths, Options).
 
 part(conditions, Conditions, {_, Commands}) when is_list(Conditions) -> {Conditions, Commands};
 part(conditions, Conditions, {_, Commands}) when is_map(Conditions) -> {lists:sort(maps:to_list(Conditions)), Commands};
@@ -65,32 +67,41 @@ delete(Mode, Path, Options) -> pando_write:delete_request(Mode, Path, pando_opti
 
 clear(Mode, Path, Options) -> pando_write:clear_request(Mode, Path, pando_options:of_command(Options)).
 
-send(_Store, _Request, _Named, #{refused := {unknown_option, _, _} = Refused}) ->
+send(_Store, _Request, _Paths, #{refused := {unknown_option, _, _} = Refused}) ->
     {error, Refused};
-send(Store, Request, Named, #{async := false, deadline := Deadline} = Options) ->
+send(Store, Request, Paths, #{async := false, deadline := Deadline} = Options) ->
     case pando_client:call(Store, once(Request, Options), Deadline) of
         %% That of another kind of request with the same id.
         ok -> {ok, []};
         {ok, _} = Answer -> Answer;
-        {error, Reason} -> {error, reason(Reason, Named)}
+        {error, Reason} -> {error, reason(Reason, Paths)}
     end;
-send(Store, Request, Named, #{async := Notification} = Options) ->
+send(Store, Request, Paths, #{async := Notification} = Options) ->
     case {pando_client:cast(Store, once(Request, Options), Notification), Notification} of
         {ok, _} -> ok;
         {{error, noproc}, none} -> ok;
-        {{error, Reason}, _} -> {error, reason(Reason, Named)}
+        {{error, Reason}, _} -> {error, reason(Reason, Paths)}
     end.
 
 once(Request, #{request_id := none}) -> Request;
 once(Request, #{request_id := RequestId}) -> {once, RequestId, Request}.
 
-%% Raises, if one of the commands used the library wrongly.
-reason({in_transaction, Index, Reason}, Named) ->
-    Path = pando_write:shown_path(lists:nth(Index + 1, Named)),
+%% Raises, if a condition or a command used the library wrongly.
+reason({in_transaction, Index, Reason}, {_, OfCommands}) ->
     {pando, transaction_command_refused, #{
         index => Index + 1,
-        reason => pando_errors:reason(Reason, Path),
+        reason => pando_errors:reason(Reason, lists:nth(Index + 1, OfCommands)),
         outcome => not_applied
     }};
-reason(Reason, _Named) ->
-    pando_errors:reason(Reason).
+reason(Reason, {OfConditions, OfCommands}) ->
+    pando_errors:reason(Reason, at_fault(Reason, OfConditions ++ OfCommands)).
+
+%% The path that an error is about which does not say so; the first that may be.
+at_fault({bad_component, _}, Paths) -> first(fun(Path) -> pando_path:is_valid(Path) =/= true end, Paths);
+at_fault(_Reason, Paths) -> first(fun(Path) -> pando_path:targets_specific_node(Path) =:= false end, Paths).
+
+first(IsMeant, Paths) ->
+    case lists:search(IsMeant, Paths) of
+        {value, Path} -> Path;
+        false -> []
+    end.

@@ -102,7 +102,8 @@ transactions_test_() ->
                 pando_tx:put([k], 1)
             end,
             [{ok, ok} = pando:transaction(S, F, #{request_id => <<"id">>}) || _ <- lists:seq(1, 3)],
-            ?assertEqual({messages, [committed]}, process_info(self(), messages))
+            ?assertEqual({messages, [committed]}, process_info(self(), messages)),
+            receive committed -> ok end
         end},
         {"of those that run at the same time one is committed, and all answer what it returned", fun(S) ->
             Start = fun(N) ->

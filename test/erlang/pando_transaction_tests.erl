@@ -652,6 +652,86 @@ many_callers_test_() ->
         end}
     ]).
 
+%% Runs `Test(Holder)' while another process has its turn on [k], and does nothing with it until it gets `go'; afterwards it
+%% must end with `{ok, ok}'.
+while_another_has_its_turn(S, Test) ->
+    Me = self(),
+    Runs = counters:new(1, []),
+    {Holder, Monitor} = spawn_monitor(fun() ->
+        exit(
+            pando:transaction(S, fun() ->
+                ok = counters:add(Runs, 1, 1),
+                {ok, N} = pando_tx:get([k]),
+                case counters:get(Runs, 1) of
+                    1 ->
+                        ok = elsewhere(fun() -> pando:put(S, [k], N + 1) end);
+                    2 ->
+                        Me ! {self(), has_its_turn},
+                        receive
+                            go -> ok
+                        end;
+                    _ ->
+                        ok
+                end,
+                pando_tx:put([k], N + 1)
+            end)
+        )
+    end),
+    receive {Holder, has_its_turn} -> ok end,
+    Result = Test(Holder),
+    Holder ! go,
+    receive {'DOWN', Monitor, process, Holder, Ended} -> ?assertEqual({ok, ok}, Ended) end,
+    Result.
+
+turns_test_() ->
+    Increment = fun() ->
+        {ok, N} = pando_tx:get([k]),
+        pando_tx:put([k], N + 1)
+    end,
+    cases([
+        {"one that does nothing with its turn does not hold others up for ever", fun(S) ->
+            ok = pando:put(S, [k], 0),
+            while_another_has_its_turn(S, fun(_) ->
+                _ = parallel(8, fun(_) ->
+                    {returned, {ok, ok}} = leaves_nothing(fun() -> pando:transaction(S, Increment) end)
+                end)
+            end),
+            %% The other change of the holder's, the eight, and its own.
+            ?assertEqual({ok, 1 + 8 + 1}, pando:get(S, [k]))
+        end},
+        {"a time-out while others have their turn", fun(S) ->
+            ok = pando:put(S, [k], 0),
+            while_another_has_its_turn(S, fun(_) ->
+                {returned, {error, timeout}} =
+                    leaves_nothing(fun() -> pando:transaction(S, Increment, #{timeout => 5}) end)
+            end),
+            ?assertEqual({ok, 2}, pando:get(S, [k]))
+        end},
+        {"one that is killed leaves its turn", fun(S) ->
+            ok = pando:put(S, [k], 0),
+            Pids = while_another_has_its_turn(S, fun(_) ->
+                Pids = [spawn(fun() -> pando:transaction(S, Increment) end) || _ <- lists:seq(1, 10)],
+                [exit(Pid, kill) || Pid <- Pids],
+                Pids
+            end),
+            ok = pando_test_store:await(fun() -> not lists:any(fun is_process_alive/1, Pids) end),
+            ?assertEqual({ok, ok}, pando:transaction(S, Increment)),
+            ok = pando_test_store:await(fun() ->
+                {ok, #{transactions_in_line := InLine}} = pando_cluster:status(S),
+                InLine =:= 0
+            end)
+        end},
+        {"writes that are no transactions, and reads, wait for nobody's turn", fun(S) ->
+            ok = pando:put(S, [k], 0),
+            while_another_has_its_turn(S, fun(_) ->
+                ?assertEqual({ok, 1}, pando:get(S, [k])),
+                ?assertEqual(ok, pando:put(S, [k], 10)),
+                ?assertEqual({ok, {ok, 10}}, pando:transaction(S, fun() -> pando_tx:get([k]) end, ro))
+            end),
+            ?assertEqual({ok, 11}, pando:get(S, [k]))
+        end}
+    ]).
+
 %%% after_commit
 
 after_commit_test_() ->
@@ -812,7 +892,7 @@ calls(S) ->
         {pando, exists, [S, [k], #{}]}, {pando, has_data, [S, [k], #{}]}, {pando, is_sproc, [S, [k], #{}]},
         {pando, count, [S, "*", #{}]}, {pando, fold, [S, "*", Fold, 0, #{}]}, {pando, foreach, [S, "*", Visit, #{}]},
         {pando, map, [S, "*", Visit, #{}]}, {pando, filter, [S, "*", Visit, #{}]}, {pando, put, [S, [k], 1, #{}]},
-        {pando, put, [S, [k], 1, #{async => true}]}, {pando, put_many, [S, "*", 1, #{}]},
+        {pando, put, [S, [k], 1, #{async => true}]}, {pando, put_many, [S, [k], 1, #{}]},
         {pando, create, [S, [n], 1, #{}]}, {pando, update, [S, [k], 1, #{}]},
         {pando, compare_and_swap, [S, [k], 1, 1, #{}]}, {pando, delete, [S, [n], #{}]},
         {pando, delete_many, [S, [n], #{}]}, {pando, clear_payload, [S, [n], #{}]},
@@ -820,7 +900,7 @@ calls(S) ->
         {pando, run_sproc, [S, [f], [[1, 2]], #{}]}, {pando, transaction, [S, fun() -> ok end, [], rw, #{}]},
         {pando, transaction, [S, fun() -> ok end, [], ro, #{}]}, {pando, transaction, [S, #{}, [], auto, #{}]},
         {pando_adv, get, [S, [k], #{}]}, {pando_adv, get_many, [S, "*", #{}]}, {pando_adv, put, [S, [k], 1, #{}]},
-        {pando_adv, put_many, [S, "*", 1, #{}]}, {pando_adv, create, [S, [n], 1, #{}]},
+        {pando_adv, put_many, [S, [k], 1, #{}]}, {pando_adv, create, [S, [n], 1, #{}]},
         {pando_adv, update, [S, [k], 1, #{}]}, {pando_adv, compare_and_swap, [S, [k], 1, 1, #{}]},
         {pando_adv, delete, [S, [n], #{}]}, {pando_adv, delete_many, [S, [n], #{}]},
         {pando_adv, clear_payload, [S, [n], #{}]}, {pando_adv, clear_many_payloads, [S, [n], #{}]},

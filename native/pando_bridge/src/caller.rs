@@ -53,6 +53,10 @@ impl<B: Beam> Ticket for Caller<B> {
     fn is_cancelled(&self) -> bool {
         self.token.as_ref().is_some_and(|token| token.is_cancelled())
     }
+
+    fn dismiss(self) {
+        Caller::dismiss(self);
+    }
 }
 
 impl<B: Beam> Drop for Caller<B> {

@@ -119,7 +119,7 @@ fn write<'a>(
     env: Env<'a>,
     attempt: &AttemptHandle,
     request: Term<'a>,
-    is_acceptable: impl FnOnce(&OpenTransaction, &Command) -> bool,
+    is_acceptable: impl FnOnce(&mut OpenTransaction, &Command) -> bool,
 ) -> NifResult<Term<'a>> {
     let command = match command(request)? {
         Ok(command) => command,
@@ -133,8 +133,13 @@ fn write<'a>(
     }
     Ok(attempt.with(|attempt| match attempt.open() {
         None => not_running(env),
-        Some(open) if is_acceptable(open, &command) => answer_term(env, &open.write(command)),
-        Some(_) => atoms::slow().to_term(env),
+        Some(open) => {
+            if is_acceptable(open, &command) {
+                answer_term(env, &open.write(command))
+            } else {
+                atoms::slow().to_term(env)
+            }
+        }
     }))
 }
 
@@ -156,7 +161,7 @@ fn is_quick_request(request: Term<'_>) -> bool {
 }
 
 /// Whether it does little to this tree: one node, nothing follows, little is removed.
-fn is_quick_command(open: &OpenTransaction, command: &Command) -> bool {
+fn is_quick_command(open: &mut OpenTransaction, command: &Command) -> bool {
     let state = open.state();
     if state.keep_while_count() > 0 {
         return false;

@@ -20,6 +20,8 @@ impl Ticket for Caller {
     fn is_cancelled(&self) -> bool {
         false
     }
+
+    fn dismiss(self) {}
 }
 
 struct Channels;

@@ -110,14 +110,19 @@ impl<T> Lanes<T> {
         Standing::Turn(caller)
     }
 
-    /// The first of the paths, or of those above it, that another runner has its turn on.
+    /// The first of the paths, or of those above it, that another runner has its turn on; of those behind `behind` only, in
+    /// the order of paths.
     pub fn held_by_another(
         &self,
         paths: impl Iterator<Item = Path>,
+        behind: Option<&[Name]>,
         runner: Runner,
         now_ms: u64,
     ) -> Option<Path> {
         let is_held = |path: &[Name]| {
+            if behind.is_some_and(|behind| path <= behind) {
+                return false;
+            }
             let holder = self.lanes.get(path).and_then(|lane| lane.holder);
             holder.is_some_and(|holder| holder.runner != runner && !holder.is_overdue(now_ms))
         };
@@ -128,13 +133,20 @@ impl<T> Lanes<T> {
         })
     }
 
-    /// Whether the runner has its turn on this path.
-    pub fn has_turn(&self, path: &[Name], runner: Runner) -> bool {
-        let holder = self.lanes.get(path).and_then(|lane| lane.holder);
-        holder.is_some_and(|holder| holder.runner == runner)
+    /// The runner waits no longer: takes it out of the lines that it stands in, and gives its callers back. None: it has been
+    /// told, or will be, or did not wait.
+    pub fn withdraw<'a>(&mut self, paths: impl IntoIterator<Item = &'a Path>, runner: Runner) -> Vec<T> {
+        let mut withdrawn = Vec::new();
+        for path in paths {
+            let Some(lane) = self.lanes.get_mut(path) else { continue };
+            while let Some(place) = lane.line.iter().position(|(other, _)| *other == runner) {
+                withdrawn.extend(lane.line.remove(place).map(|(_, caller)| caller));
+            }
+        }
+        withdrawn
     }
 
-    /// The runner has ended, or waits no longer: it leaves these lanes. Gives those whose turn it is now.
+    /// The runner has ended, or waits no longer, and has withdrawn: it leaves these lanes. Gives those whose turn it is now.
     pub fn leave<'a>(
         &mut self,
         paths: impl IntoIterator<Item = &'a Path>,
@@ -144,7 +156,6 @@ impl<T> Lanes<T> {
         let mut turns = Vec::new();
         for path in paths {
             let Some(lane) = self.lanes.get_mut(path) else { continue };
-            lane.line.retain(|(other, _)| *other != runner);
             if lane.holder.is_some_and(|holder| holder.runner == runner) {
                 lane.holder = None;
                 if let Some((next, caller)) = lane.line.pop_front() {
@@ -216,8 +227,13 @@ mod tests {
         lanes.stand(&k, A, 'a', 0);
         lanes.stand(&k, B, 'b', 0);
         lanes.stand(&k, C, 'c', 0);
+        assert_eq!(lanes.withdraw([&k], B), ['b']);
         assert_eq!(lanes.leave([&k], B, 0), []);
         assert_eq!(lanes.leave([&k], A, 0), ['c']);
+        // Its turn was given already: it will be told.
+        assert_eq!(lanes.withdraw([&k], C), []);
+        assert_eq!(lanes.leave([&k], C, 0), []);
+        assert_eq!(lanes.runners(), 0);
     }
 
     #[test]
@@ -227,7 +243,7 @@ mod tests {
         lanes.stand(&k, A, 'a', 0);
         assert_eq!(lanes.stand(&k, B, 'b', LANE_HOLD_MS_MAX), Standing::InLine);
         let later = LANE_HOLD_MS_MAX + 1;
-        assert_eq!(lanes.held_by_another([k.clone()].into_iter(), C, later), None);
+        assert_eq!(lanes.held_by_another([k.clone()].into_iter(), None, C, later), None);
         assert_eq!(lanes.stand(&k, C, 'c', later), Standing::Turn('c'));
         assert_eq!(lanes.leave([&k], A, later), []);
         assert_eq!(lanes.leave([&k], C, later), ['b']);
@@ -237,12 +253,24 @@ mod tests {
     fn what_is_below_a_held_path_is_held_and_what_is_beside_or_above_is_not() {
         let mut lanes = hot(&["a b"]);
         lanes.stand(&path("a b"), A, 'a', 0);
-        let held = |text: &str, runner| lanes.held_by_another([path(text)].into_iter(), runner, 0);
+        let held = |text: &str, runner| lanes.held_by_another([path(text)].into_iter(), None, runner, 0);
         assert_eq!(held("a b", B), Some(path("a b")));
         assert_eq!(held("a b c", B), Some(path("a b")));
         assert_eq!(held("a b c", A), None);
         assert_eq!(held("a", B), None);
         assert_eq!(held("a c", B), None);
+    }
+
+    #[test]
+    fn of_what_is_held_only_what_is_behind_a_path_is_given() {
+        let mut lanes = hot(&["a", "b"]);
+        lanes.stand(&path("a"), A, 'a', 0);
+        lanes.stand(&path("b"), B, 'b', 0);
+        let touched = || [path("a"), path("b")].into_iter();
+        assert_eq!(lanes.held_by_another(touched(), None, C, 0), Some(path("a")));
+        assert_eq!(lanes.held_by_another(touched(), Some(&path("a")), C, 0), Some(path("b")));
+        assert_eq!(lanes.held_by_another(touched(), Some(&path("b")), C, 0), None);
+        assert_eq!(lanes.held_by_another(touched(), Some(&path("a")), A, 0), Some(path("b")));
     }
 
     #[test]

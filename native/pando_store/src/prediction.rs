@@ -64,15 +64,15 @@ impl Prediction {
         self.apply_as(command, true)
     }
 
-    /// What a command would answer; it changes nothing, and is not proposed, if it conflicts or panics.
+    /// What a command would answer; it changes nothing, and is not proposed, if it conflicts. After
+    /// a panic the prediction is of no more use.
     pub fn apply_unless_conflict(&mut self, command: &Command) -> Result<Answer, Panicked> {
-        let before = self.view.state.clone();
-        let answer = self.apply(command);
-        if matches!(answer, Err(Panicked) | Ok(Answer::Conflict(_))) {
-            self.view.state = before;
+        let answer = self.apply(command)?;
+        if matches!(answer, Answer::Conflict(_)) {
+            self.view.state.take_back_revision();
             self.commands -= 1;
         }
-        answer
+        Ok(answer)
     }
 
     /// Subtrees that commands detached since the last call, to be freed where nobody waits.

@@ -202,6 +202,8 @@ impl<T: Ticket> Proposer<T> {
                 Committed::Queued
             }
             Err(Panicked) => {
+                // Made anew by the next one: the command that panicked is not in it.
+                self.prediction = None;
                 let text = "it made the tree's code panic".to_owned();
                 Committed::Refused(caller, StoreError::CommandFailed(text))
             }

@@ -152,7 +152,8 @@ impl<T: Ticket> Shared<T> {
         }
     }
 
-    /// Shows transactions the newest prediction.
+    /// Shows transactions the newest prediction, if any stands in line: only those begin with it. (What is shown to somebody is
+    /// copied when it changes.)
     pub fn publish_prediction(&self, proposer: &mut Proposer<T>) {
         for subtree in proposer.take_detached() {
             self.engine.reaper().free(Garbage::Subtree(subtree));
@@ -161,6 +162,7 @@ impl<T: Ticket> Shared<T> {
         self.lineage.store(lineage, Ordering::Release);
         let predicted = proposer
             .prediction()
+            .filter(|_| self.has_lanes())
             .map(|prediction| Arc::new(Predicted { state: prediction.state().clone(), lineage }));
         if predicted.is_some() || self.predicted.load().is_some() {
             self.predicted.store(predicted);

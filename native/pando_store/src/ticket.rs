@@ -22,6 +22,9 @@ pub type Outcome = Result<Applied, StoreError>;
 pub trait Ticket: Send + 'static {
     /// True when the caller no longer waits; a command not yet proposed is then dropped.
     fn is_cancelled(&self) -> bool;
+
+    /// Lets the caller go without a word: it waits no more.
+    fn dismiss(self);
 }
 
 /// Takes answers away from the threads of a store. Must not block for longer than a push on a queue.

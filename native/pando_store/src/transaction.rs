@@ -24,6 +24,10 @@ use crate::ticket::Ticket;
 
 /// Commands written since, up to which a tree is freed on the spot.
 const FREED_COMMANDS_MAX: u64 = 1_024;
+/// How often a commit in haste tries to get at the proposer, and how long it spins in between: some ten microseconds in all.
+const QUICK_COMMIT_TRIES_MAX: usize = 32;
+/// See [`QUICK_COMMIT_TRIES_MAX`].
+const QUICK_COMMIT_SPINS: usize = 16;
 
 /// An attempt of a transaction.
 pub struct StoreTransaction {
@@ -31,6 +35,8 @@ pub struct StoreTransaction {
     runner: Runner,
     /// Lanes that it holds or stands in.
     lanes: Vec<Path>,
+    /// Its caller stood in line when it was last asked for.
+    awaits_turn: bool,
     lineage: u64,
     /// Has waited long enough.
     ignores_turns: bool,
@@ -94,6 +100,7 @@ impl<T: Ticket> Store<T> {
             open: OpenTransaction::new(view.state.clone(), false),
             runner: self.shared.new_runner(),
             lanes: Vec::new(),
+            awaits_turn: false,
             lineage: 0,
             ignores_turns: false,
         }
@@ -104,30 +111,27 @@ impl<T: Ticket> Store<T> {
         self.shared.has_lanes() && self.shared.with_lanes(|lanes, now_ms| lanes.is_open(path, now_ms))
     }
 
-    /// Stands in line for a path. With the turn, the attempt is begun anew with the newest prediction; until then it must
-    /// not have read or written anything.
+    /// Stands in line for a path: for several, in the order of the paths, or two may wait for each other. With the turn, the
+    /// attempt is begun anew with the newest prediction; until then it must not have read or written anything.
     pub fn stand_in_line(&self, attempt: &mut StoreTransaction, path: &Path, caller: T) -> Standing<T> {
         let standing =
             self.shared.with_lanes(|lanes, now_ms| lanes.stand(path, attempt.runner, caller, now_ms));
         if !attempt.lanes.contains(path) {
             attempt.lanes.push(path.clone());
         }
-        if matches!(standing, Standing::Turn(_)) {
+        attempt.awaits_turn = matches!(standing, Standing::InLine);
+        if !attempt.awaits_turn {
             self.renew(attempt);
         }
         standing
     }
 
-    /// Has waited long enough: leaves all lines and begins anew with the newest prediction. Gives whether it has been told
-    /// of its turn meanwhile, and those whose turn it is now.
+    /// Has waited long enough: leaves all lines and begins anew with the newest prediction. Gives whether its caller has been
+    /// told meanwhile, or is about to be, and those whose turn it is now.
     pub fn go_on(&self, attempt: &mut StoreTransaction) -> (bool, Vec<T>) {
         attempt.ignores_turns = true;
-        // The line that it stood in last is the one in which it has waited.
-        let is_told = attempt
-            .lanes
-            .last()
-            .is_some_and(|path| self.shared.with_lanes(|lanes, _| lanes.has_turn(path, attempt.runner)));
-        let turns = self.leave(attempt);
+        let (has_withdrawn, turns) = self.leave(attempt);
+        let is_told = std::mem::take(&mut attempt.awaits_turn) && !has_withdrawn;
         self.renew(attempt);
         (is_told, turns)
     }
@@ -150,17 +154,24 @@ impl<T: Ticket> Store<T> {
         trees.into_iter().for_each(|tree| self.let_go(tree, true));
     }
 
-    fn leave(&self, attempt: &mut StoreTransaction) -> Vec<T> {
+    /// Leaves all lines. Gives whether it stood in one, and its caller was let go, and those whose turn it is now.
+    fn leave(&self, attempt: &mut StoreTransaction) -> (bool, Vec<T>) {
         if attempt.lanes.is_empty() {
-            return Vec::new();
+            return (false, Vec::new());
         }
         let paths = std::mem::take(&mut attempt.lanes);
-        self.shared.with_lanes(|lanes, now_ms| lanes.leave(&paths, attempt.runner, now_ms))
+        let (withdrawn, turns) = self.shared.with_lanes(|lanes, now_ms| {
+            let withdrawn = lanes.withdraw(&paths, attempt.runner);
+            (withdrawn, lanes.leave(&paths, attempt.runner, now_ms))
+        });
+        let has_withdrawn = !withdrawn.is_empty();
+        withdrawn.into_iter().for_each(Ticket::dismiss);
+        (has_withdrawn, turns)
     }
 
     /// Ends an attempt without a commit. Gives those whose turn it is now.
     pub fn end(&self, mut attempt: StoreTransaction) -> Vec<T> {
-        let turns = self.leave(&mut attempt);
+        let (_, turns) = self.leave(&mut attempt);
         let is_small = attempt.open.is_small();
         let (_, trees) = attempt.open.finish();
         trees.into_iter().for_each(|tree| self.let_go(tree, is_small));
@@ -192,7 +203,7 @@ impl<T: Ticket> Store<T> {
         };
         let proposer = match haste {
             Haste::Unhurried => Some(self.shared.proposer()),
-            Haste::Quick => self.shared.try_proposer().filter(|proposer| {
+            Haste::Quick => self.try_proposer().filter(|proposer| {
                 attempt.open.is_small()
                     && self.queue.len() <= QUICK_COMMIT_QUEUED_MAX
                     && proposer.backlog() <= QUICK_COMMIT_QUEUED_MAX
@@ -224,14 +235,27 @@ impl<T: Ticket> Store<T> {
         (commit, turns)
     }
 
-    /// Stands in line where another one has his turn on what was touched.
+    /// The proposer, if nobody is at it for longer than a commit takes.
+    fn try_proposer(&self) -> Option<MutexGuard<'_, Proposer<T>>> {
+        for _ in 0..QUICK_COMMIT_TRIES_MAX {
+            if let Some(proposer) = self.shared.try_proposer() {
+                return Some(proposer);
+            }
+            (0..QUICK_COMMIT_SPINS).for_each(|_| std::hint::spin_loop());
+        }
+        None
+    }
+
+    /// Stands in line where another one has his turn on what was touched. Who is in line for something waits only for what
+    /// comes behind that in the order of paths: so no two ever wait for each other, if they stand in line in that order.
     fn give_way(&self, attempt: &mut StoreTransaction, caller: T) -> Standing<T> {
+        attempt.awaits_turn = false;
         if attempt.ignores_turns || !self.shared.has_lanes() {
             return Standing::Turn(caller);
         }
-        let (open, runner) = (&attempt.open, attempt.runner);
+        let (open, runner, behind) = (&attempt.open, attempt.runner, attempt.lanes.iter().max());
         let (path, standing) = self.shared.with_lanes(|lanes, now_ms| {
-            match lanes.held_by_another(open.touched(), runner, now_ms) {
+            match lanes.held_by_another(open.touched(), behind.map(Vec::as_slice), runner, now_ms) {
                 None => (None, Standing::Turn(caller)),
                 Some(path) => {
                     let standing = lanes.stand(&path, runner, caller, now_ms);
@@ -240,6 +264,7 @@ impl<T: Ticket> Store<T> {
             }
         });
         attempt.lanes.extend(path);
+        attempt.awaits_turn = matches!(standing, Standing::InLine);
         standing
     }
 

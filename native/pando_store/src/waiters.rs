@@ -139,6 +139,8 @@ mod tests {
         fn is_cancelled(&self) -> bool {
             self.1.load(Ordering::Acquire)
         }
+
+        fn dismiss(self) {}
     }
 
     fn waiter(places: &Places, index: u64) -> Waiter<Flag> {

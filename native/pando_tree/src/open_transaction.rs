@@ -3,7 +3,9 @@
 //! Invariants:
 //! 1. The tree that it began with never changes, and nobody else sees what it writes.
 //! 2. Everything that is told of the tree is noted before it is told.
-//! 3. A write beyond a limit leaves it without a future: it can only be given up.
+//! 3. A write whose answer is certain is applied only when something is read after it, or when many wait: most of the time
+//!    never here.
+//! 4. A write beyond a limit leaves it without a future: it can only be given up.
 
 use crate::answer::{Answer, Refusal};
 use crate::command::Command;
@@ -16,6 +18,8 @@ use crate::state::{Found, State};
 use crate::step::Step;
 use crate::transaction::{Expected, Transaction, Write, plain_beginning};
 
+/// Writes that wait to be applied: what a reader may have to catch up with.
+const DEFERRED_WRITES_MAX: usize = 16;
 /// What is little work for a commit: see [`OpenTransaction::is_small`].
 const SMALL_WRITES_MAX: usize = 16;
 const SMALL_SIZE_BYTES_MAX: usize = 64 * 1024;
@@ -30,6 +34,8 @@ pub struct OpenTransaction {
     is_predicted: bool,
     reads: ReadSet,
     writes: Vec<Write>,
+    /// How many of the writes are applied to the private tree.
+    applied: usize,
     size_bytes: usize,
     steps_left: u64,
     over: Option<Limit>,
@@ -44,6 +50,7 @@ impl OpenTransaction {
             is_predicted,
             reads: ReadSet::default(),
             writes: Vec::new(),
+            applied: 0,
             size_bytes: 0,
             steps_left: COMMAND_STEPS_MAX as u64,
             over: None,
@@ -53,6 +60,11 @@ impl OpenTransaction {
     /// Whether the tree that it began with was a prediction.
     pub fn is_predicted(&self) -> bool {
         self.is_predicted
+    }
+
+    /// The revision of the tree that it began with.
+    pub fn base_revision(&self) -> u64 {
+        self.base.revision()
     }
 
     /// Whether nothing was read or written yet.
@@ -66,20 +78,21 @@ impl OpenTransaction {
     }
 
     /// The tree as it is with what was written. To read from it, note first what is read.
-    pub fn state(&self) -> &State {
+    pub fn state(&mut self) -> &State {
+        self.catch_up();
         &self.state
     }
 
     /// The node at a path of names; `extent` of it is read.
     pub fn lookup(&mut self, path: &[Name], extent: Extent) -> Option<&Node> {
         self.reads.note(&self.base, path, extent);
-        self.state.lookup(path)
+        self.state().lookup(path)
     }
 
     /// The node that the steps lead to, of which these properties are read.
     pub fn resolve(&mut self, steps: &[Step], props: PropsMask) -> Result<Found<'_>, Refusal> {
         self.reads.note_path(&self.base, steps, extent_of(props));
-        self.state.resolve(steps)
+        self.state().resolve(steps)
     }
 
     /// Everything that a pattern matches is read, from [`OpenTransaction::state`].
@@ -93,12 +106,34 @@ impl OpenTransaction {
             self.over = Some(limit);
             return Answer::Refused(limit.into());
         }
+        let deferred = self.writes.len() - self.applied;
+        if deferred < DEFERRED_WRITES_MAX && self.state.only_answers_done(&command) {
+            self.writes.push(Write { command, expected: Expected::Done });
+            return Answer::Done;
+        }
+        self.catch_up();
+        let (answer, trace) = self.apply(&command);
+        self.writes.push(Write { command, expected: Expected::again(&answer, &trace) });
+        self.applied = self.writes.len();
+        answer
+    }
+
+    /// Applies the writes that are not applied yet.
+    fn catch_up(&mut self) {
+        let writes = std::mem::take(&mut self.writes);
+        for write in writes.iter().skip(self.applied) {
+            self.apply(&write.command);
+        }
+        self.applied = writes.len();
+        self.writes = writes;
+    }
+
+    fn apply(&mut self, command: &Command) -> (Answer, Vec<Path>) {
         self.state.set_revision(self.base.revision().saturating_add(1));
-        let (answer, trace) = self.state.apply_traced(&command, &mut self.steps_left);
+        let applied = self.state.apply_traced(command, &mut self.steps_left);
         // What it replaced is held by the base, or nobody has ever seen it.
         drop(self.state.take_detached());
-        self.writes.push(Write { command, expected: Expected::again(&answer, &trace) });
-        answer
+        applied
     }
 
     fn admit(&mut self, command: &Command) -> Result<(), Limit> {

@@ -170,6 +170,11 @@ impl State {
         self.revision = self.revision.saturating_add(1);
     }
 
+    /// Forgets a command that is not to count: it was a conflict, and changed nothing.
+    pub fn take_back_revision(&mut self) {
+        self.revision = self.revision.saturating_sub(1);
+    }
+
     pub(crate) fn set_revision(&mut self, revision: u64) {
         self.revision = revision;
     }

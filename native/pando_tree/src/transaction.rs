@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::answer::{Answer, Refusal};
 use crate::codec::put_names;
-use crate::command::{Command, Watched};
+use crate::command::{Command, Scope, Watched};
 use crate::condition::Target;
 use crate::keep_while::{place_of, resolve};
 use crate::limits::{COMMAND_STEPS_MAX, Limit};
@@ -93,7 +93,10 @@ impl State {
         if let Err(refusal) = self.check_requirements(&transaction.requirements, &mut left) {
             return Answer::Refused(refusal);
         }
-        let before = self.clone();
+        // To hold it has a price: every page that changes is copied.
+        let is_certain =
+            |write: &Write| write.expected == Expected::Done && self.only_answers_done(&write.command);
+        let before = (!transaction.writes.iter().all(is_certain)).then(|| self.clone());
         let detached_before = self.detached.len();
         let mut results = Vec::new();
         for (index, write) in transaction.writes.iter().enumerate() {
@@ -102,7 +105,9 @@ impl State {
                 // What was detached is part of the tree again.
                 self.detached.truncate(detached_before);
                 let detached = std::mem::take(&mut self.detached);
-                *self = State { detached, ..before };
+                if let Some(before) = before {
+                    *self = State { detached, ..before };
+                }
                 return match (answer, &write.expected) {
                     (Answer::Refused(refusal), Expected::Success) => {
                         Answer::Refused(Refusal::InTransaction { index, refusal: Box::new(refusal) })
@@ -115,6 +120,19 @@ impl State {
             }
         }
         if transaction.wants_results { Answer::Results(results) } else { Answer::Done }
+    }
+
+    /// Whether the command can answer nothing but [`Answer::Done`] if it did before: a put of one node by its names, within
+    /// the limits, where nothing follows from it.
+    pub(crate) fn only_answers_done(&self, command: &Command) -> bool {
+        match command {
+            Command::Put { path, scope: Scope::One, keep_while: None, wanted: None, .. } => {
+                self.keep_while.is_empty()
+                    && path.iter().all(|step| matches!(step, Step::Child(_)))
+                    && command.check().is_ok()
+            }
+            _ => false,
+        }
     }
 
     fn check_requirements(&self, requirements: &[Watched], left: &mut u64) -> Result<(), Refusal> {
@@ -164,7 +182,10 @@ impl Transaction {
         Limit::TransactionCommands.check(self.requirements.len())?;
         Limit::TransactionScopes.check(self.reads.len())?;
         self.requirements.iter().try_for_each(|required| crate::check_path(&required.path))?;
-        self.writes.iter().try_for_each(|write| write.command.check())?;
+        self.writes.iter().enumerate().try_for_each(|(index, write)| {
+            let at_index = |refusal| Refusal::InTransaction { index, refusal: Box::new(refusal) };
+            write.command.check().map_err(at_index)
+        })?;
         Limit::TransactionSizeBytes.check(self.size_bytes())?;
         Ok(())
     }

@@ -1,12 +1,13 @@
 //! A caller that runs transactions: attempts, standing in line for what was lost, telling others of their turns.
 
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use pando_store::{Applied, Commit, Haste, Outcome, Standing, StoreError, StoreTransaction};
-use pando_tree::{Answer, Command, Name, OpenTransaction, Path};
+use pando_store::{Applied, Commit, Haste, Outcome, Replies, Standing, StoreError, StoreTransaction};
+use pando_tree::{Answer, Command, OpenTransaction, Path};
 
-use super::*;
+use crate::store_support::*;
 
 /// Attempts of one transaction; a test that needs more has failed.
 pub const ATTEMPTS_MAX: usize = 10_000;
@@ -67,10 +68,6 @@ pub fn caller() -> (Caller, Receiver<Outcome>) {
 pub fn tell(turns: Vec<Caller>) {
     let applied = || Ok(Applied { answer: Answer::Done, log_index: 0, revision: 0 });
     Channels.deliver(turns.into_iter().map(|caller| (caller, applied())).collect());
-}
-
-pub fn names(path: &[&str]) -> Vec<Name> {
-    path.iter().map(|name| Name::binary(name.as_bytes())).collect()
 }
 
 impl Caller {
@@ -217,7 +214,7 @@ pub fn transaction(
         let mut attempt = begin_in_line(store, &lost, manner, way)?;
         way.attempts += 1;
         way.predicted += usize::from(attempt.opened().is_predicted());
-        let revision = attempt.opened().state().revision();
+        let revision = attempt.opened().base_revision();
         let verdict = function(attempt.open());
         if verdict == Verdict::Abort || !attempt.opened().has_writes() {
             if end(store, attempt)? {
@@ -233,6 +230,8 @@ pub fn transaction(
             End::Lost(path) => {
                 if !lost.contains(&path) {
                     lost.push(path);
+                    // In one order for all, so that no two wait for each other.
+                    lost.sort();
                 }
             }
             End::Failed(error) => return Err(error),

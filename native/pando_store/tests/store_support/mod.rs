@@ -3,8 +3,6 @@
 #![allow(dead_code, reason = "every test binary uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-pub mod attempts;
-
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -20,13 +18,17 @@ pub const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Someone who waits for one outcome.
 pub struct Caller {
-    answers: Option<Sender<Outcome>>,
+    pub answers: Option<Sender<Outcome>>,
     pub cancelled: Arc<AtomicBool>,
 }
 
 impl Ticket for Caller {
     fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
+    }
+
+    fn dismiss(mut self) {
+        self.answers = None;
     }
 }
 
