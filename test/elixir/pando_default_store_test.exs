@@ -26,6 +26,8 @@ defmodule Pando.DefaultStoreTest do
   doctest Pando.Adv
   doctest Pando.Condition
   doctest Pando.Error
+  doctest Pando.Tx
+  doctest Pando.Tx.Adv
 
   describe "without a store" do
     test "reads mean the default store, with options or without" do
