@@ -107,7 +107,7 @@ impl<T: Ticket> Proposer<T> {
         self.lineage
     }
 
-    /// The prediction, unless everything in it is in `view` already.
+    /// The prediction, if there is one.
     pub fn prediction(&self) -> Option<&Prediction> {
         self.prediction.as_ref()
     }
