@@ -355,7 +355,8 @@ restore(undefined) -> erase(?KEY);
 restore(Outer) -> put(?KEY, Outer).
 
 %% Ends the attempt: its outcome, or `{conflict, Path}', or `{repeated, Outcome}'.
-finish(#job{mode = read_write, request_id = RequestId, deadline = Deadline} = Job, Transaction, {value, Value} = Outcome) ->
+finish(#job{mode = read_write} = Job, Transaction, {value, Value} = Outcome) ->
+    #job{request_id = RequestId, deadline = Deadline} = Job,
     Once =
         case RequestId of
             none -> none;
