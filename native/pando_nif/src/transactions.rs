@@ -54,8 +54,8 @@ fn transaction_enter<'a>(
     Ok(ok_or_in_line(has_turn))
 }
 
-/// `transaction_stand_in_line(Tx, Reference, [Path]) -> ok | in_line`. Quick.
-#[rustler::nif]
+/// `transaction_stand_in_line(Tx, Reference, [Path]) -> ok | in_line`. As many paths as attempts were lost, of any length.
+#[rustler::nif(schedule = "DirtyCpu")]
 fn transaction_stand_in_line<'a>(
     env: Env<'a>,
     attempt: ResourceArc<AttemptHandle>,

@@ -21,8 +21,6 @@ pub const WAITERS_MAX: usize = 16_384;
 pub const PREDICTED_COMMANDS_MAX: usize = 8_192;
 /// Commands without a transaction among them, after which nothing is predicted any more.
 pub const COMMANDS_WITHOUT_TRANSACTION_MAX: usize = 4_096;
-/// Commands that wait to be predicted, or are to be predicted again, beyond which a commit is no work for a scheduler.
-pub const QUICK_COMMIT_QUEUED_MAX: usize = 32;
 /// How long a transaction has its turn before others go on without waiting for it, in milliseconds.
 pub const LANE_HOLD_MS_MAX: u64 = 100;
 /// How long a lane stays open that nobody stands in, in milliseconds.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use pando_tree::{Node, State};
+use pando_tree::{Node, OpenTransaction, State};
 
 use crate::operating_system::{give_back_free_memory, let_others_go_first};
 use crate::view::View;
@@ -32,6 +32,8 @@ pub enum Garbage {
     View(Arc<View>),
     /// The tree of a transaction that has ended.
     Tree(State),
+    /// A transaction that has ended, with its trees and all that it has read and written.
+    Transaction(Box<OpenTransaction>),
     /// The last view of a store that has closed: all of its tree goes.
     LastView(Arc<View>),
 }
@@ -41,7 +43,7 @@ impl Garbage {
         match self {
             Garbage::Subtree(node) => Arc::strong_count(node) > 1,
             // It is held by nobody else; its nodes may be.
-            Garbage::Tree(_) => false,
+            Garbage::Tree(_) | Garbage::Transaction(_) => false,
             Garbage::View(view) | Garbage::LastView(view) => Arc::strong_count(view) > 1,
         }
     }
@@ -50,7 +52,7 @@ impl Garbage {
     fn nodes(&self) -> u64 {
         match self {
             Garbage::Subtree(node) => node.subtree_nodes(),
-            Garbage::View(_) | Garbage::Tree(_) => 0,
+            Garbage::View(_) | Garbage::Tree(_) | Garbage::Transaction(_) => 0,
             Garbage::LastView(view) => view.state.node_count(),
         }
     }
@@ -59,6 +61,7 @@ impl Garbage {
         match self {
             Garbage::Subtree(node) => Arc::as_ptr(node).addr(),
             Garbage::Tree(state) => std::ptr::from_ref(state).addr(),
+            Garbage::Transaction(transaction) => std::ptr::from_ref(&**transaction).addr(),
             Garbage::View(view) | Garbage::LastView(view) => Arc::as_ptr(view).addr(),
         }
     }

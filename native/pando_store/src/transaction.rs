@@ -14,7 +14,7 @@ use pando_tree::{Answer, Command, Limit, OpenTransaction, Path, State};
 
 use crate::error::StoreError;
 use crate::lanes::{Runner, Standing};
-use crate::options::{QUEUED_COMMANDS_MAX, QUICK_COMMIT_QUEUED_MAX};
+use crate::options::QUEUED_COMMANDS_MAX;
 use crate::prediction::Panicked;
 use crate::proposer::{Committed, Proposer};
 use crate::reaper::Garbage;
@@ -176,9 +176,12 @@ impl<T: Ticket> Store<T> {
     /// Ends an attempt without a commit. Gives those whose turn it is now.
     pub fn end(&self, mut attempt: StoreTransaction) -> Vec<T> {
         let (_, turns) = self.leave(&mut attempt);
-        let is_small = attempt.open.is_small();
-        let (_, trees) = attempt.open.finish();
-        trees.into_iter().for_each(|tree| self.let_go(tree, is_small));
+        if attempt.open.is_small() {
+            let (_, trees) = attempt.open.finish();
+            trees.into_iter().for_each(|tree| self.let_go(tree, true));
+        } else {
+            self.reaper().free(Garbage::Transaction(Box::new(attempt.open)));
+        }
         turns
     }
 
@@ -201,27 +204,30 @@ impl<T: Ticket> Store<T> {
         caller: T,
         haste: Haste,
     ) -> (Commit<T>, Vec<T>) {
+        // What stands in the queue, or is to be predicted first, may be of any size.
+        let is_quick = |proposer: &MutexGuard<'_, Proposer<T>>| {
+            self.queue.is_empty() && (proposer.prediction().is_some() || proposer.backlog() == 0)
+        };
+        let is_small = attempt.open.is_small();
+        if haste == Haste::Quick && !is_small {
+            return (Commit::Slow(attempt, caller), Vec::new());
+        }
         let caller = match self.give_way(&mut attempt, caller) {
             Standing::Turn(caller) => caller,
             Standing::InLine => return (Commit::InLine(attempt), Vec::new()),
         };
         let proposer = match haste {
             Haste::Unhurried => Some(self.shared.proposer()),
-            Haste::Quick => self.try_proposer().filter(|proposer| {
-                attempt.open.is_small()
-                    && self.queue.len() <= QUICK_COMMIT_QUEUED_MAX
-                    && proposer.backlog() <= QUICK_COMMIT_QUEUED_MAX
-            }),
+            Haste::Quick => self.try_proposer().filter(is_quick),
         };
         let Some(proposer) = proposer else { return (Commit::Slow(attempt, caller), Vec::new()) };
         let StoreTransaction { open, runner, lanes, lineage, .. } = attempt;
-        let is_small = open.is_small();
         let (transaction, trees) = open.finish();
         let commit = match transaction {
             Err(limit) => Commit::TooLarge(caller, limit),
             Ok(transaction) => {
                 let command = wrap(Command::Transaction(Box::new(transaction)));
-                self.propose(proposer, command, lineage, caller)
+                self.propose(proposer, command, lineage, caller, haste)
             }
         };
         let conflict = match &commit {
@@ -278,6 +284,7 @@ impl<T: Ticket> Store<T> {
         command: Command,
         lineage: u64,
         caller: T,
+        haste: Haste,
     ) -> Commit<T> {
         if proposer.has_ended || !self.is_running() {
             return Commit::Refused(caller, StoreError::NotRunning);
@@ -287,9 +294,11 @@ impl<T: Ticket> Store<T> {
             return Commit::Refused(caller, StoreError::Overloaded);
         }
         let view = self.shared.view();
+        // In haste, the queue was empty: what has come since may stand behind.
+        let queued_max = if haste == Haste::Quick { 0 } else { QUEUED_COMMANDS_MAX };
         let behind = proposer
             .predict(&view)
-            .and_then(|()| proposer.take_queued(&self.queue, QUEUED_COMMANDS_MAX, &self.shared.admission));
+            .and_then(|()| proposer.take_queued(&self.queue, queued_max, &self.shared.admission));
         let mut lost = Vec::new();
         let committed = match behind {
             Ok(()) => proposer.commit(command, lineage, caller),

@@ -22,6 +22,7 @@ use crate::transaction::{Expected, Transaction, Write, plain_beginning};
 const DEFERRED_WRITES_MAX: usize = 16;
 /// What is little work for a commit: see [`OpenTransaction::is_small`].
 const SMALL_WRITES_MAX: usize = 16;
+const SMALL_READS_MAX: usize = 64;
 const SMALL_SIZE_BYTES_MAX: usize = 64 * 1024;
 const SMALL_STEPS_MAX: u64 = 4_096;
 const SMALL_NODES_MAX: u64 = 256;
@@ -158,10 +159,12 @@ impl OpenTransaction {
         (self.over.map_or(Ok(transaction), Err), [self.base, self.state])
     }
 
-    /// Whether to commit it is little work: few commands, of one node each, that took few steps and removed little.
+    /// Whether to commit it, or to forget it, is little work: few things read, few commands, of one node each, that took few
+    /// steps and removed little.
     pub fn is_small(&self) -> bool {
         let (before, after) = (self.base.node_count(), self.state.node_count());
         self.writes.len() <= SMALL_WRITES_MAX
+            && self.reads.len() <= SMALL_READS_MAX
             && self.size_bytes <= SMALL_SIZE_BYTES_MAX
             && COMMAND_STEPS_MAX as u64 - self.steps_left <= SMALL_STEPS_MAX
             && before.abs_diff(after) <= SMALL_NODES_MAX

@@ -60,6 +60,11 @@ pub(crate) struct ReadSet {
 }
 
 impl ReadSet {
+    /// How many things were read.
+    pub(crate) fn len(&self) -> usize {
+        self.scopes.len()
+    }
+
     /// Nothing was read.
     pub(crate) fn is_empty(&self) -> bool {
         self.scopes.is_empty()
