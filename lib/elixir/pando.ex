@@ -70,7 +70,10 @@ defmodule Pando do
       gets a message with the result (see the section below); `:low`, `:normal` or `{correlation, :low}`: with a priority;
     * `:reply_from` - which member of a cluster answers when it has done the write: `:local`, `:leader` or
       `{:member, {store, node}}`;
-    * `:protect_against_dups` - `true`: it is done once, whatever happens on the way to a cluster.
+    * `:request_id` - a binary of 1 to 256 bytes that the caller makes up: what is sent again with the same one, after a
+      time-out for example, is done once (see the section below);
+    * `:protect_against_dups` - a boolean. Within one member nothing is sent twice anyway; for a caller that does not know
+      what has become of a write there is `:request_id`.
 
   ## Nodes that go by themselves
 
@@ -105,6 +108,42 @@ defmodule Pando do
 
   Writes of one process are done in their order. Once `fence/2` returns, this process sees them.
 
+  ## Writes that are sent again
+
+  After `{:error, :timeout}` nobody knows whether a write was applied. With a `:request_id` it can be sent again: it is applied
+  once, and answered as the first time.
+
+      iex> id = "order-7-shipped"
+      iex> Pando.put("/orders/7", :packed)
+      :ok
+      iex> Pando.compare_and_swap(:pando, "/orders/7", :packed, :shipped, request_id: id)
+      :ok
+      iex> Pando.compare_and_swap(:pando, "/orders/7", :packed, :shipped, request_id: id)
+      :ok
+
+  Two requests with one id are one, whatever they say, so take one that nobody else does. The store keeps the last 65,536
+  ids, and at most 64 MiB of them and their answers, the oldest go first; a request whose id has gone is a new one. An
+  answer of more than 64 KiB is not kept: `{:error, {:pando, :answer_not_kept, %{outcome: :applied}}}`. What was refused,
+  and so did nothing, is not kept either.
+
+  ## Transactions
+
+  A function can read and write as if nothing else happened meanwhile, with the calls of `Pando.Tx`: all that it has done
+  happens, or nothing. See `transaction/5`.
+
+      iex> Pando.put("/accounts/ann", 100)
+      :ok
+      iex> Pando.transaction(fn ->
+      ...>   left = Pando.Tx.get!("/accounts/ann") - 30
+      ...>   if left < 0, do: Pando.Tx.abort(:too_little)
+      ...>   Pando.Tx.put!("/accounts/ann", left)
+      ...>   Pando.Tx.put!("/accounts/bob", Pando.Tx.get_or!("/accounts/bob", 0) + 30)
+      ...>   left
+      ...> end)
+      {:ok, 70}
+      iex> Pando.get_many("/accounts/*")
+      {:ok, %{["accounts", "ann"] => 70, ["accounts", "bob"] => 30}}
+
   ## Errors
 
   `{:error, reason}` is an answer of the store. The functions with `!` return the bare value and raise `Pando.Error`, whose
@@ -118,7 +157,7 @@ defmodule Pando do
   without a value reads as `:undefined`.
   """
 
-  alias Pando.{Error, Options, Scan, Tree}
+  alias Pando.{Error, Options, Scan, Transaction, Tree}
 
   @typedoc "The name of a store; on its node the registered name of a process, too."
   @type store :: atom
@@ -152,6 +191,39 @@ defmodule Pando do
 
   @typedoc "What `fold/5` calls for each node."
   @type fold_fun(acc) :: (Pando.Path.native(), props, acc -> acc)
+
+  @typedoc "What `transaction/5` runs: a function, the path of a stored procedure, or conditions and commands."
+  @type transaction_body :: function | path | transaction_data
+
+  @typedoc "Conditions and commands, as a map or a keyword list."
+  @type transaction_data ::
+          %{optional(:conditions) => conditions, optional(:commands) => [command]}
+          | [{:conditions, conditions} | {:commands, [command]}]
+
+  @typedoc "Paths or patterns, and what each node there must meet. Of a map the order is that of its keys as terms."
+  @type conditions ::
+          [{pattern, Pando.Condition.operand()}] | %{optional(pattern) => Pando.Condition.operand()}
+
+  @typedoc "A call of the function of this name as a tuple; options about nodes may be its last element."
+  @type command ::
+          {:put | :create | :update, path, value}
+          | {:put | :create | :update, path, value, options}
+          | {:put_many, pattern, value}
+          | {:put_many, pattern, value, options}
+          | {:compare_and_swap, path, data_pattern :: term, value}
+          | {:compare_and_swap, path, data_pattern :: term, value, options}
+          | {:delete | :clear_payload, path}
+          | {:delete | :clear_payload, path, options}
+          | {:delete_many | :clear_many_payloads, pattern}
+          | {:delete_many | :clear_many_payloads, pattern, options}
+
+  @typedoc "See `transaction/5`."
+  @type mode :: :auto | :ro | :rw
+
+  @typedoc """
+  What a transaction returns: `:ok` with the option `:async`. A reason may be what `Pando.Tx.abort/1` was given, any term.
+  """
+  @type transaction_result :: {:ok, term} | :ok | {:error, reason | term}
 
   @typedoc "An option of `child_spec/1`."
   @type start_option :: {:name, store} | {:data_dir, Path.t()}
@@ -1738,6 +1810,287 @@ defmodule Pando do
   @spec clear_many_payloads!(store, pattern, options) :: :ok
   def clear_many_payloads!(store, pattern, options), do: write!(clear_many_payloads(store, pattern, options))
 
+  # Transactions and stored procedures
+
+  @doc """
+  As `transaction/5`, of the default store.
+
+      iex> Pando.transaction(fn -> Pando.Tx.put("/stock/oak", 150) end)
+      {:ok, :ok}
+      iex> Pando.transaction(commands: [{:put, "/stock/elm", 80}, {:delete, "/stock/oak"}])
+      {:ok, [:ok, :ok]}
+      iex> Pando.get_many("/stock/*")
+      {:ok, %{["stock", "elm"] => 80}}
+  """
+  @spec transaction(transaction_body) :: transaction_result
+  def transaction(body), do: Transaction.run(body, [])
+
+  @doc """
+  As `transaction/5`: `transaction(store, body)`; or without a store: `transaction(body, arguments)`,
+  `transaction(body, mode)` or `transaction(body, options)`.
+
+      iex> Pando.transaction(:pando, fn -> Pando.Tx.put("/stock/oak", 150) end)
+      {:ok, :ok}
+      iex> Pando.transaction(fn wood -> Pando.Tx.get!(["stock", wood]) end, ["oak"])
+      {:ok, 150}
+      iex> Pando.transaction(fn -> Pando.Tx.get!("/stock/oak") end, :ro)
+      {:ok, 150}
+      iex> Pando.transaction(fn -> Pando.Tx.get!("/stock/oak") end, timeout: 5_000)
+      {:ok, 150}
+  """
+  @spec transaction(store, transaction_body) :: transaction_result
+  @spec transaction(transaction_body, (arguments :: [term]) | mode | options) :: transaction_result
+  def transaction(store, body) when is_atom(store), do: Transaction.run(store, body, [])
+  def transaction(body, argument), do: Transaction.run(body, [argument])
+
+  @doc """
+  As `transaction/5`: `transaction(store, body, arguments)`, or a mode or options in the place of the arguments; or without a
+  store: `transaction(body, arguments, mode)`, `transaction(body, arguments, options)` or `transaction(body, mode, options)`.
+
+      iex> Pando.transaction(:pando, fn wood -> Pando.Tx.put(["stock", wood], 150) end, ["oak"])
+      {:ok, :ok}
+      iex> Pando.transaction(fn wood -> Pando.Tx.get!(["stock", wood]) end, ["oak"], :ro)
+      {:ok, 150}
+      iex> Pando.transaction(fn -> Pando.Tx.get!("/stock/oak") end, :ro, timeout: 5_000)
+      {:ok, 150}
+  """
+  @spec transaction(store, transaction_body, (arguments :: [term]) | mode | options) :: transaction_result
+  @spec transaction(transaction_body, (arguments :: [term]) | mode, mode | options) :: transaction_result
+  def transaction(store, body, argument) when is_atom(store), do: Transaction.run(store, body, [argument])
+  def transaction(body, argument, last), do: Transaction.run(body, [argument, last])
+
+  @doc """
+  As `transaction/5`: `transaction(store, body, arguments, mode)`, `transaction(store, body, arguments, options)` or
+  `transaction(store, body, mode, options)`; or without a store: `transaction(body, arguments, mode, options)`.
+
+      iex> Pando.transaction(:pando, fn wood -> Pando.Tx.put(["stock", wood], 150) end, ["oak"], timeout: 5_000)
+      {:ok, :ok}
+      iex> Pando.transaction(fn wood -> Pando.Tx.get!(["stock", wood]) end, ["oak"], :ro, timeout: 5_000)
+      {:ok, 150}
+  """
+  @spec transaction(store, transaction_body, (arguments :: [term]) | mode, mode | options) ::
+          transaction_result
+  @spec transaction(transaction_body, arguments :: [term], mode, options) :: transaction_result
+  def transaction(store, body, argument, last) when is_atom(store),
+    do: Transaction.run(store, body, [argument, last])
+
+  def transaction(body, arguments, mode, options), do: Transaction.run(body, [arguments, mode, options])
+
+  @doc """
+  Runs a function whose reads and writes happen as one, or not at all: as if nothing else had happened meanwhile.
+
+  The function calls `Pando.Tx` and `Pando.Tx.Adv`. Returns `{:ok, value}` with whatever it has returned, an error tuple
+  included. `Pando.Tx.abort/1` makes that `{:error, reason}`, and an exception in the function is raised here, with its
+  stacktrace; in both cases nothing has changed.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> sell = fn wood, pieces ->
+      ...>   left = Pando.Tx.get!(["stock", wood]) - pieces
+      ...>   if left < 0, do: Pando.Tx.abort(:sold_out)
+      ...>   Pando.Tx.put!(["stock", wood], left)
+      ...>   left
+      ...> end
+      iex> Pando.transaction(:pando, sell, ["oak", 100], :rw, timeout: 5_000)
+      {:ok, 50}
+      iex> Pando.transaction(:pando, sell, ["oak", 100], :rw, timeout: 5_000)
+      {:error, :sold_out}
+
+  ## The function may run more than once
+
+  It runs in the calling process, on a private copy of the tree, and may call what it likes. If others change what it has read
+  before it is committed, it **runs again**: so what it does beside reading and writing may happen more than once, as
+  `Pando.Tx` shows. What is to happen once goes to `Pando.Tx.after_commit/1`, which runs a function once, afterwards.
+
+  Calls of `Pando` and `Pando.Adv` on the same store would not be part of the transaction: they raise an `ErlangError` of
+  `{:pando_ex, :failed_to_prepare_tx_fun, _}`, and so do transactions in transactions. Those on other stores, and any in
+  mode `:ro`, are ordinary calls outside of it.
+
+  Transactions on the same nodes take turns, so that none waits for ever.
+
+  ## Modes
+
+    * `:auto`, the default, and `:rw` - reads and writes. One that has written nothing leaves nothing in the log;
+    * `:ro` - reads one moment, and nothing else: a write raises an `ErlangError` of
+      `{:pando_ex, :denied_update_in_readonly_tx, %{}}`. It never runs again. The options `:favor` and `:condition` are for
+      this mode, and for `:auto`.
+
+  ## Arguments
+
+  A list right after the function is its arguments, if it takes any, and options if it takes none:
+  `Pando.transaction(fn -> … end, timeout: 5_000)`. After a path a list is always the arguments, so that options follow
+  these, or a mode: `Pando.transaction("/sell", [], timeout: 5_000)`.
+
+  ## Options
+
+  Those of reads and writes, as a keyword list or a map. `:timeout` is for the whole call, but ends no function. With a
+  `:request_id`, a transaction that was committed is not run again: its retry returns what the function had returned.
+  With `:async` the function runs in the calling process as ever, and `:ok` is returned when all is done; what it has
+  returned comes as a message (`handle_async_ret/2`).
+
+      iex> count = fn -> Pando.Tx.put!("/visits", Pando.Tx.get_or!("/visits", 0) + 1) end
+      iex> for _ <- 1..3, do: {:ok, :ok} = Pando.transaction(count, request_id: "visit-1")
+      iex> Pando.get("/visits")
+      {:ok, 1}
+
+  ## Stored procedures
+
+  A path instead of a function runs the stored procedure there (`run_sproc/4` says what is stored).
+
+      iex> Pando.put("/sell", fn wood -> Pando.Tx.delete(["stock", wood]) end)
+      :ok
+      iex> Pando.transaction("/sell", ["oak"])
+      {:ok, :ok}
+      iex> Pando.transaction("/sell", ["oak"], :ro)
+      {:error, {:pando, :sproc_invalid_as_tx_fun, %{path: ["sell"]}}}
+
+  ## Conditions and commands
+
+  A map or a keyword list instead of a function is a transaction without code, done in one round trip: if all `:conditions`
+  hold, all `:commands` are done, in their order, or else none. A condition is a path and what each node there must meet,
+  as in the option `:keep_while`; only `Pando.Condition.if_node_exists(false)` is met by a missing node. Commands are the
+  writing functions of `Pando` as tuples, maybe with options about nodes (`:keep_while`, `:props_to_return` and others) at
+  the end. Returns `{:ok, results}`, with `:ok` for each command, or `{:ok, %{path => props}}` if it has `:props_to_return`.
+
+      iex> import Pando.Condition
+      iex> Pando.transaction(
+      ...>   conditions: [{"/stock/elm", if_node_exists(false)}],
+      ...>   commands: [{:put, "/stock/elm", 3}, {:delete, "/stock/fir", props_to_return: [:payload]}]
+      ...> )
+      {:ok, [:ok, {:ok, %{}}]}
+      iex> {:error, {:pando, :transaction_condition_not_met, props}} =
+      ...>   Pando.transaction(%{conditions: %{"/stock/elm" => if_data_matches(5)}, commands: [{:put, "/stock/elm", 4}]})
+      iex> {props.index, props.node_path, props.outcome}
+      {1, ["stock", "elm"], :not_applied}
+      iex> {:error, {:pando, :transaction_command_refused, props}} =
+      ...>   Pando.transaction(commands: [{:put, "/stock/fir", 1}, {:update, "/stock/ash", 1}])
+      iex> {props.index, elem(props.reason, 1)}
+      {2, :node_not_found}
+
+  ## Errors
+
+  `{:error, reason}`, with what was given to `Pando.Tx.abort/1`, or a reason of the store, which `Pando.Error` lists. To tell
+  the one from the other where it may matter, give to `Pando.Tx.abort/1` what no store does, or call `transaction!/5`.
+
+  Raises an `ErlangError` of `{:pando_ex, :denied_tx_fun_with_invalid_args, _}` for another number of arguments than the
+  function takes, and for another mode.
+  """
+  @spec transaction(store, transaction_body, arguments :: [term], mode, options) :: transaction_result
+  def transaction(store, body, arguments, mode, options) when is_atom(store),
+    do: Transaction.run(store, body, [arguments, mode, options])
+
+  @doc """
+  As `transaction/1`, but returns the bare value and raises `Pando.Error`.
+
+      iex> Pando.put("/stock/oak", 150)
+      :ok
+      iex> Pando.transaction!(fn -> Pando.Tx.get!("/stock/oak") end)
+      150
+      iex> Pando.transaction!(fn -> Pando.Tx.abort(:changed_my_mind) end)
+      ** (Pando.Error) the transaction was aborted: :changed_my_mind: nothing was done
+  """
+  @spec transaction!(transaction_body) :: term
+  def transaction!(body), do: Transaction.run!(body, [])
+
+  @doc "As `transaction/2`, but returns the bare value and raises `Pando.Error`."
+  @spec transaction!(store, transaction_body) :: term
+  @spec transaction!(transaction_body, (arguments :: [term]) | mode | options) :: term
+  def transaction!(store, body) when is_atom(store), do: Transaction.run!(store, body, [])
+  def transaction!(body, argument), do: Transaction.run!(body, [argument])
+
+  @doc "As `transaction/3`, but returns the bare value and raises `Pando.Error`."
+  @spec transaction!(store, transaction_body, (arguments :: [term]) | mode | options) :: term
+  @spec transaction!(transaction_body, (arguments :: [term]) | mode, mode | options) :: term
+  def transaction!(store, body, argument) when is_atom(store), do: Transaction.run!(store, body, [argument])
+  def transaction!(body, argument, last), do: Transaction.run!(body, [argument, last])
+
+  @doc "As `transaction/4`, but returns the bare value and raises `Pando.Error`."
+  @spec transaction!(store, transaction_body, (arguments :: [term]) | mode, mode | options) :: term
+  @spec transaction!(transaction_body, arguments :: [term], mode, options) :: term
+  def transaction!(store, body, argument, last) when is_atom(store),
+    do: Transaction.run!(store, body, [argument, last])
+
+  def transaction!(body, arguments, mode, options), do: Transaction.run!(body, [arguments, mode, options])
+
+  @doc """
+  As `transaction/5`, but returns the bare value and raises `Pando.Error`: of the kind `:aborted` for what was given to
+  `Pando.Tx.abort/1`.
+
+      iex> try do
+      ...>   Pando.transaction!(:pando, fn -> Pando.Tx.abort(:timeout) end, [], :rw, [])
+      ...> rescue
+      ...>   error in Pando.Error -> {error.kind, error.reason, error.outcome}
+      ...> end
+      {:aborted, :timeout, :not_applied}
+
+  An exception in the function is raised as it is.
+  """
+  @spec transaction!(store, transaction_body, arguments :: [term], mode, options) :: term
+  def transaction!(store, body, arguments, mode, options) when is_atom(store),
+    do: Transaction.run!(store, body, [arguments, mode, options])
+
+  @doc """
+  As `run_sproc/4`, of the default store.
+
+      iex> Pando.put("/sum", &Enum.sum/1)
+      :ok
+      iex> Pando.run_sproc("/sum", [[1, 2, 3]])
+      6
+  """
+  @spec run_sproc(path, arguments :: [term]) :: term
+  def run_sproc(path, arguments), do: :pando.run_sproc(path, arguments)
+
+  @doc """
+  As `run_sproc/4`, without options: `run_sproc(store, path, arguments)`; or without a store:
+  `run_sproc(path, arguments, options)`.
+
+      iex> Pando.put("/sum", &Enum.sum/1)
+      :ok
+      iex> Pando.run_sproc(:pando, "/sum", [[1, 2, 3]])
+      6
+      iex> Pando.run_sproc("/sum", [[1, 2, 3]], timeout: 1_000)
+      6
+  """
+  @spec run_sproc(store, path, arguments :: [term]) :: term
+  @spec run_sproc(path, arguments :: [term], options) :: term
+  def run_sproc(store, path, arguments) when is_atom(store), do: :pando.run_sproc(store, path, arguments)
+  def run_sproc(path, arguments, options), do: :pando.run_sproc(path, arguments, Options.to_map(options))
+
+  @doc """
+  Reads a stored procedure and runs it in the calling process, and returns what it returns. Options are those of reads. It is
+  no transaction: that is `transaction/5` with a path.
+
+      iex> Pando.put("/multiply", fn a, b -> a * b end)
+      :ok
+      iex> Pando.run_sproc(:pando, "/multiply", [6, 7], timeout: 1_000)
+      42
+
+  A function is stored as the runtime has it, without its code: `&Module.name/arity` needs a module that exports it, any
+  other the very version of its module in which it was made. So a procedure that is to outlive the next release is a
+  `&Module.name/arity`.
+
+  What it raises is raised here, and `BadArityError` for a wrong number of arguments. Thrown, as in Erlang, are:
+
+    * `{:pando, :failed_to_get_sproc, %{path: path, args: arguments, error: reason}}` - the node could not be read;
+    * `{:pando_ex, :denied_execution_of_non_sproc_node, %{path: path, args: arguments, node_props: props}}` - it holds no
+      procedure;
+    * `{:pando_ex, :sproc_code_not_available, %{path: path, args: arguments, module: module, needed: needed, loaded: loaded}}` -
+      this node does not have its code. `needed` is the MD5 of the module, or `{name, arity}`; `loaded` is the MD5 of the
+      module that is here (`module.module_info(:md5)`, in hexadecimal digits), or `:none`. Nothing was run.
+
+  An example:
+
+      iex> try do
+      ...>   Pando.run_sproc(:pando, "/divide", [6, 7], [])
+      ...> catch
+      ...>   {:pando, :failed_to_get_sproc, %{error: {:pando, name, _props}}} -> name
+      ...> end
+      :node_not_found
+  """
+  @spec run_sproc(store, path, arguments :: [term], options) :: term
+  def run_sproc(store, path, arguments, options) when is_atom(store),
+    do: :pando.run_sproc(store, path, arguments, Options.to_map(options))
+
   # Writes that do not wait
 
   @doc """
@@ -1756,7 +2109,7 @@ defmodule Pando do
       "elm"
   """
   @spec handle_async_ret(event :: tuple) :: [
-          {correlation, {:ok, %{Pando.Path.native() => props}} | {:error, reason}}
+          {correlation, {:ok, %{Pando.Path.native() => props}} | {:error, reason} | term}
         ]
   def handle_async_ret(event), do: :pando.handle_async_ret(event)
 
@@ -1775,10 +2128,13 @@ defmodule Pando do
 
   After `{:error, {:not_leader, leader}}` the write has not been done; it is up to the caller to repeat it.
 
+  The result of a transaction is what its function has returned, whatever that is, `{:error, reason}` if it was aborted, and
+  raised if it was raised.
+
   Other messages raise `FunctionClauseError`.
   """
   @spec handle_async_ret(store, event :: tuple) :: [
-          {correlation, {:ok, %{Pando.Path.native() => props}} | {:error, reason}}
+          {correlation, {:ok, %{Pando.Path.native() => props}} | {:error, reason} | term}
         ]
   def handle_async_ret(store, event) when is_atom(store), do: :pando.handle_async_ret(store, event)
 

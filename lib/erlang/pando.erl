@@ -539,7 +539,8 @@ create(Store, Path, Data) -> create(Store, Path, Data, #{}).
 -spec create(store(), path(), term(), options()) -> written().
 create(Store, Path, Data, Options) ->
     ?ORDINARY(Store),
-    pando_write:brief(pando_write:put(one, Store, Path, [#if_node_exists{exists = false}], Data, pando_options:brief(Options))).
+    Condition = #if_node_exists{exists = false},
+    pando_write:brief(pando_write:put(one, Store, Path, [Condition], Data, pando_options:brief(Options))).
 
 %% @doc Replaces the value of a node that must exist, in the default store.
 -spec update(path(), term()) -> written().
@@ -560,7 +561,8 @@ update(Store, Path, Data) -> update(Store, Path, Data, #{}).
 -spec update(store(), path(), term(), options()) -> written().
 update(Store, Path, Data, Options) ->
     ?ORDINARY(Store),
-    pando_write:brief(pando_write:put(one, Store, Path, [#if_node_exists{exists = true}], Data, pando_options:brief(Options))).
+    Condition = #if_node_exists{exists = true},
+    pando_write:brief(pando_write:put(one, Store, Path, [Condition], Data, pando_options:brief(Options))).
 
 %% @doc Replaces the value of a node if it matches a pattern, in the default store.
 -spec compare_and_swap(path(), term(), term()) -> written().

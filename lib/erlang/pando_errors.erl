@@ -155,7 +155,9 @@ format({pando, transaction_condition_not_met, #{index := Index, node_path := Pat
 format({pando, transaction_command_refused, #{index := Index, reason := Reason}}) ->
     text("command ~b of the transaction was refused, and so all of it: ~ts", [Index, format(Reason)]);
 format({pando, too_many_conflicts, #{attempts := Attempts, path := Path}}) ->
-    text("others have changed what the transaction had read, ~b times, at last at ~0tp: nothing was done", [Attempts, Path]);
+    text("others have changed what the transaction had read, ~b times, at last at ~0tp: nothing was done", [
+        Attempts, Path
+    ]);
 format({pando, answer_not_kept, #{}}) ->
     "this request was applied before; its answer was too large to be kept";
 format({pando, no_sproc_at_given_path, #{path := Path}}) ->
@@ -204,7 +206,7 @@ format({pando_ex, invalid_use_of_pando_tx_outside_transaction, #{}}) ->
     "functions of pando_tx and pando_tx_adv are for functions that a transaction runs, in the process that does";
 format({pando_ex, denied_tx_fun_with_invalid_args, #{'fun' := Fun, arity := Arity, args := Arguments}}) ->
     text("~0tp, which takes ~0tp arguments, cannot be run with ~0tp, or the mode is none", [Fun, Arity, Arguments]);
-format({pando_ex, failed_to_prepare_tx_fun, #{error := {horus, extraction_denied, #{error := {call_denied, {M, F, A}}}}}}) ->
+format({pando_ex, failed_to_prepare_tx_fun, #{error := {horus, _, #{error := {call_denied, {M, F, A}}}}}}) ->
     text("~ts:~ts/~b is not for the function of a transaction on the same store: use pando_tx", [M, F, A]);
 format(Reason) ->
     text("~0tp", [Reason]).

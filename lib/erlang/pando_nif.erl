@@ -163,7 +163,8 @@ submit(_Store, _ReplyTo, _Request, _Cancellable) -> ?NOT_LOADED.
     {ok, pando_backend:transaction()} | {error, noproc}.
 transaction_begin(_Store, _Mode) -> ?NOT_LOADED.
 
--spec transaction_stand_in_line(pando_backend:transaction(), reference(), [pando_backend:native_path()]) -> ok | in_line.
+-spec transaction_stand_in_line(pando_backend:transaction(), reference(), [pando_backend:native_path()]) ->
+    ok | in_line.
 transaction_stand_in_line(_Transaction, _Reference, _Paths) -> ?NOT_LOADED.
 
 -spec transaction_enter(pando_backend:transaction(), reference(), pando_backend:native_path()) -> ok | in_line.

@@ -185,8 +185,9 @@ fold(Source, Pattern, Fun, Acc, #{props := Props} = Options) ->
     end,
     chunks(Source, Pattern, Props, FoldChunk, Acc, each_way(Options#{expect_specific_node := false})).
 
--spec foreach(source(), term(), fun((pando_path:native_path(), pando_adv:node_props()) -> term()), pando_options:many()) ->
-    ok | error().
+-spec foreach(
+    source(), term(), fun((pando_path:native_path(), pando_adv:node_props()) -> term()), pando_options:many()
+) -> ok | error().
 foreach(Source, Pattern, Fun, Options) ->
     Call = fun(Path, Props, ok) ->
         _ = Fun(Path, Props),

@@ -18,7 +18,7 @@
 
 -include_lib("kernel/include/logger.hrl").
 
--export([transaction/5, ordinary/2, async_result/1]).
+-export([transaction/5, outcome/5, ordinary/2, async_result/1]).
 -export([reading/1, writing/0, ensure_running/0, abort/1, is_transaction/0, after_commit/1]).
 
 -export_type([mode/0, result/0]).
@@ -77,7 +77,16 @@
 %% Runs a transaction: `pando:transaction/5'.
 -spec transaction(pando_cluster:store_id(), Body, [term()], mode(), map()) -> result() when
     Body :: fun() | pando_path:path() | pando_transaction_request:data().
-transaction(Store, Function, Arguments, Mode, Options) when
+transaction(Store, Body, Arguments, Mode, Options) ->
+    case outcome(Store, Body, Arguments, Mode, Options) of
+        {aborted, Reason} -> {error, Reason};
+        Result -> Result
+    end.
+
+%% The same for who wants to tell what `pando_tx:abort/1' was given, which may be any term, from what the store says.
+-spec outcome(pando_cluster:store_id(), Body, [term()], mode(), map()) -> result() | {aborted, Reason :: term()} when
+    Body :: fun() | pando_path:path() | pando_transaction_request:data().
+outcome(Store, Function, Arguments, Mode, Options) when
     is_atom(Store), is_function(Function), is_list(Arguments), is_atom(Mode), is_map(Options)
 ->
     case is_mode(Mode) andalso is_function(Function, length(Arguments)) of
@@ -87,7 +96,7 @@ transaction(Store, Function, Arguments, Mode, Options) when
             {arity, Arity} = erlang:fun_info(Function, arity),
             raise_invalid_arguments(Function, Arity, Arguments)
     end;
-transaction(Store, Path, Arguments, Mode, Options) when
+outcome(Store, Path, Arguments, Mode, Options) when
     is_atom(Store), is_list(Path), is_list(Arguments), is_atom(Mode), is_map(Options)
 ->
     Native = pando_path:from_string(Path),
@@ -95,7 +104,7 @@ transaction(Store, Path, Arguments, Mode, Options) when
         true -> run(Store, {stored, Native, Arguments}, Mode, pando_options:transaction(Options));
         false -> raise_invalid_arguments(Native, length(Arguments), Arguments)
     end;
-transaction(Store, Data, [], auto, Options) when is_atom(Store), is_map(Data), is_map(Options) ->
+outcome(Store, Data, [], auto, Options) when is_atom(Store), is_map(Data), is_map(Options) ->
     pando_transaction_request:run(Store, Data, pando_options:transaction(Options)).
 
 is_mode(Mode) -> lists:member(Mode, [auto, ro, rw]).
@@ -133,6 +142,7 @@ ordinary(Store, Call, #running{outer = Outer}) ->
 %% What was delivered of an asynchronous transaction: what the function has returned, bare.
 -spec async_result(outcome()) -> term().
 async_result({value, Value}) -> Value;
+async_result({aborted, Reason}) -> {error, Reason};
 async_result(Outcome) -> result(Outcome).
 
 %%% From inside
@@ -207,8 +217,9 @@ run(Store, Body, Mode, #{async := Notification} = Options) ->
             ok
     end.
 
--spec result(outcome()) -> {ok, term()} | {error, Reason :: term()}.
+-spec result(outcome()) -> {ok, term()} | {aborted, Reason :: term()} | {error, Reason :: term()}.
 result({value, Value}) -> {ok, Value};
+result({aborted, _} = Aborted) -> Aborted;
 result({raised, Class, Reason, Stacktrace}) -> erlang:raise(Class, Reason, Stacktrace);
 result({_NoValue, Reason}) -> {error, Reason}.
 
@@ -344,7 +355,8 @@ restore(undefined) -> erase(?KEY);
 restore(Outer) -> put(?KEY, Outer).
 
 %% Ends the attempt: its outcome, or `{conflict, Path}', or `{repeated, Outcome}'.
-finish(#job{mode = read_write, request_id = RequestId, deadline = Deadline} = Job, Transaction, {value, Value} = Outcome) ->
+finish(#job{mode = read_write} = Job, Transaction, {value, Value} = Outcome) ->
+    #job{request_id = RequestId, deadline = Deadline} = Job,
     Once =
         case RequestId of
             none -> none;

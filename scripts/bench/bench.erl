@@ -38,7 +38,8 @@ plan("1") ->
         node_count => 100000,
         settle_ms => 1000,
         large_node_count => 100000,
-        tree => bench_tree:plan(quick)
+        tree => bench_tree:plan(quick),
+        transactions => bench_transactions:plan(quick)
     };
 plan("") ->
     #{
@@ -58,7 +59,8 @@ plan("") ->
         node_count => 100000,
         settle_ms => 3000,
         large_node_count => 1000000,
-        tree => bench_tree:plan(full)
+        tree => bench_tree:plan(full),
+        transactions => bench_transactions:plan(full)
     }.
 
 run() ->
@@ -82,7 +84,7 @@ run() ->
     Measured = lists:foldl(
         fun(Part, Rows) -> maps:merge(Rows, Part(Directory, Plan, Progress)) end,
         #{},
-        [fun empty_stores/3, fun calls/3, fun tree/3, fun loaded_stores/3, fun large_store/3]
+        [fun empty_stores/3, fun calls/3, fun transactions/3, fun tree/3, fun loaded_stores/3, fun large_store/3]
     ),
     Progress("done", []),
     bench_report:print(Measured, Facts),
@@ -233,6 +235,12 @@ harness_operation() ->
 get_path(Random) ->
     Number = Random rem bench_store:queue_count(),
     [bench_data:id(Number) | bench_store:path(Number)].
+
+%%% Transactions
+
+transactions(Directory, #{transactions := Plan}, Progress) ->
+    DiskFloor = fun(Ms) -> bench_disk:floor(growing, Ms, Directory) end,
+    #{transactions => bench_transactions:measure(filename:join(Directory, "transactions"), Plan, DiskFloor, Progress)}.
 
 %%% The tree
 

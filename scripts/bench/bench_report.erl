@@ -59,13 +59,19 @@ print_facts(Facts) ->
 print(Measured, Facts) ->
     Calls = call_rows(Measured),
     Sizes = size_rows(Measured),
-    #{tree := Tree, large := Large} = Measured,
+    #{transactions := Transactions, tree := Tree, large := Large} = Measured,
+    TransactionRows = bench_transaction_rows:rows(Transactions),
     TreeRows = bench_tree_rows:rows(Tree, Large),
-    Targets = targets(Measured) ++ bench_tree_rows:targets(Tree, Large),
+    Targets = targets(Measured) ++ bench_transaction_rows:targets(Transactions) ++ bench_tree_rows:targets(Tree, Large),
     io:format("~n## Calls, and the floors under them~n~n"),
     table(
         ["", "calls/s", "least–greatest", "mean µs", "p50 µs", "p99 µs", "max µs", "beside its floor", "peer"],
         [call_cells(Row) || Row <- Calls]
+    ),
+    io:format("~n## Transactions~n~n"),
+    table(
+        ["", "calls/s", "least–greatest", "p50 µs", "p99 µs", "max µs", "runs each", "beside its floor", "peer"],
+        [transaction_cells(Row) || Row <- TransactionRows]
     ),
     io:format("~n## The tree~n~n"),
     table(["", "median", "least–greatest", "beside its floor", "peer"], [tree_cells(Row) || Row <- TreeRows]),
@@ -79,7 +85,7 @@ print(Measured, Facts) ->
     Met = length([met || Target <- Targets, verdict(Target) =:= met]),
     io:format("~n~b of ~b targets met.~n", [Met, length(Targets)]),
     print_disturbance(Measured),
-    write_json(Facts, Calls, Sizes, TreeRows, Targets).
+    write_json(Facts, Calls, TransactionRows, Sizes, TreeRows, Targets).
 
 %%% Rows
 
@@ -279,6 +285,12 @@ call_cells(#{name := Name, rates := {Rate, Least, Most}} = Row) ->
         maps:get(peer, Row)
     ].
 
+transaction_cells(#{p50_us := P50, p99_us := P99, max_us := Max, beside := Beside, peer := Peer} = Row) ->
+    #{name := Name, rates := {Rate, Least, Most}} = Row,
+    Runs = [format("~.3f", [Each]) || {ok, Each} <- [maps:find(runs_per_success, Row)]],
+    [Name, thousands(Rate), range(thousands(Least), thousands(Most))] ++
+        [microseconds(P50), microseconds(P99), microseconds(Max), lists:append(Runs), Beside, Peer].
+
 size_cells(#{name := Name, unit := Unit, values := {Median, Least, Most}, peer := Peer}) ->
     [Name, with_unit(Unit, Median), range(with_unit(Unit, Least), with_unit(Unit, Most)), Peer].
 
@@ -343,7 +355,7 @@ rule(Width, leading) -> lists:duplicate(Width + 1, $-) ++ ":".
 
 %%% JSON
 
-write_json(Facts, Calls, Sizes, TreeRows, Targets) ->
+write_json(Facts, Calls, TransactionRows, Sizes, TreeRows, Targets) ->
     case os:getenv("BENCH_JSON", "") of
         "" ->
             ok;
@@ -352,6 +364,7 @@ write_json(Facts, Calls, Sizes, TreeRows, Targets) ->
             Lines =
                 [maps:from_list([{kind, "facts"} | Facts])] ++
                     [(spread_keys(calls_per_s, rates, Row))#{kind => "calls"} || Row <- Calls] ++
+                    [(spread_keys(calls_per_s, rates, Row))#{kind => "transactions"} || Row <- TransactionRows] ++
                     [(spread_keys(value, values, Row))#{kind => "size"} || Row <- Sizes] ++
                     [(spread_keys(value, values, Row))#{kind => "tree"} || Row <- TreeRows] ++
                     [

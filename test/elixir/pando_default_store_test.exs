@@ -26,6 +26,8 @@ defmodule Pando.DefaultStoreTest do
   doctest Pando.Adv
   doctest Pando.Condition
   doctest Pando.Error
+  doctest Pando.Tx
+  doctest Pando.Tx.Adv
 
   describe "without a store" do
     test "reads mean the default store, with options or without" do
@@ -95,6 +97,35 @@ defmodule Pando.DefaultStoreTest do
       assert Pando.delete_many!("/no/*", timeout: 5_000) == :ok
       assert Pando.delete!(path, %{timeout: 5_000}) == :ok
       assert Pando.is_empty(:pando) == true
+    end
+
+    test "transactions and stored procedures mean the default store" do
+      :ok = Pando.put(:pando, "/k", 7)
+      :ok = Pando.put(:pando, "/get", fn -> Pando.Tx.get!("/k") end)
+      :ok = Pando.put(:pando, "/length", &length/1)
+      none = fn -> Pando.Tx.get!("/k") end
+      one = fn x -> {x, Pando.Tx.get!("/k")} end
+
+      for {arguments, value} <- [
+            {[none], 7},
+            {[none, :ro], 7},
+            {[none, [timeout: 5_000]], 7},
+            {[none, :rw, [timeout: 5_000]], 7},
+            {[one, [:a]], {:a, 7}},
+            {[one, [:a], :ro], {:a, 7}},
+            {[one, [:a], [timeout: 5_000]], {:a, 7}},
+            {[one, [:a], :ro, %{timeout: 5_000}], {:a, 7}},
+            {["/get"], 7},
+            {[~p"/get", [], :ro], 7},
+            {[[commands: [{:delete, "/none"}]]], [:ok]},
+            {[%{commands: []}, [timeout: 5_000]], []}
+          ] do
+        assert {arguments, apply(Pando, :transaction, arguments)} == {arguments, {:ok, value}}
+        assert {arguments, apply(Pando, :transaction!, arguments)} == {arguments, value}
+      end
+
+      assert Pando.run_sproc("/length", [[1, 2]]) == 2
+      assert Pando.run_sproc("/length", [[1, 2]], timeout: 5_000) == 2
     end
 
     test "an empty list is the root in the place of a path, and no options in the place of options" do

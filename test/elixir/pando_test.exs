@@ -7,7 +7,12 @@ defmodule Pando.Test do
   describe "the modules" do
     @tag store: false
     test "have every function of the Erlang modules, under its name" do
-      for {erlang, elixir} <- [{:pando, Pando}, {:pando_adv, Pando.Adv}] do
+      for {erlang, elixir} <- [
+            {:pando, Pando},
+            {:pando_adv, Pando.Adv},
+            {:pando_tx, Pando.Tx},
+            {:pando_tx_adv, Pando.Tx.Adv}
+          ] do
         Code.ensure_loaded!(elixir)
         exported = erlang.module_info(:exports) -- [module_info: 0, module_info: 1]
 
@@ -18,7 +23,7 @@ defmodule Pando.Test do
 
     @tag store: false
     test "document and specify every public function" do
-      for module <- [Pando, Pando.Adv, Pando.Condition, Pando.Error, Pando.Path] do
+      for module <- [Pando, Pando.Adv, Pando.Condition, Pando.Error, Pando.Path, Pando.Tx, Pando.Tx.Adv] do
         {:docs_v1, _, :elixir, _, %{"en" => _}, _, docs} = Code.fetch_docs(module)
         public = module.__info__(:functions) -- [__struct__: 0, __struct__: 1]
 

@@ -12,6 +12,8 @@
     bench_number,
     bench_report,
     bench_store,
+    bench_transaction_rows,
+    bench_transactions,
     bench_tree,
     bench_tree_rows,
     bench_vm
@@ -37,7 +39,10 @@ instruments_test_() ->
         fun a_ratio_of_the_tree_is_the_median_of_the_ratios_of_its_rounds/0,
         fun a_figure_of_the_peer_stands_only_where_sizes_are_the_same/0,
         fun each_target_of_the_tree_is_measured_by_the_row_of_its_name/0,
-        {timeout, 120, fun every_section_of_the_tree_runs_with_tiny_sizes_and_gives_its_rows/0}
+        {timeout, 120, fun every_section_of_the_tree_runs_with_tiny_sizes_and_gives_its_rows/0},
+        fun a_transaction_stands_beside_the_put_of_its_round/0,
+        fun each_target_of_transactions_is_measured_by_the_row_of_its_name/0,
+        {timeout, 120, fun every_section_of_transactions_runs_with_tiny_sizes_and_gives_its_rows/0}
     ]}.
 
 compile_instruments() ->
@@ -363,5 +368,95 @@ every_section_of_the_tree_runs_with_tiny_sizes_and_gives_its_rows() ->
             lists:sort([Id || #{id := Id} <- Rows]) -- [delete_10, delete_200]
         ),
         [?assert(Least > 0, Row) || #{values := {_, Least, _}} = Row <- Rows],
+        ?assertEqual({ok, []}, file:list_dir(Directory))
+    end).
+
+%%% Transactions
+
+%% What `bench_transactions:measure/4' returns, with figures that are easy to follow.
+transactions() ->
+    Round = fun(PerS, P50Us) ->
+        #{call_count => 1000, calls_per_s => PerS, p50_us => P50Us, p99_us => 2 * P50Us, max_us => 3 * P50Us}
+    end,
+    Counted = fun(PerS, P50Us, Runs) -> #{round => Round(PerS, P50Us), run_count => Runs} end,
+    Beside = fun(PerS, OthersPerS) -> #{round => Round(PerS, 1000.0), others_per_s => OthersPerS} end,
+    Floor = #{mean_us => 200.0, p50_us => 100.0},
+    Update = fun(Put, Hot, Random) -> #{floor => Floor, put => Put, hot => Hot, random => Random} end,
+    #{
+        plan => bench_transactions:plan(full),
+        putter_count => 128,
+        other_count => 16,
+        read_count => 5,
+        updates => #{
+            %% Ratios of the hot key 1.5, 1.1, 1.3; of random keys 1.0, 1.25, 1.25.
+            1 => [
+                Update(Round(5.0e3, 200.0), Counted(4.0e3, 300.0, 1000), Counted(4.0e3, 200.0, 1000)),
+                Update(Round(4.0e3, 400.0), Counted(4.0e3, 440.0, 1000), Counted(4.0e3, 500.0, 1000)),
+                Update(Round(3.0e3, 800.0), Counted(4.0e3, 1040.0, 1300), Counted(4.0e3, 1000.0, 1000))
+            ],
+            128 => [
+                Update(Round(1.0e5, 1.0e3), Counted(34999.0, 3.0e3, 1500), Counted(5.0e4, 2.0e3, 1000)),
+                Update(Round(5.0e4, 1.0e3), Counted(34999.0, 3.0e3, 1500), Counted(4.0e4, 2.0e3, 1000))
+            ]
+        },
+        reads => [#{gets => Round(9.0e4, 10.0), transaction => Round(6.0e4, 15.0)}],
+        data => [#{put => Round(8.0e4, 1.0e3), data => Round(4.0e4, 2.0e3)}],
+        ids => #{1 => [#{put => Round(5.0e3, 200.0), put_id => Round(4.0e3, 210.0)}]},
+        besides => [
+            #{alone => Beside(8.0e4, 0.0), puts => Beside(7.2e4, 1.0e4), transactions => Beside(6.0e4, 5.0e3)}
+        ]
+    }.
+
+a_transaction_stands_beside_the_put_of_its_round() ->
+    Rows = bench_transaction_rows:rows(transactions()),
+    ?assertMatch(
+        #{
+            ratio := 1.3,
+            runs_per_success := 1.1,
+            beside := "1.30 (1.10–1.50) × the put, p50, 4.40 (3.00–10.40) × growing",
+            peer := "820/s"
+        },
+        tree_row(tx_hot_1, Rows)
+    ),
+    %% With many callers it is the rate: half, and four fifths; a bare writer makes 5,000 a second.
+    ?assertMatch(
+        #{beside := "0.65 (0.50–0.80) × the rate of put, 9.0 × the rate of one bare writer"}, tree_row(tx_random_128, Rows)
+    ),
+    ?assertMatch(#{ratio_floor := 15.0}, tree_row(tx_put_128, Rows)),
+    ?assertMatch(#{ratio := 1.05}, tree_row(tx_id_1, Rows)),
+    ?assertMatch(#{beside := "0.50 × the rate of put"}, tree_row(tx_data, Rows)),
+    ?assertMatch(#{beside := "1.50 × the gets, p50"}, tree_row(tx_reads, Rows)),
+    ?assertMatch(#{beside := "0.75 × alone; of the others 5,000/s"}, tree_row(tx_beside_transactions, Rows)).
+
+each_target_of_transactions_is_measured_by_the_row_of_its_name() ->
+    Targets = bench_transaction_rows:targets(transactions()),
+    ?assertEqual(
+        [
+            {"transaction, one hot key, 128 callers", 34999.0, missed},
+            {"transaction, random keys, 128 callers", 45000.0, met},
+            {"transaction, one hot key, 1 caller, p50", 1.3, missed},
+            {"transaction, random keys, 1 caller, p50", 1.25, missed},
+            {"transaction, read only, 5 reads, p50", 15.0, met}
+        ],
+        [{Name, Measured, bench_report:verdict(Target)} || #{name := Name, measured := Measured} = Target <- Targets]
+    ).
+
+%% All calls of the section. What it has counted, it checks itself against the store.
+every_section_of_transactions_runs_with_tiny_sizes_and_gives_its_rows() ->
+    pando_test_store:with_dir(fun(Directory) ->
+        Plan = (bench_transactions:plan(quick))#{
+            node_count := 40, warm_up_ms := 10, pair_ms := 20, round_ms := 20, read_ms := 5
+        },
+        %% The program that measures the disk is not built for tests.
+        DiskFloor = fun(_Ms) -> #{mean_us => 100.0, p50_us => 100.0} end,
+        Store = filename:join(Directory, "transactions"),
+        Measured = bench_transactions:measure(Store, Plan, DiskFloor, fun(_, _) -> ok end),
+        Rows = bench_transaction_rows:rows(Measured),
+        [?assert(Least > 0, Row) || #{rates := {_, Least, _}} = Row <- Rows],
+        %% A function runs once for each success at least.
+        Runs = [{Id, Each} || #{id := Id, runs_per_success := Each} <- Rows],
+        ?assertEqual(6, length(Runs)),
+        [?assert(Each >= 1, Run) || {_, Each} = Run <- Runs],
+        ?assertEqual(5, length(bench_transaction_rows:targets(Measured))),
         ?assertEqual({ok, []}, file:list_dir(Directory))
     end).

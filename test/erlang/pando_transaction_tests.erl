@@ -1096,12 +1096,16 @@ nothing_is_left_test_() ->
     ],
     cases([
         {title({Mode, Ending, First}), fun(S) ->
-            self() ! {pando_reply, make_ref(), not_of_ours},
+            Others = {pando_reply, make_ref(), not_of_ours},
+            self() ! Others,
             F = fun() ->
                 _ = First(S),
                 End()
             end,
             _ = [leaves_nothing(fun() -> pando:transaction(S, F, Mode, #{timeout => 20}) end) || _ <- lists:seq(1, 3)],
+            receive
+                Others -> ok
+            end,
             goes_on(S)
         end}
      || Mode <- [ro, rw],

@@ -4,9 +4,10 @@ defmodule Pando.Error do
 
   The fields:
 
-    * `kind` - an atom to match on, from the table below;
-    * `outcome` - for a write, what has become of it: `:not_applied` when it certainly did nothing, `:unknown` when it
-      may have been applied, or may be later; `nil` for a read, which changes nothing;
+    * `kind` - an atom to match on, from the tables below;
+    * `outcome` - for a write or a transaction, what has become of it: `:not_applied` when it certainly did nothing,
+      `:applied` when it was applied, `:unknown` when it may have been, or may be later; `nil` for a read, which changes
+      nothing;
     * `reason` - the reason of the `{:error, reason}` that the function without `!` returns, with all details.
 
   | `kind` | what has happened | `outcome` of a write | what to do |
@@ -17,11 +18,26 @@ defmodule Pando.Error do
   | `:noproc` | the store does not run on this node | `:not_applied` | start it, check its name; it is so too while a supervisor opens it again |
   | `:timeout` | no answer within the `:timeout` of the call | `:unknown` | read before repeating what must not happen twice |
   | `:overload` | too many commands wait | `:not_applied` | try again later, with fewer at once |
-  | `:limit_exceeded` | a path, a name or a payload is too large; `reason` has `limit` and `max` | `:not_applied` | do not repeat it |
+  | `:limit_exceeded` | a path, a name, a payload or a transaction is too large; `reason` has `limit` and `max` | `:not_applied` | do not repeat it |
   | `:store_closed` | the store was stopped while the command was under way | `:unknown` | as for `:timeout`, once it runs again |
   | `:store_halted` | a fault, such as a failing disk, has halted the store while the command was under way; the log says more | `:unknown` | as for `:timeout`, once its supervisor has opened it again |
   | `:not_leader` | this member may not write | `:not_applied` | try again later |
   | `:command_failed` | a fault of Pando; `reason` says which | `:not_applied` | report it |
+  | `:answer_not_kept` | a request with this `:request_id` was applied before, and its answer was too large to be kept | `:applied` | read what it has done |
+  | `:unknown_option` | the option `:reply_from` has a value that it does not take | `:not_applied` | do not repeat it |
+
+  Of `Pando.transaction!/5` alone, beside these:
+
+  | `kind` | what has happened | `outcome` | what to do |
+  |---|---|---|---|
+  | `:aborted` | the function has called `Pando.Tx.abort/1`; `reason` is what it gave | `:not_applied` | an answer, not a fault |
+  | `:transaction_condition_not_met` | one of the conditions does not hold; `reason` has its `index`, from 1, and the `node_path` | `:not_applied` | an answer, not a fault |
+  | `:transaction_command_refused` | one of the commands was refused; `reason` has its `index`, from 1, and its own `reason` | `:not_applied` | an answer, not a fault |
+  | `:too_many_conflicts` | others have changed what the function had read, each time that it ran; `reason` has how often, `attempts`, and where at last, `path` | `:not_applied` | try again later |
+  | `:no_sproc_at_given_path` | the node has no stored procedure | `:not_applied` | do not repeat it |
+  | `:possibly_matching_many_nodes_denied` | the path of the stored procedure may match many nodes | `:not_applied` | do not repeat it |
+  | `:sproc_invalid_as_tx_fun` | the stored procedure writes, and the mode is `:ro` | `nil` | use another mode |
+  | `:sproc_code_not_available` | this node does not have the code that the stored procedure needs; `reason` has the `module`, and which version of it is `needed` and `loaded` | `:not_applied` | load that version, or store the procedure anew |
 
   Later versions may add kinds. Trust `outcome` for those: it is `:not_applied` only where that is certain.
 
@@ -47,9 +63,9 @@ defmodule Pando.Error do
   defexception [:reason, :kind, :outcome]
 
   @typedoc "What may be concluded about a write; `nil` for a read."
-  @type outcome :: :not_applied | :unknown | nil
+  @type outcome :: :not_applied | :applied | :unknown | nil
 
-  @typedoc "See the table above."
+  @typedoc "See the tables above."
   @type kind ::
           :node_not_found
           | :mismatching_node
@@ -62,6 +78,16 @@ defmodule Pando.Error do
           | :store_halted
           | :not_leader
           | :command_failed
+          | :answer_not_kept
+          | :unknown_option
+          | :aborted
+          | :transaction_condition_not_met
+          | :transaction_command_refused
+          | :too_many_conflicts
+          | :no_sproc_at_given_path
+          | :possibly_matching_many_nodes_denied
+          | :sproc_invalid_as_tx_fun
+          | :sproc_code_not_available
           | atom
 
   @type t :: %__MODULE__{reason: term, kind: kind, outcome: outcome}
@@ -70,7 +96,8 @@ defmodule Pando.Error do
   Makes the exception of a reason.
 
     * `:reason` - of an `{:error, reason}`;
-    * `:call` - `:read` or `:write`, by which `outcome` is decided.
+    * `:call` - `:read` or `:write`, by which `outcome` is decided; a transaction is a `:write`. `:abort` if the reason is
+      what `Pando.Tx.abort/1` was given, which may be any term.
 
   An example:
 
@@ -83,32 +110,38 @@ defmodule Pando.Error do
   Raises `KeyError` if one of the two is missing.
   """
   @impl true
-  @spec exception(reason: term, call: :read | :write) :: t
+  @spec exception(reason: term, call: :read | :write | :abort) :: t
   def exception(options) do
     reason = Keyword.fetch!(options, :reason)
 
-    outcome =
+    {kind, outcome} =
       case Keyword.fetch!(options, :call) do
-        :read -> nil
-        :write -> outcome(reason)
+        :read -> {kind(reason), nil}
+        :write -> {kind(reason), outcome(reason)}
+        :abort -> {:aborted, :not_applied}
       end
 
-    %__MODULE__{reason: reason, kind: kind(reason), outcome: outcome}
+    %__MODULE__{reason: reason, kind: kind, outcome: outcome}
   end
 
   @doc """
-  The error in words, as `:pando_errors.format/1` gives them.
+  The error in words, as `:pando_errors.format/1` gives them for the reasons of a store.
 
       iex> Exception.message(Pando.Error.exception(reason: :noproc, call: :read))
       "the store is not running on this node: start it, or check its name"
   """
   @impl true
   @spec message(t) :: String.t()
+  def message(%__MODULE__{kind: :aborted, reason: reason}),
+    do: "the transaction was aborted: #{inspect(reason)}: nothing was done"
+
   def message(%__MODULE__{reason: reason}), do: reason |> :pando_errors.format() |> List.to_string()
 
   defp kind(reason) when is_atom(reason), do: reason
   defp kind({:pando, name, _props}) when is_atom(name), do: name
+  defp kind({:pando_ex, name, _props}) when is_atom(name), do: name
   defp kind({:not_leader, _leader}), do: :not_leader
+  defp kind({:unknown_option, _key, _value}), do: :unknown_option
   defp kind(_other), do: :other
 
   # Only what is certain is `:not_applied`.
@@ -116,7 +149,12 @@ defmodule Pando.Error do
   defp outcome({:pando, :node_not_found, _props}), do: :not_applied
   defp outcome({:pando, :mismatching_node, _props}), do: :not_applied
   defp outcome({:pando, :keep_while_conditions_not_met, _props}), do: :not_applied
+  defp outcome({:pando, :no_sproc_at_given_path, _props}), do: :not_applied
+  defp outcome({:pando, :sproc_invalid_as_tx_fun, _props}), do: :not_applied
+  defp outcome({:pando, :sproc_code_not_available, _props}), do: :not_applied
+  defp outcome({:pando_ex, :possibly_matching_many_nodes_denied, _props}), do: :not_applied
   defp outcome({:not_leader, _leader}), do: :not_applied
+  defp outcome({:unknown_option, _key, _value}), do: :not_applied
   defp outcome(:noproc), do: :not_applied
   defp outcome(:overload), do: :not_applied
   defp outcome(_other), do: :unknown

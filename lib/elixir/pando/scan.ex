@@ -39,6 +39,9 @@ defmodule Pando.Scan do
   defp wanted(:props, options), do: {options, & &1}
 
   defp open(store, pattern, options) do
+    # As the other reads of a store: not from inside of a transaction on it, of which it would not be a part.
+    :ok = :pando_transaction.ordinary(store, {Pando, :stream, 3})
+
     case :pando_read.open(store, pattern, options) do
       {:ok, cursor} -> cursor
       {:error, reason} -> raise Error, reason: reason, call: :read

@@ -135,6 +135,14 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_that_was_refused_and_applied_all_the_same_is_seen_by_the_number_left_out_behind_it() {
+        // Predicted from the view at 5, without the batch from 3 on, which was refused.
+        let after_the_gap = batch(7, 6, Some((5, 6)));
+        assert!(after(&[(7, 1, 5)]).is_as_predicted(&after_the_gap));
+        assert!(!after(&[(7, 1, 5), (7, 3, 6)]).is_as_predicted(&after_the_gap));
+    }
+
+    #[test]
     fn without_a_prediction_nothing_is_as_predicted() {
         assert!(!after(&[]).is_as_predicted(&batch(7, 1, None)));
     }

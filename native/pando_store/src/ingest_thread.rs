@@ -91,7 +91,7 @@ impl<T: Ticket> IngestThread<T> {
             lost.extend(proposer.take_back(None, &shared.admission));
         }
         let next_sequence = proposer.next_sequence();
-        shared.publish_prediction(&mut proposer);
+        shared.after_predicting(&mut proposer);
         drop(proposer);
         shared.answer_lost(lost);
         #[allow(clippy::panic, reason = "asked for, to test that the store survives it")]

@@ -107,7 +107,7 @@ impl<T: Ticket> Proposer<T> {
         self.lineage
     }
 
-    /// The prediction, unless everything in it is in `view` already.
+    /// The prediction, if there is one.
     pub fn prediction(&self) -> Option<&Prediction> {
         self.prediction.as_ref()
     }
@@ -293,6 +293,9 @@ impl<T: Ticket> Proposer<T> {
         self.proposed.retain(|batch| Some(batch.origin.first_sequence) != refused);
         self.prediction = None;
         self.lineage += 1;
+        // A number is left out, so that what follows continues nothing: should the refused batch be applied all the same, what is
+        // predicted from now on is seen not to come true.
+        self.next_sequence += 1;
         let mut lost = Vec::new();
         for job in std::mem::take(&mut self.ready) {
             match job {
@@ -328,3 +331,7 @@ fn reads_prediction(command: &Command) -> bool {
         Command::Put { .. } | Command::Clear { .. } | Command::Delete { .. } => false,
     }
 }
+
+#[cfg(test)]
+#[path = "proposer_test.rs"]
+mod tests;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
-use arc_swap::{ArcSwap, ArcSwapOption, Guard};
-use pando_tree::{Answer, Path, State};
+use arc_swap::{ArcSwap, Guard};
+use pando_tree::{Answer, Path};
 
 use crate::admission::Admission;
 use crate::batch::Origin;
@@ -57,22 +57,12 @@ pub struct Core<T> {
 /// The number of the first command that an opening proposes. (0 means "none" in a batch.)
 const FIRST_SEQUENCE: u64 = 1;
 
-/// A prediction as transactions begin with it.
-pub struct Predicted {
-    /// The state.
-    pub state: State,
-    /// See [`Proposer::lineage`].
-    pub lineage: u64,
-}
-
 /// See the module.
 pub struct Shared<T> {
     core: Core<T>,
     /// Nobody takes commands from the queue any more.
     pub ingest_has_ended: AtomicBool,
     published: ArcSwap<View>,
-    /// The newest prediction, for transactions to begin with.
-    predicted: ArcSwapOption<Predicted>,
     proposer: Mutex<Proposer<T>>,
     /// That of the proposer, for those who must not wait for it.
     lineage: AtomicU64,
@@ -107,7 +97,6 @@ impl<T: Ticket> Shared<T> {
             ingest_has_ended: AtomicBool::new(false),
             waiters: Waiters::new(view.applied_index()),
             published: ArcSwap::from_pointee(view),
-            predicted: ArcSwapOption::empty(),
             proposer: Mutex::new(Proposer::new(FIRST_SEQUENCE)),
             lineage: AtomicU64::new(0),
             lanes: Mutex::new(Lanes::default()),
@@ -152,29 +141,16 @@ impl<T: Ticket> Shared<T> {
         }
     }
 
-    /// Shows transactions the newest prediction, if any stands in line: only those begin with it. (What is shown to somebody is
-    /// copied when it changes.)
-    pub fn publish_prediction(&self, proposer: &mut Proposer<T>) {
+    /// To be called before a proposer is let go that has predicted: hands over what its commands detached, and tells the
+    /// lineage to those who do not wait for the proposer.
+    pub fn after_predicting(&self, proposer: &mut Proposer<T>) {
         for subtree in proposer.take_detached() {
             self.engine.reaper().free(Garbage::Subtree(subtree));
         }
-        let lineage = proposer.lineage();
-        self.lineage.store(lineage, Ordering::Release);
-        let predicted = proposer
-            .prediction()
-            .filter(|_| self.has_lanes())
-            .map(|prediction| Arc::new(Predicted { state: prediction.state().clone(), lineage }));
-        if predicted.is_some() || self.predicted.load().is_some() {
-            self.predicted.store(predicted);
-        }
+        self.lineage.store(proposer.lineage(), Ordering::Release);
     }
 
-    /// The newest prediction; without one, the newest view is what a transaction is to begin with.
-    pub fn predicted(&self) -> Option<Arc<Predicted>> {
-        self.predicted.load_full()
-    }
-
-    /// See [`Proposer::lineage`]. As of the last [`Shared::publish_prediction`].
+    /// See [`Proposer::lineage`]. As of the last [`Shared::after_predicting`].
     pub fn lineage(&self) -> u64 {
         self.lineage.load(Ordering::Acquire)
     }
@@ -183,7 +159,7 @@ impl<T: Ticket> Shared<T> {
     pub fn take_back(&self, first_sequence: u64) {
         let mut proposer = self.proposer();
         let lost = proposer.take_back(Some(first_sequence), &self.admission);
-        self.publish_prediction(&mut proposer);
+        self.after_predicting(&mut proposer);
         drop(proposer);
         self.answer_lost(lost);
     }

@@ -8,7 +8,7 @@
 //!    to be told by him.
 //! 2. What the tree of an attempt frees is bounded by what was written meanwhile, or left to the reaper.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 
 use pando_tree::{Answer, Command, Limit, OpenTransaction, Path, State};
 
@@ -18,13 +18,12 @@ use crate::options::{QUEUED_COMMANDS_MAX, QUICK_COMMIT_QUEUED_MAX};
 use crate::prediction::Panicked;
 use crate::proposer::{Committed, Proposer};
 use crate::reaper::Garbage;
-use crate::shared::Predicted;
 use crate::store::Store;
 use crate::ticket::Ticket;
 
 /// Commands written since, up to which a tree is freed on the spot.
 const FREED_COMMANDS_MAX: u64 = 1_024;
-/// How often a commit in haste tries to get at the proposer, and how long it spins in between: some ten microseconds in all.
+/// How often whoever is in haste tries to get at the proposer, and how long it spins in between: some ten microseconds in all.
 const QUICK_COMMIT_TRIES_MAX: usize = 32;
 /// See [`QUICK_COMMIT_TRIES_MAX`].
 const QUICK_COMMIT_SPINS: usize = 16;
@@ -141,12 +140,17 @@ impl<T: Ticket> Store<T> {
             return;
         }
         let view = self.view();
-        // A view with as many commands has the same ones, and they are committed.
-        let is_newer = |predicted: &Arc<Predicted>| predicted.state.revision() > view.state.revision();
-        let open = match self.shared.predicted().filter(is_newer) {
-            Some(predicted) => {
-                attempt.lineage = predicted.lineage;
-                OpenTransaction::new(predicted.state.clone(), true)
+        // Without the proposer, or without a prediction, the newest view has to do: at worst, the attempt is lost once more.
+        let predicted = self.try_proposer().and_then(|proposer| {
+            let state = proposer.prediction()?.state();
+            // A view with as many commands has the same ones, and they are committed.
+            let is_newer = state.revision() > view.state.revision();
+            is_newer.then(|| (state.clone(), proposer.lineage()))
+        });
+        let open = match predicted {
+            Some((state, lineage)) => {
+                attempt.lineage = lineage;
+                OpenTransaction::new(state, true)
             }
             None => OpenTransaction::new(view.state.clone(), false),
         };
@@ -294,7 +298,7 @@ impl<T: Ticket> Store<T> {
                 Committed::Conflict(caller, Path::new())
             }
         };
-        self.shared.publish_prediction(&mut proposer);
+        self.shared.after_predicting(&mut proposer);
         if proposer.must_wake() {
             // Full: it is being woken.
             let _ = self.wake.try_send(());

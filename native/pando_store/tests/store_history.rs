@@ -50,7 +50,10 @@ fn check_all(runs: impl Iterator<Item = Run>) -> Sum {
 #[test]
 fn contended_histories_are_strictly_serializable() {
     let sum = check_all((0..40).map(contended));
-    assert!(sum.way.predicted > 0 && sum.way.waits > 0 && sum.way.conflicts_early > 0, "{:?}", sum.way.waits);
+    let way = &sum.way;
+    assert!(way.predicted > 0 && way.waits > 0 && way.conflicts_early > 0);
+    // Nobody waits for one who waits for him. (A computer that stands still for a while may bring some about.)
+    assert!(way.waits_given_up * 4 <= way.waits, "{} of {}", way.waits_given_up, way.waits);
 }
 
 #[test]

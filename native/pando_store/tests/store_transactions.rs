@@ -353,3 +353,37 @@ fn what_was_read_from_a_prediction_that_did_not_come_true_counts_for_nothing() {
     assert_eq!(get(&store, &["n"]), Some("8".to_owned()));
     assert_nothing_is_left(&store);
 }
+
+#[test]
+fn an_attempt_that_outlives_a_prediction_that_did_not_come_true_loses_when_it_commits() {
+    let disk = MemoryDisk::new();
+    let store = try_open(&disk, options(), &Arc::default()).unwrap();
+    make_contended(&store);
+    fill(&disk, &store);
+    let mut predicted = 0;
+    while predicted == 0 {
+        let mut first = begin_with_turn(&store);
+        first.open().write(put(&["n"], "1000"));
+        let first_answer = start_commit(&store, first);
+        let mut writer = begin_with_turn(&store);
+        let read = number_at(writer.open(), &["n"]);
+        writer.open().write(put(&["derived"], &read.to_string()));
+        let refused = first_answer.recv_timeout(WAIT_MAX).unwrap().unwrap_err();
+        assert!(matches!(refused, StoreError::DiskFull(_)), "{refused}");
+        if read == 0 {
+            // The refusal came first: there was nothing to read.
+            tell(store.end(writer));
+            continue;
+        }
+        predicted += 1;
+        disk.set_capacity_bytes(None);
+        wait_until("writes are taken again", || run(&store, put(&["other"], "x")).is_ok());
+        // A prediction again, that this attempt has not read.
+        write(&store, &["other"], "y");
+        let committed = commit(&store, writer, &Manner::default(), &mut Way::default());
+        assert!(matches!(committed, End::Lost(_)));
+    }
+    assert_eq!(get(&store, &["n"]), Some("0".to_owned()));
+    assert_eq!(get(&store, &["derived"]), None);
+    assert_nothing_is_left(&store);
+}

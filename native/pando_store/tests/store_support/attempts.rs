@@ -1,5 +1,7 @@
 //! A caller that runs transactions: attempts, standing in line for what was lost, telling others of their turns.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;

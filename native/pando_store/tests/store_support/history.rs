@@ -8,6 +8,9 @@
 //! Operations whose outcome nobody was told (the store closed) may have happened or not: the numbers that nobody else has
 //! are theirs, and all ways to give them out are tried.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::result_large_err, reason = "an error ends the test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 

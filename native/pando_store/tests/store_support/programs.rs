@@ -1,5 +1,7 @@
 //! Random programs of concurrent callers on one store, and the history that they make.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
@@ -287,7 +289,7 @@ impl Performer<'_> {
                     }
                     drop(store);
                     wait_until("the store is open again", || {
-                        self.world.generation.load(Ordering::SeqCst) >= (generation | 1) + 1
+                        self.world.generation.load(Ordering::SeqCst) > (generation | 1)
                     });
                     end = self.world.now();
                     (Place::Unknown, steps)
