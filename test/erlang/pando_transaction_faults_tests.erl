@@ -297,6 +297,15 @@ many_reads_test_() ->
      || {Reads, Runs} <- [{Max - 10, 1}, {Max + 1, 2}]
     ]) ++
         cases(?TIMEOUT_S, [
+            {"names of tens of KiB, many of them read: the transaction goes through, and the store goes on", fun(S) ->
+                Read = fun() ->
+                    [false = pando_tx:exists([binary:copy(<<N:32>>, 16000)]) || N <- lists:seq(1, 4500)],
+                    pando_tx:put([k], read)
+                end,
+                ?assertEqual({ok, ok}, pando:transaction(S, Read)),
+                ?assertEqual({ok, read}, pando:get(S, [k])),
+                is_at_rest(S)
+            end},
             {"one pattern that matches more than may be noted one by one is one thing read", fun(S) ->
                 Count = Max + 1,
                 {ok, _} = pando:transaction(S, #{commands => [{put, [n, <<N:32>>], N} || N <- lists:seq(1, Count)]}),

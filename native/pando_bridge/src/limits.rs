@@ -2,7 +2,7 @@
 
 use pando_store::options;
 use pando_tree::Limit;
-use pando_tree::limits::{REQUESTS_KEPT_MAX, REQUESTS_SIZE_BYTES_MAX};
+use pando_tree::limits::{REQUESTS_KEPT_MAX, REQUESTS_SIZE_BYTES_MAX, TRANSACTION_SCOPES_SIZE_BYTES_MAX};
 
 use crate::cursor;
 
@@ -11,6 +11,7 @@ pub fn limits() -> Vec<(&'static str, u64)> {
     let mut limits: Vec<(&'static str, u64)> =
         Limit::ALL.into_iter().map(|limit| (limit.name(), limit.max() as u64)).collect();
     limits.extend([
+        ("transaction_scopes_size_bytes_max", TRANSACTION_SCOPES_SIZE_BYTES_MAX as u64),
         ("requests_kept_max", REQUESTS_KEPT_MAX as u64),
         ("requests_size_bytes_max", REQUESTS_SIZE_BYTES_MAX as u64),
         ("queued_commands_max", options::QUEUED_COMMANDS_MAX as u64),

@@ -32,6 +32,8 @@ pub const TRANSACTION_COMMANDS_MAX: usize = 100_000;
 pub const TRANSACTION_SIZE_BYTES_MAX: usize = PAYLOAD_SIZE_BYTES_MAX + 64 * 1024;
 /// Things that one transaction has read and that are kept apart. Beyond it, any change counts as a change of what was read.
 pub const TRANSACTION_SCOPES_MAX: usize = 10_000;
+/// The paths of these together, in bytes of memory: the same.
+pub const TRANSACTION_SCOPES_SIZE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Requests of which the tree keeps that they were applied.
 pub const REQUESTS_KEPT_MAX: usize = 65_536;
 /// What is kept of them together, in bytes: ids, encoded answers and notes.

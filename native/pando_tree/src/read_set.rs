@@ -8,9 +8,10 @@
 //!    names.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::condition::Target;
-use crate::limits::TRANSACTION_SCOPES_MAX;
+use crate::limits::{TRANSACTION_SCOPES_MAX, TRANSACTION_SCOPES_SIZE_BYTES_MAX};
 use crate::name::{Name, Path};
 use crate::state::State;
 use crate::step::Step;
@@ -57,6 +58,8 @@ impl ReadScope {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReadSet {
     scopes: BTreeMap<Path, (Extent, bool)>,
+    /// About what the paths take.
+    size_bytes: usize,
 }
 
 impl ReadSet {
@@ -155,11 +158,21 @@ impl ReadSet {
     }
 
     fn insert(&mut self, path: Path, extent: Extent, was_present: bool) {
-        let scope = self.scopes.entry(path).or_insert((extent, was_present));
-        scope.0 = scope.0.max(extent);
-        if self.scopes.len() > TRANSACTION_SCOPES_MAX {
+        match self.scopes.entry(path) {
+            Entry::Occupied(mut scope) => {
+                let (before, was_present) = *scope.get();
+                scope.insert((before.max(extent), was_present));
+            }
+            Entry::Vacant(scope) => {
+                self.size_bytes +=
+                    scope.key().iter().map(|name| size_of::<Name>() + name.bytes().len()).sum::<usize>();
+                scope.insert((extent, was_present));
+            }
+        }
+        if self.scopes.len() > TRANSACTION_SCOPES_MAX || self.size_bytes > TRANSACTION_SCOPES_SIZE_BYTES_MAX {
             // So many that one for all of them is better: the root's subtree.
             self.scopes = BTreeMap::from([(Path::new(), (Extent::Subtree, true))]);
+            self.size_bytes = 0;
         }
     }
 }

@@ -374,6 +374,21 @@ fn a_transaction_that_writes_too_many_bytes_can_only_be_given_up() {
 }
 
 #[test]
+fn who_reads_paths_of_too_many_bytes_has_read_everything() {
+    for (bytes, conflicts) in [(1 << 20, false), (crate::limits::TRANSACTION_SCOPES_SIZE_BYTES_MAX, true)] {
+        let mut s = Store::default();
+        let mut transaction = begin(&s);
+        for index in 0..=bytes / 60_000 {
+            let name = crate::Name::binary(format!("{index:060000}").as_bytes());
+            transaction.lookup(&[name], Extent::Presence);
+        }
+        transaction.write(put("a", 1));
+        s.put("elsewhere", data(1));
+        assert_eq!(is_conflict(&mut s, transaction), conflicts, "{bytes}");
+    }
+}
+
+#[test]
 fn who_reads_too_many_things_has_read_everything() {
     let mut s = Store::default();
     let mut transaction = begin(&s);
