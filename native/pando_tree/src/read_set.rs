@@ -106,15 +106,8 @@ impl ReadSet {
         let mut names = Path::with_capacity(steps.len());
         for step in steps {
             match step {
-                Step::This => {}
-                Step::Child(name) => names.push(name.clone()),
-                Step::Parent => {
-                    self.note(base, &names, Extent::Presence);
-                    names.pop();
-                }
-                Step::Root => {
-                    self.note(base, &names, Extent::Presence);
-                    names.clear();
+                Step::This | Step::Child(_) | Step::Parent | Step::Root => {
+                    self.follow(base, step, &mut names)
                 }
                 Step::Condition(condition) => {
                     if let Target::Child(name) = condition.target() {
@@ -135,15 +128,8 @@ impl ReadSet {
         let mut rest = pattern.iter();
         for step in rest.by_ref() {
             match step {
-                Step::This => {}
-                Step::Child(name) => names.push(name.clone()),
-                Step::Parent => {
-                    self.note(base, &names, Extent::Presence);
-                    names.pop();
-                }
-                Step::Root => {
-                    self.note(base, &names, Extent::Presence);
-                    names.clear();
+                Step::This | Step::Child(_) | Step::Parent | Step::Root => {
+                    self.follow(base, step, &mut names)
                 }
                 Step::Condition(_) | Step::AnyChild | Step::AnyDescendant => {
                     // From here on it may also climb.
@@ -155,6 +141,22 @@ impl ReadSet {
             }
         }
         self.note(base, &names, Extent::Node);
+    }
+
+    /// Follows a step that leads to one node, or back. A place that is left again was there, or the way ended.
+    fn follow(&mut self, base: &State, step: &Step, names: &mut Path) {
+        match step {
+            Step::Child(name) => names.push(name.clone()),
+            Step::Parent => {
+                self.note(base, names, Extent::Presence);
+                names.pop();
+            }
+            Step::Root => {
+                self.note(base, names, Extent::Presence);
+                names.clear();
+            }
+            Step::This | Step::AnyChild | Step::AnyDescendant | Step::Condition(_) => {}
+        }
     }
 
     fn insert(&mut self, path: Path, extent: Extent, was_present: bool) {

@@ -301,14 +301,7 @@ fn what_was_read_from_a_prediction_counts_only_where_it_came_true() {
 
 fn as_data(requirements: Vec<Watched>, commands: Vec<Command>) -> Command {
     let writes = commands.into_iter().map(|command| Write { command, expected: Expected::Success }).collect();
-    Command::Transaction(Box::new(Transaction {
-        base_revision: 0,
-        is_predicted: false,
-        reads: Vec::new(),
-        requirements,
-        writes,
-        wants_results: true,
-    }))
+    Command::Transaction(Box::new(Transaction::as_data(requirements, writes)))
 }
 
 #[test]
