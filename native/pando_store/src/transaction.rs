@@ -308,11 +308,13 @@ impl<T: Ticket> Store<T> {
             }
         };
         self.shared.after_predicting(&mut proposer);
-        if proposer.must_wake() {
+        let must_wake = proposer.must_wake();
+        drop(proposer);
+        // Only now, or the thread would wake up to wait for the proposer.
+        if must_wake {
             // Full: it is being woken.
             let _ = self.wake.try_send(());
         }
-        drop(proposer);
         self.shared.answer_lost(lost);
         match committed {
             Committed::Queued => Commit::Queued,
