@@ -67,24 +67,15 @@ delete(Mode, Path, Options) -> pando_write:delete_request(Mode, Path, pando_opti
 
 clear(Mode, Path, Options) -> pando_write:clear_request(Mode, Path, pando_options:of_command(Options)).
 
-send(_Store, _Request, _Paths, #{refused := {unknown_option, _, _} = Refused}) ->
-    {error, Refused};
-send(Store, Request, Paths, #{async := false, deadline := Deadline} = Options) ->
-    case pando_client:call(Store, once(Request, Options), Deadline) of
+send(Store, Request, Paths, Options) ->
+    case pando_write:submit(Store, Request, Options) of
+        sent -> ok;
+        {refused, Refused} -> {error, Refused};
         %% That of another kind of request with the same id.
         ok -> {ok, []};
         {ok, _} = Answer -> Answer;
         {error, Reason} -> {error, reason(Reason, Paths)}
-    end;
-send(Store, Request, Paths, #{async := Notification} = Options) ->
-    case {pando_client:cast(Store, once(Request, Options), Notification), Notification} of
-        {ok, _} -> ok;
-        {{error, noproc}, none} -> ok;
-        {{error, Reason}, _} -> {error, reason(Reason, Paths)}
     end.
-
-once(Request, #{request_id := none}) -> Request;
-once(Request, #{request_id := RequestId}) -> {once, RequestId, Request}.
 
 %% Raises, if a condition or a command used the library wrongly.
 reason({in_transaction, Index, Reason}, {_, OfCommands}) ->

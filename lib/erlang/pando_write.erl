@@ -2,7 +2,7 @@
 -module(pando_write).
 
 -export([put/6, delete/4, clear/4, brief/1, async_results/1]).
--export([put_request/5, delete_request/3, clear_request/3, send/4, shown_path/1]).
+-export([put_request/5, delete_request/3, clear_request/3, submit/3, shown_path/1]).
 
 -include("pando.hrl").
 -include("pando_source.hrl").
@@ -102,16 +102,27 @@ wanted(#{props := Props, indirect_deletes := IndirectDeletes}) -> {Props, Indire
 -spec send(pando_backend:source(), pando_backend:request(), named(), pando_options:command()) -> result().
 send(Transaction, Request, Named, _Options) when is_reference(Transaction) ->
     answer(pando_client:write(Transaction, Request), Named);
-send(_Store, _Request, _Named, #{refused := {unknown_option, _, _} = Refused}) ->
-    {error, Refused};
-send(Store, Request, Named, #{async := false, deadline := Deadline} = Options) ->
-    answer(pando_client:call(Store, once(Request, Options), Deadline), Named);
-send(Store, Request, Named, #{async := Notification} = Options) ->
+send(Store, Request, Named, Options) ->
+    case submit(Store, Request, Options) of
+        sent -> ok;
+        {refused, Refused} -> {error, Refused};
+        Result -> answer(Result, Named)
+    end.
+
+%% Has a store do what is requested. `sent': nobody waits for it. `refused': an option has a value that is not taken. Reasons
+%% of errors are native.
+-spec submit(pando_backend:store_id(), pando_backend:request(), pando_options:command() | pando_options:transaction()) ->
+    sent | {refused, pando_errors:reason()} | pando_backend:result() | {error, timeout}.
+submit(_Store, _Request, #{refused := {unknown_option, _, _} = Refused}) ->
+    {refused, Refused};
+submit(Store, Request, #{async := false, deadline := Deadline} = Options) ->
+    pando_client:call(Store, once(Request, Options), Deadline);
+submit(Store, Request, #{async := Notification} = Options) ->
     case {pando_client:cast(Store, once(Request, Options), Notification), Notification} of
-        {ok, _} -> ok;
+        {ok, _} -> sent;
         %% Who asks for no message is not told that there is no store.
-        {{error, noproc}, none} -> ok;
-        {{error, Reason}, _} -> {error, pando_errors:reason(Reason, shown_path(Named))}
+        {{error, noproc}, none} -> sent;
+        {{error, _} = Error, _} -> Error
     end.
 
 once(Request, #{request_id := none}) -> Request;

@@ -33,6 +33,7 @@ pub enum Standing<T> {
 #[derive(Debug)]
 pub struct Lanes<T> {
     lanes: HashMap<Path, Lane<T>>,
+    next_sweep_ms: u64,
 }
 
 #[derive(Debug)]
@@ -51,7 +52,7 @@ struct Holder {
 
 impl<T> Default for Lanes<T> {
     fn default() -> Lanes<T> {
-        Lanes { lanes: HashMap::new() }
+        Lanes { lanes: HashMap::new(), next_sweep_ms: 0 }
     }
 }
 
@@ -73,12 +74,26 @@ impl<T> Lanes<T> {
             return;
         }
         if self.lanes.len() >= LANES_MAX {
-            self.lanes.retain(|_, lane| lane.is_used() || lane.hot_until_ms > now_ms);
+            self.close_unused(now_ms);
         }
         if self.lanes.len() < LANES_MAX {
             let lane = Lane { holder: None, line: VecDeque::new(), hot_until_ms: now_ms + LANE_HOT_MS };
             self.lanes.insert(path.to_vec(), lane);
         }
+    }
+
+    /// Closes lanes that nobody has used for a while, once in such a while: while any is open, everybody looks there.
+    pub fn sweep(&mut self, now_ms: u64) {
+        // The clock may have been set back.
+        let is_due = now_ms >= self.next_sweep_ms || self.next_sweep_ms - now_ms > LANE_HOT_MS;
+        if is_due {
+            self.next_sweep_ms = now_ms + LANE_HOT_MS;
+            self.close_unused(now_ms);
+        }
+    }
+
+    fn close_unused(&mut self, now_ms: u64) {
+        self.lanes.retain(|_, lane| lane.is_used() || lane.hot_until_ms > now_ms);
     }
 
     /// Whether there is a lane for this path. One that nobody has used for a while goes.
@@ -281,6 +296,19 @@ mod tests {
         lanes.open(&k, 0);
         assert!(lanes.is_open(&k, LANE_HOT_MS - 1));
         assert!(!lanes.is_open(&k, LANE_HOT_MS));
+        assert_eq!(lanes.len(), 0);
+    }
+
+    #[test]
+    fn lanes_of_which_nobody_asks_any_more_go_and_used_ones_stay() {
+        let mut lanes = hot(&["a", "b"]);
+        lanes.stand(&path("a"), A, 'a', 0);
+        lanes.sweep(LANE_HOT_MS - 1);
+        assert_eq!(lanes.len(), 2);
+        lanes.sweep(2 * LANE_HOT_MS);
+        assert_eq!(lanes.len(), 1);
+        lanes.leave([&path("a")], A, 2 * LANE_HOT_MS);
+        lanes.sweep(3 * LANE_HOT_MS);
         assert_eq!(lanes.len(), 0);
     }
 

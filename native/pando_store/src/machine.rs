@@ -69,27 +69,25 @@ impl Machine {
             return Answers { first_revision: 0, answers: Vec::new(), came_true: true };
         }
         let first_revision = self.view.state.revision() + 1;
-        let came_true = match &entry.change {
-            Change::Commands(batch) => {
-                batch.predicted_from.is_none() || self.view.history.is_as_predicted(batch)
-            }
-            Change::Blank | Change::Membership(_) => true,
-        };
+        let mut came_true = true;
         let answers = match &entry.change {
             Change::Blank => Vec::new(),
             Change::Membership(membership) => {
                 self.view.membership = Some((entry.position, membership.clone()));
                 Vec::new()
             }
-            Change::Commands(batch) => self.apply_batch(batch, entry.position.index),
+            Change::Commands(batch) => {
+                let is_as_predicted = self.view.history.is_as_predicted(batch);
+                came_true = is_as_predicted || batch.predicted_from.is_none();
+                self.view.history.note(batch, entry.position.index);
+                self.apply_batch(batch, is_as_predicted)
+            }
         };
         self.view.applied = Some(entry.position);
         Answers { first_revision, answers, came_true }
     }
 
-    fn apply_batch(&mut self, batch: &Batch, index: u64) -> Vec<CommandAnswer> {
-        let is_as_predicted = self.view.history.is_as_predicted(batch);
-        self.view.history.note(batch, index);
+    fn apply_batch(&mut self, batch: &Batch, is_as_predicted: bool) -> Vec<CommandAnswer> {
         let context = |state: &State| Context {
             revision: state.revision() + 1,
             clock_ms: batch.clock_ms,

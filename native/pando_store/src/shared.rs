@@ -192,7 +192,9 @@ impl<T: Ticket> Shared<T> {
     /// Works with the lanes, for a moment. `now_ms` is passed on.
     pub fn with_lanes<R>(&self, work: impl FnOnce(&mut Lanes<T>, u64) -> R) -> R {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = work(&mut lanes, self.clock.now_ms());
+        let now_ms = self.clock.now_ms();
+        let result = work(&mut lanes, now_ms);
+        lanes.sweep(now_ms);
         self.lanes_open.store(lanes.len(), Ordering::Relaxed);
         result
     }
