@@ -168,7 +168,7 @@ pub fn get(store: &TestStore, names: &[&str]) -> Option<String> {
 }
 
 /// Waits until `condition` holds, which some other thread brings about.
-pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begin = std::time::Instant::now();
     while !condition() {
         assert!(begin.elapsed() < WAIT_MAX, "waited too long until {what}");
