@@ -1,7 +1,7 @@
 # Every target that needs Erlang, Elixir, rebar3 or cargo runs `setup` first: `make demo` and `make test` are all that a
 # fresh machine with make, a C compiler and cargo needs.
 .POSIX:
-.PHONY: setup build demo test verify bench fmt clean
+.PHONY: setup build demo test torture verify bench fmt clean
 
 ENV = . scripts/env.sh
 
@@ -18,6 +18,10 @@ demo:
 
 test: setup
 	@sh scripts/test.sh
+
+# Much longer: crashes, damage and kills without end. PART=disk or PART=kill for one of them.
+torture: setup
+	@sh scripts/torture.sh $(PART)
 
 # The gates alone; changes nothing.
 verify: setup

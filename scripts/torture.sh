@@ -1,0 +1,34 @@
+#!/bin/sh
+# The tests that `make test` runs in part, whole: crashes at every write and sync, failures of every operation, damage to every
+# stretch of every file, and nodes killed under load. About half an hour on two cores.
+#
+#   sh scripts/torture.sh            all parts
+#   sh scripts/torture.sh PART...    these: disk (what a simulated disk can do), kill (a real node and SIGKILL)
+#
+# A test asks for PANDO_TORTURE in its environment and prints how much it did.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. scripts/env.sh
+
+PANDO_TORTURE=1
+CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+export PANDO_TORTURE CARGO_TARGET_DIR
+
+run_part() {
+    case $1 in
+    # Optimised, or it would take most of a day.
+    disk) cargo test --release --locked --no-fail-fast -p pando_store --test 'torture_*' -- --nocapture ;;
+    kill) rebar3 eunit --module=pando_kill_tests ;;
+    *) echo "unknown part $1: one of disk kill" >&2 && return 2 ;;
+    esac
+}
+
+status=0
+for part in "${@:-all}"; do
+    case $part in all) names="disk kill" ;; *) names=$part ;; esac
+    for name in $names; do
+        echo "==> $name"
+        run_part "$name" </dev/null || status=1
+    done
+done
+exit $status
