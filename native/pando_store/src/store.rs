@@ -130,15 +130,7 @@ impl<T: Ticket> Store<T> {
             ..LogOptions::default()
         };
         let (log, recovered) = Log::open(disk, &store_directory.log_path(), store_id, log_options)?;
-        if let Some(torn) = &recovered.torn_tail {
-            events.notice(&format!(
-                "{} bytes at offset {} of {} were cut off: a write that was under way when the computer or the VM \
-                 stopped, and was never acknowledged",
-                torn.size_bytes,
-                torn.offset,
-                torn.path.display()
-            ));
-        }
+        recovered.notices.iter().for_each(|text| events.notice(text));
         let member_id = if founding {
             store_directory.set_identity(Identity { store_id, member_id: FIRST_MEMBER_ID })?;
             FIRST_MEMBER_ID

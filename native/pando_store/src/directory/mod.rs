@@ -8,6 +8,7 @@
 
 mod error;
 mod identity;
+mod reset;
 mod store_directory;
 mod store_id;
 

@@ -1,5 +1,6 @@
 //! The directory of a store, open and locked.
 
+use super::reset::Reset;
 use super::{DirectoryError, Identity};
 use crate::disk::{Disk, DiskFile, PathKind, create_dir_durably, read_small_file};
 use std::path::{Path, PathBuf};
@@ -32,10 +33,10 @@ impl StoreDirectory {
         }
         let lock = lock(disk.as_ref(), path, holder)?;
         let mut directory = StoreDirectory { disk, path: path.to_path_buf(), identity: None, _lock: lock };
-        if let Some(identity) = Identity::read(directory.disk.as_ref(), &directory.file(RESET_FILE))? {
-            directory.finish_reset(identity)?;
-        }
         directory.identity = Identity::read(directory.disk.as_ref(), &directory.file(IDENTITY_FILE))?;
+        if let Some(reset) = Reset::read(directory.disk.as_ref(), &directory.file(RESET_FILE))? {
+            directory.resume_reset(reset)?;
+        }
         if directory.identity.is_none() && directory.holds_data()? {
             return Err(DirectoryError::IdentityMissing { path: directory.file(IDENTITY_FILE) });
         }
@@ -58,8 +59,28 @@ impl StoreDirectory {
     /// Forgets log and snapshots and becomes another member. They must not be open. After a crash at any point the
     /// directory is, at the next open, what it was or what it should become.
     pub fn reset(&mut self, identity: Identity) -> Result<(), DirectoryError> {
-        identity.write(self.disk.as_ref(), &self.file(RESET_FILE))?;
-        self.finish_reset(identity)
+        let Some(from) = self.identity else { return self.set_identity(identity) };
+        let reset = Reset { from, to: identity };
+        reset.write(self.disk.as_ref(), &self.file(RESET_FILE))?;
+        self.remove_data()?;
+        self.become_another(reset.to)
+    }
+
+    /// Goes on with a reset that a crash has interrupted.
+    fn resume_reset(&mut self, reset: Reset) -> Result<(), DirectoryError> {
+        match self.identity {
+            Some(identity) if identity == reset.from => {
+                self.remove_data()?;
+                self.become_another(reset.to)
+            }
+            // The data went before the identity was written: what is there now is that of the new member.
+            Some(identity) if identity == reset.to => self.become_another(reset.to),
+            _ => Err(DirectoryError::Damaged {
+                path: self.file(RESET_FILE),
+                detail: "it is about another member than IDENTITY names, so nothing was removed: files of two directories \
+                         were mixed",
+            }),
+        }
     }
 
     /// Where the log belongs.
@@ -95,13 +116,17 @@ impl StoreDirectory {
         Ok(false)
     }
 
-    fn finish_reset(&mut self, identity: Identity) -> Result<(), DirectoryError> {
+    fn remove_data(&self) -> Result<(), DirectoryError> {
         for directory in self.data_directories()? {
             for name in self.disk.list(&directory)? {
                 self.disk.remove_file(&directory.join(name))?;
             }
             self.disk.sync_dir(&directory)?;
         }
+        Ok(())
+    }
+
+    fn become_another(&mut self, identity: Identity) -> Result<(), DirectoryError> {
         self.set_identity(identity)?;
         self.disk.remove_file(&self.file(RESET_FILE))?;
         Ok(self.disk.sync_dir(&self.path)?)

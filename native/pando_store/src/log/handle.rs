@@ -57,7 +57,7 @@ impl<E: LogEntry> Log<E> {
         options.segment_bytes_max = options.segment_bytes_max.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_LIMIT);
         options.segment_bytes_first =
             options.segment_bytes_first.clamp(SEGMENT_BYTES_MIN, options.segment_bytes_max);
-        let Opened { replay, segments, point, torn_tail, used_bytes } =
+        let Opened { replay, segments, point, tail, notices, used_bytes } =
             open(disk.as_ref(), directory, store_id, &options)?;
         let recovered = Recovered {
             vote: replay.state.vote.clone(),
@@ -65,7 +65,8 @@ impl<E: LogEntry> Log<E> {
             purged: replay.state.purged,
             last: replay.state.last,
             entry_count: replay.index.entry_count(),
-            torn_tail,
+            tail,
+            notices,
         };
         let state = State {
             index: replay.index,

@@ -25,6 +25,8 @@ pub(super) const PREPARE_WAIT_MS_MAX: u64 = 120_000;
 pub(super) const PREPARE_RETRY_MS: u64 = 1_000;
 /// How long a closing log waits for its threads.
 pub(super) const CLOSE_WAIT_MS_MAX: u64 = 30_000;
+/// A log that has been idle for so long notes how far it was synced.
+pub(super) const MARK_IDLE_MS: u64 = 200;
 /// The largest piece that is read from a segment at once, unless one entry is larger.
 pub(super) const READ_SPAN_BYTES_MAX: u64 = 1024 * 1024;
 /// Segments are filled with zeros in pieces of this size, each synced, so that the writer's syncs are not held up for long.
