@@ -131,6 +131,8 @@ fn open<'a>(
             clock: Arc::new(SystemClock),
             snapshot_log_bytes_min: SNAPSHOT_LOG_BYTES_MIN,
             queued_commands_max: QUEUED_COMMANDS_MAX,
+            segment_bytes_first: pando_store::log::SEGMENT_BYTES_FIRST,
+            segment_bytes_max: pando_store::log::SEGMENT_BYTES_MAX,
         },
         owner: Arc::new(Owner { pid: env.pid() }),
     });

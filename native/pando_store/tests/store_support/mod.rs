@@ -90,6 +90,8 @@ pub fn options() -> StoreOptions {
         clock: Arc::new(Noon),
         snapshot_log_bytes_min: 1024 * 1024,
         queued_commands_max: 1_000,
+        segment_bytes_first: pando_store::log::SEGMENT_BYTES_FIRST,
+        segment_bytes_max: pando_store::log::SEGMENT_BYTES_MAX,
     }
 }
 
