@@ -25,6 +25,7 @@ mod pending;
 mod prediction;
 mod proposer;
 mod reaper;
+mod repair_hint;
 mod shared;
 pub mod snapshot;
 mod snapshot_thread;

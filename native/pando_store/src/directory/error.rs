@@ -1,6 +1,7 @@
 //! Why a directory was not opened.
 
 use crate::disk::DiskError;
+use crate::repair_hint::REPAIR_HINT;
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
@@ -64,14 +65,12 @@ impl fmt::Display for DirectoryError {
             ),
             DirectoryError::Damaged { path, detail } => write!(
                 f,
-                "{} is damaged: {detail}. Restore the directory from a backup, or, in a cluster, let this member come \
-                 back as a new one: move the directory away and start it empty",
+                "{} is damaged at offset 0: {detail}. Whose data the directory holds cannot be known without it. {REPAIR_HINT}",
                 path.display()
             ),
             DirectoryError::IdentityMissing { path } => write!(
                 f,
-                "{} is missing although the directory holds data. Restore it from a backup, or move the directory \
-                 away and start it empty",
+                "{} is missing although the directory holds data: whose they are cannot be known without it. {REPAIR_HINT}",
                 path.display()
             ),
         }

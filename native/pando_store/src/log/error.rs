@@ -2,6 +2,7 @@
 
 use crate::directory::StoreId;
 use crate::disk::DiskError;
+use crate::repair_hint::REPAIR_HINT;
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
@@ -130,9 +131,6 @@ pub enum OpenError {
         detail: String,
     },
 }
-
-const REPAIR_HINT: &str = "Restore the directory from a backup, or, in a cluster, let this member come back as a new one: \
-                           move the directory away and start it empty. Do not delete single files";
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -38,13 +38,13 @@ mod writer;
 
 pub use error::{LogError, OpenError};
 pub use handle::Log;
-pub use open::Recovered;
+pub use open::{LogFacts, Recovered, ScannedLog, inspect};
 pub use options::{
     BATCH_BODY_BYTES_MAX, CACHE_BYTES_DEFAULT, ENTRY_BYTES_MAX, LogOptions, SEGMENT_BYTES_FIRST,
     SEGMENT_BYTES_MAX, VOTE_BYTES_MAX,
 };
 pub use position::{LogEntry, LogPosition};
-pub use scan::{Tail, TailKind};
+pub use scan::{ScanObserver, Tail, TailKind};
 pub use shared::LogState;
 
 /// Called once when an operation is durable, or when it is certain that this log will never say so.

@@ -1,10 +1,11 @@
-//! Opening a log: makes it if it is not there, reads it, cuts off what was torn, and finds where to go on.
+//! Opening a log: makes it if it is not there, reads it, cuts off what was torn, and finds where to go on. In two steps, so that
+//! whoever finds fault with what was read has changed nothing.
 
 use super::error::OpenError;
 use super::options::LogOptions;
 use super::position::LogPosition;
 use super::replay::Replay;
-use super::scan::{SEQUENCE_FIRST, Scan, Tail, TailKind, UsedTo, list, scan};
+use super::scan::{Listing, SEQUENCE_FIRST, Scan, ScanObserver, Tail, TailKind, UsedTo, list, scan};
 use super::segment::{SEGMENT_HEADER_BYTES, Segment};
 use super::shared::UsedSegment;
 use super::synced_mark::{FoundMark, MarkWriter, SYNCED_FILE};
@@ -12,7 +13,7 @@ use super::writer::WritePoint;
 use crate::directory::StoreId;
 use crate::disk::{Access, Disk, DiskError, create_dir_durably};
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What was found in a log when it was opened.
@@ -45,29 +46,106 @@ pub(super) struct Opened {
     pub(super) used_bytes: u64,
 }
 
-pub(super) fn open(
+/// A log that was read and is not open yet. So far nothing was changed, but that it is there, and that unfinished files are gone.
+pub struct ScannedLog {
+    disk: Arc<dyn Disk>,
+    directory: PathBuf,
+    store_id: StoreId,
+    scan: Scan,
+}
+
+impl ScannedLog {
+    /// Reads the log in a directory, which is made if it is not there. The caller holds the lock of the store.
+    pub fn read(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        store_id: StoreId,
+        options: &LogOptions,
+        observer: &mut dyn ScanObserver,
+    ) -> Result<ScannedLog, OpenError> {
+        create_dir_durably(disk.as_ref(), directory)?;
+        let listing = list(disk.as_ref(), directory)?;
+        for path in listing.temporary {
+            disk.remove_file(&path)?;
+        }
+        let mut sequences = listing.sequences;
+        if sequences.is_empty() {
+            if options.must_exist {
+                return Err(OpenError::Empty { directory: directory.to_path_buf() });
+            }
+            let size_bytes = options.segment_bytes_first;
+            Segment::create(disk.as_ref(), directory, store_id, SEQUENCE_FIRST, size_bytes, &|| true)?;
+            sequences.push(SEQUENCE_FIRST);
+        }
+        // A crash may have come between the last renaming and its sync.
+        disk.sync_dir(directory)?;
+        let scan = scan(disk.as_ref(), directory, store_id, sequences, Access::ReadWrite, observer)?;
+        Ok(ScannedLog { disk, directory: directory.to_path_buf(), store_id, scan })
+    }
+
+    /// All entries up to this one were purged: a snapshot must have them.
+    pub fn purged(&self) -> Option<LogPosition> {
+        self.scan.replay.state.purged
+    }
+
+    pub(super) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(super) fn store_id(&self) -> StoreId {
+        self.store_id
+    }
+
+    /// Makes it ready to be written to.
+    pub(super) fn finish(self) -> Result<Opened, OpenError> {
+        finish(self.disk.as_ref(), &self.directory, self.store_id, self.scan)
+    }
+}
+
+/// What a log that is not open holds.
+#[derive(Clone, Debug)]
+pub struct LogFacts {
+    /// All entries up to this one were purged.
+    pub purged: Option<LogPosition>,
+    /// The last entry, or the purge point.
+    pub last: Option<LogPosition>,
+    /// How many entries can be read.
+    pub entry_count: usize,
+    /// The segments from the oldest to the newest: the file, its size, and how far it is used.
+    pub segments: Vec<(PathBuf, u64, u64)>,
+    /// Files that a crash left unfinished, to be removed when the log is opened.
+    pub temporary: Vec<PathBuf>,
+    /// What opening it would tell.
+    pub notices: Vec<String>,
+}
+
+/// Reads a log and changes nothing on the disk. Errors are those that opening it would answer.
+pub fn inspect(
     disk: &dyn Disk,
     directory: &Path,
     store_id: StoreId,
-    options: &LogOptions,
-) -> Result<Opened, OpenError> {
-    create_dir_durably(disk, directory)?;
-    let listing = list(disk, directory)?;
-    for path in listing.temporary {
-        disk.remove_file(&path)?;
-    }
-    let mut sequences = listing.sequences;
+    observer: &mut dyn ScanObserver,
+) -> Result<LogFacts, OpenError> {
+    let Listing { sequences, temporary } = list(disk, directory)?;
     if sequences.is_empty() {
-        if options.must_exist {
-            return Err(OpenError::Empty { directory: directory.to_path_buf() });
-        }
-        Segment::create(disk, directory, store_id, SEQUENCE_FIRST, options.segment_bytes_first, &|| true)?;
-        sequences.push(SEQUENCE_FIRST);
+        return Err(OpenError::Empty { directory: directory.to_path_buf() });
     }
-    // A crash may have come between the last renaming and its sync.
-    disk.sync_dir(directory)?;
-    let scan = scan(disk, directory, store_id, sequences, Access::ReadWrite)?;
-    finish(disk, directory, store_id, scan)
+    let scan = scan(disk, directory, store_id, sequences, Access::Read, observer)?;
+    let segments = scan.segments.iter();
+    Ok(LogFacts {
+        purged: scan.replay.state.purged,
+        last: scan.replay.state.last,
+        entry_count: scan.replay.index.entry_count(),
+        segments: segments
+            .map(|(segment, used)| (segment.path.clone(), segment.size_bytes, used.offset))
+            .collect(),
+        temporary,
+        notices: notices(directory, scan.tail.as_ref(), &scan.mark),
+    })
 }
 
 /// Cuts off a torn tail, makes durable what was found, and removes segments that a crash kept from being unlinked.

@@ -4,10 +4,11 @@
 //!    missing as a write that was cut short leaves it. Anything else is damage.
 //! 2. Behind the end of a log that was closed in order nothing was ever written: what stands there has decayed, and is harmless.
 
-use super::batch::{ALIGNMENT_BYTES, BATCH_HEADER_BYTES, BATCH_TRAILER_BYTES, BatchSeal, Invalid};
+use super::batch::{ALIGNMENT_BYTES, BATCH_HEADER_BYTES, BATCH_TRAILER_BYTES, Batch, BatchSeal, Invalid};
 use super::error::OpenError;
 use super::index::Location;
 use super::names::{is_temporary_name, parse_segment_name, segment_path};
+use super::position::LogPosition;
 use super::record::{self, Record};
 use super::replay::Replay;
 use super::segment::{HeaderError, SEGMENT_FORMAT_VERSION, SEGMENT_HEADER_BYTES, Segment};
@@ -40,6 +41,17 @@ pub enum TailKind {
     /// Nothing was written there: the log had been closed before. Zeros that have decayed.
     Decayed,
 }
+
+/// Who looks on while a log is read.
+pub trait ScanObserver {
+    /// An entry was read. It may be taken back by what follows.
+    fn entry(&mut self, _position: LogPosition, _body: &[u8]) {}
+    /// So much of the log has been read.
+    fn progress(&mut self, _read_bytes: u64, _size_bytes: u64) {}
+}
+
+/// Nobody looks on.
+impl ScanObserver for () {}
 
 /// The files of a log directory.
 pub(super) struct Listing {
@@ -85,14 +97,20 @@ pub(super) fn scan(
     store_id: StoreId,
     sequences: Vec<u64>,
     access: Access,
+    observer: &mut dyn ScanObserver,
 ) -> Result<Scan, OpenError> {
     let mark = SyncedMark::read(disk, directory, store_id)?;
-    let mut scanner = Scanner::default();
     let mut segments = Vec::with_capacity(sequences.len());
     for sequence in sequences {
-        let segment = open_segment(disk, directory, store_id, sequence, access)?;
-        scanner.scan(&segment, store_id)?;
-        segments.push(segment);
+        segments.push(open_segment(disk, directory, store_id, sequence, access)?);
+    }
+    let mut scanner = Scanner::default();
+    let size_bytes = segments.iter().map(|segment| segment.size_bytes).sum();
+    let mut read_bytes = 0;
+    for segment in &segments {
+        scanner.scan(segment, store_id, observer)?;
+        read_bytes += segment.size_bytes;
+        observer.progress(read_bytes, size_bytes);
     }
     if let Some(index) = scanner.replay.index.missing_before_first() {
         let first = segments.first().map_or(SEQUENCE_FIRST, |segment| segment.sequence);
@@ -197,16 +215,28 @@ pub(super) struct UsedTo {
 }
 
 impl Scanner {
-    fn scan(&mut self, segment: &Segment, store_id: StoreId) -> Result<(), OpenError> {
+    fn scan(
+        &mut self,
+        segment: &Segment,
+        store_id: StoreId,
+        observer: &mut dyn ScanObserver,
+    ) -> Result<(), OpenError> {
         let mut content = std::mem::take(&mut self.content);
         content.resize(usize::try_from(segment.size_bytes).unwrap_or(usize::MAX), 0);
         segment.file.read_exact_at(&mut content, 0)?;
-        let scanned = self.scan_content(segment, &content, &BatchSeal::new(store_id, segment.sequence));
+        let scanned =
+            self.scan_content(segment, &content, &BatchSeal::new(store_id, segment.sequence), observer);
         self.content = content;
         scanned
     }
 
-    fn scan_content(&mut self, segment: &Segment, content: &[u8], seal: &BatchSeal) -> Result<(), OpenError> {
+    fn scan_content(
+        &mut self,
+        segment: &Segment,
+        content: &[u8],
+        seal: &BatchSeal,
+        observer: &mut dyn ScanObserver,
+    ) -> Result<(), OpenError> {
         let begin = usize::try_from(SEGMENT_HEADER_BYTES).unwrap_or(usize::MAX);
         let mut offset = begin;
         let mut index_max = None;
@@ -217,8 +247,8 @@ impl Scanner {
             self.refuse_after_end(segment)?;
             self.next_batch_sequence = Some(batch.sequence + 1);
             let body_offset = offset + BATCH_HEADER_BYTES;
-            self.replay_batch(segment, body_offset, batch.body, batch.record_count, &mut index_max)?;
             offset = body_offset + batch.body.len() + BATCH_TRAILER_BYTES;
+            self.replay_batch(segment, body_offset, &batch, &mut index_max, observer)?;
         }
         let rest = content.get(offset..).unwrap_or_default();
         if let Some(size_bytes) = used_length(rest) {
@@ -263,10 +293,11 @@ impl Scanner {
         &mut self,
         segment: &Segment,
         body_offset: usize,
-        body: &[u8],
-        record_count: u32,
+        batch: &Batch<'_>,
         index_max: &mut Option<u64>,
+        observer: &mut dyn ScanObserver,
     ) -> Result<(), OpenError> {
+        let Batch { body, record_count, .. } = *batch;
         let mut at = 0;
         let is_first_batch = body_offset as u64 == SEGMENT_HEADER_BYTES + BATCH_HEADER_BYTES as u64;
         for number in 0..record_count {
@@ -280,8 +311,9 @@ impl Scanner {
                     "a checkpoint must be the first record of a segment and stand nowhere else",
                 ));
             }
-            if let Record::Entry { position, .. } = &record {
+            if let Record::Entry { position, body } = &record {
                 *index_max = (*index_max).max(Some(position.index));
+                observer.entry(*position, body);
             }
             let small = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
             let location =
