@@ -32,6 +32,7 @@ mod snapshot_thread;
 mod store;
 mod ticket;
 mod transaction;
+pub mod verify;
 mod view;
 mod waiter;
 mod waiters;

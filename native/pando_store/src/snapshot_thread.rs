@@ -153,7 +153,7 @@ pub enum LoadError {
 
 impl LoadError {
     /// Whether an older snapshot can help.
-    fn is_damage(&self) -> bool {
+    pub(crate) fn is_damage(&self) -> bool {
         matches!(self, LoadError::Snapshot(SnapshotError::Damaged { .. }) | LoadError::Content { .. })
     }
 }
@@ -223,7 +223,8 @@ pub fn load_received(
     Ok(view)
 }
 
-fn load(
+/// Reads one snapshot, all of it: the view, the position that it covers, and the size of the file.
+pub(crate) fn load(
     snapshots: &SnapshotDirectory,
     directory: &Path,
     name: SnapshotName,

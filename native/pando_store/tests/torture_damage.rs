@@ -13,6 +13,7 @@
 mod store_support;
 
 use pando_store::disk::{Access, Disk, MemoryDisk};
+use pando_store::verify::{Report, Severity, Verdict, verify};
 use pando_store::{OpenTrouble, StoreOptions};
 use pando_tree::{Command, TreeRecords};
 use std::collections::BTreeMap;
@@ -22,8 +23,10 @@ use store_support::*;
 
 /// One bit in each stretch of so many bytes is flipped.
 const STRETCH_BYTES: usize = 64;
+/// And another one, so often, when everything is tried.
+const ROUNDS: usize = 8;
 /// Of all cases, every so many-th is tried when not everything is.
-const STRIDE: usize = 7;
+const STRIDE: usize = 2;
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 type Records = Vec<Vec<u8>>;
@@ -138,6 +141,11 @@ fn helps(text: &str) -> bool {
     names_a_file && says_what_to_do
 }
 
+fn look_at(disk: &MemoryDisk) -> Report {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    verify(&disk, Path::new(DIRECTORY), &mut |_, read, of| assert!(read <= of))
+}
+
 #[derive(Default, Debug)]
 struct Tally {
     cases: usize,
@@ -150,9 +158,13 @@ fn check(subject: &Subject, what: &str, files: &Files, tally: &mut Tally) {
     let disk = disk_with(files);
     let events = Arc::new(Events::default());
     tally.cases += 1;
+    let report = look_at(&disk);
+    assert!(files_of(&disk) == *files, "{}: {what}: changed by looking at it", subject.name);
+    let opens = matches!(report.verdict, Verdict::Sound | Verdict::Remarks | Verdict::Damaged);
     match try_open(&disk, small_files(), &events) {
         Ok(store) => {
             tally.harmless += 1;
+            assert!(opens, "{}: {what}: opened, though {report:?}", subject.name);
             assert!(
                 records_of(&store) == subject.records,
                 "{}: {what}: opened with something else",
@@ -169,6 +181,8 @@ fn check(subject: &Subject, what: &str, files: &Files, tally: &mut Tally) {
                 matches!(trouble, OpenTrouble::Damaged | OpenTrouble::OtherStore | OpenTrouble::NewerFormat);
             assert!(is_expected, "{}: {what}: {trouble:?}: {text}", subject.name);
             assert!(helps(&text), "{}: {what}: {text}", subject.name);
+            let said_before = report.findings.iter().any(|finding| finding.text == text);
+            assert!(!opens && said_before, "{}: {what}: {text}, but {report:?}", subject.name);
             let mut left = files_of(&disk);
             let mut before = files.clone();
             for files in [&mut left, &mut before] {
@@ -212,10 +226,14 @@ fn subjects() -> [Subject; 2] {
 #[test]
 fn a_flipped_bit_in_any_stretch_of_any_file_is_harmless_or_refused() {
     for subject in subjects() {
-        let cases = subject.files.iter().flat_map(|(path, content)| {
-            (0..content.len()).step_by(STRETCH_BYTES).map(|stretch| {
-                let offset = stretch + mixed(stretch) % STRETCH_BYTES.min(content.len() - stretch);
-                let bit = mixed(offset) % 8;
+        let rounds = if is_whole_run() { ROUNDS } else { 1 };
+        let files = (0..rounds).flat_map(|round| subject.files.iter().map(move |file| (round, file)));
+        let cases = files.flat_map(|(round, (path, content))| {
+            let subject = &subject;
+            (0..content.len()).step_by(STRETCH_BYTES).map(move |stretch| {
+                let drawn = mixed(stretch + round * 1_000_003);
+                let offset = stretch + drawn % STRETCH_BYTES.min(content.len() - stretch);
+                let bit = drawn / STRETCH_BYTES % 8;
                 let mut changed = content.clone();
                 changed[offset] ^= 1 << bit;
                 let what = format!("bit {bit} of byte {offset} of {}", path.display());
@@ -229,10 +247,10 @@ fn a_flipped_bit_in_any_stretch_of_any_file_is_harmless_or_refused() {
 
 /// The segment with the last batch of the log, and where that stands in it.
 fn last_batch(files: &Files) -> (PathBuf, std::ops::Range<usize>) {
-    let segments = files.iter().filter(|(path, content)| {
+    let mut segments = files.iter().filter(|(path, content)| {
         path.extension().is_some_and(|end| end == "segment") && content[4096..].iter().any(|byte| *byte != 0)
     });
-    let (path, content) = segments.last().unwrap();
+    let (path, content) = segments.next_back().unwrap();
     let end = content.iter().rposition(|byte| *byte != 0).unwrap() + 1;
     let begin = (4096..end).rev().find(|at| content[*at..].starts_with(b"PBAT")).unwrap();
     (path.clone(), begin..end)
@@ -391,4 +409,49 @@ fn a_file_of_a_newer_format_is_refused_and_named() {
         assert_eq!(error.trouble(), OpenTrouble::NewerFormat, "{name}: {error}");
         assert!(error.to_string().contains(&*name) && error.to_string().contains("version 2"), "{error}");
     }
+}
+
+#[test]
+fn looking_at_a_store_tells_what_is_in_it_and_whether_it_is_open() {
+    let disk = MemoryDisk::new();
+    assert_eq!(look_at(&disk).verdict, Verdict::Absent);
+    let subject = subject("closed", [9; 16], true);
+    let disk = disk_with(&subject.files);
+    let report = look_at(&disk);
+    assert_eq!(report.verdict, Verdict::Sound, "{report:?}");
+    let text = report.findings.iter().map(|finding| format!("{} {}", finding.path.display(), finding.text));
+    let text = text.collect::<Vec<_>>().join("\n");
+    for words in
+        ["IDENTITY member 1 of the store 0909", ".segment", "bytes used", ".snapshot", "nodes as of entry"]
+    {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    let store = try_open(&disk, small_files(), &Arc::default()).unwrap();
+    let report = look_at(&disk);
+    assert_eq!(report.verdict, Verdict::InUse);
+    assert!(report.findings[0].text.contains("in use by a test"), "{report:?}");
+    store.close();
+    assert_eq!(look_at(&disk).verdict, Verdict::Sound);
+}
+
+#[test]
+fn looking_at_a_store_tells_of_damage_that_opening_passes_over() {
+    let subject = subject("closed", [9; 16], true);
+    for (path, content) in &subject.files {
+        if path.extension().is_none_or(|end| end != "snapshot") {
+            continue;
+        }
+        let mut changed = content.clone();
+        changed[300] ^= 1;
+        let report = look_at(&disk_with(&with(&subject.files, path, changed)));
+        assert_eq!(report.verdict, Verdict::Damaged, "{report:?}");
+        let faults: Vec<_> =
+            report.findings.iter().filter(|finding| finding.severity == Severity::Fault).collect();
+        assert!(matches!(faults.as_slice(), [fault] if fault.path == *path), "{report:?}");
+    }
+    let mut files = subject.files.clone();
+    files.insert(Path::new(DIRECTORY).join("log/stray"), vec![1]);
+    files.insert(Path::new(DIRECTORY).join("snapshot/0.tmp"), vec![1]);
+    let report = look_at(&disk_with(&files));
+    assert_eq!(report.verdict, Verdict::Remarks, "{report:?}");
 }

@@ -4,7 +4,7 @@ use crate::disk::DiskError;
 use crate::repair_hint::REPAIR_HINT;
 use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The directory of a store was not opened or not changed.
 #[derive(Debug)]
@@ -45,6 +45,20 @@ pub enum DirectoryError {
         /// The file that should be there.
         path: PathBuf,
     },
+}
+
+impl DirectoryError {
+    /// The file or directory that it is about.
+    pub fn path(&self) -> &Path {
+        match self {
+            DirectoryError::Disk(error) => &error.path,
+            DirectoryError::NotADirectory { path }
+            | DirectoryError::Locked { path, .. }
+            | DirectoryError::NewerFormat { path, .. }
+            | DirectoryError::Damaged { path, .. }
+            | DirectoryError::IdentityMissing { path } => path,
+        }
+    }
 }
 
 impl fmt::Display for DirectoryError {

@@ -14,5 +14,5 @@ mod store_id;
 
 pub use error::DirectoryError;
 pub use identity::Identity;
-pub use store_directory::StoreDirectory;
+pub use store_directory::{DirectoryFacts, StoreDirectory};
 pub use store_id::StoreId;

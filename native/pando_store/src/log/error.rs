@@ -5,7 +5,7 @@ use crate::disk::DiskError;
 use crate::repair_hint::REPAIR_HINT;
 use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An operation on an open log that was not done.
@@ -130,6 +130,21 @@ pub enum OpenError {
         /// What is wrong there.
         detail: String,
     },
+}
+
+impl OpenError {
+    /// The file or directory that it is about.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            OpenError::Disk(error) => Some(&error.path),
+            OpenError::Thread(_) => None,
+            OpenError::Empty { directory: path }
+            | OpenError::MissingSegment { path }
+            | OpenError::OtherStore { path, .. }
+            | OpenError::NewerFormat { path, .. }
+            | OpenError::Damaged { path, .. } => Some(path),
+        }
+    }
 }
 
 impl fmt::Display for OpenError {

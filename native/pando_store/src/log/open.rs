@@ -106,6 +106,17 @@ impl ScannedLog {
     }
 }
 
+/// One segment of a log that is not open.
+#[derive(Clone, Debug)]
+pub struct SegmentFacts {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub size_bytes: u64,
+    /// How far it is used.
+    pub used_bytes: u64,
+}
+
 /// What a log that is not open holds.
 #[derive(Clone, Debug)]
 pub struct LogFacts {
@@ -115,12 +126,16 @@ pub struct LogFacts {
     pub last: Option<LogPosition>,
     /// How many entries can be read.
     pub entry_count: usize,
-    /// The segments from the oldest to the newest: the file, its size, and how far it is used.
-    pub segments: Vec<(PathBuf, u64, u64)>,
-    /// Files that a crash left unfinished, to be removed when the log is opened.
-    pub temporary: Vec<PathBuf>,
+    /// The segments from the oldest to the newest.
+    pub segments: Vec<SegmentFacts>,
     /// What opening it would tell.
     pub notices: Vec<String>,
+}
+
+impl SegmentFacts {
+    fn of((segment, used): &(Segment, UsedTo)) -> SegmentFacts {
+        SegmentFacts { path: segment.path.clone(), size_bytes: segment.size_bytes, used_bytes: used.offset }
+    }
 }
 
 /// Reads a log and changes nothing on the disk. Errors are those that opening it would answer.
@@ -130,7 +145,7 @@ pub fn inspect(
     store_id: StoreId,
     observer: &mut dyn ScanObserver,
 ) -> Result<LogFacts, OpenError> {
-    let Listing { sequences, temporary } = list(disk, directory)?;
+    let Listing { sequences, .. } = list(disk, directory)?;
     if sequences.is_empty() {
         return Err(OpenError::Empty { directory: directory.to_path_buf() });
     }
@@ -140,10 +155,7 @@ pub fn inspect(
         purged: scan.replay.state.purged,
         last: scan.replay.state.last,
         entry_count: scan.replay.index.entry_count(),
-        segments: segments
-            .map(|(segment, used)| (segment.path.clone(), segment.size_bytes, used.offset))
-            .collect(),
-        temporary,
+        segments: segments.map(SegmentFacts::of).collect(),
         notices: notices(directory, scan.tail.as_ref(), &scan.mark),
     })
 }
