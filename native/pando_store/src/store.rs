@@ -127,6 +127,8 @@ impl<T: Ticket> Store<T> {
         let log_options = LogOptions {
             thread_name_prefix: "pando".to_owned(),
             must_exist: !founding,
+            segment_bytes_first: options.segment_bytes_first,
+            segment_bytes_max: options.segment_bytes_max,
             ..LogOptions::default()
         };
         let (log, recovered) = Log::open(disk, &store_directory.log_path(), store_id, log_options)?;

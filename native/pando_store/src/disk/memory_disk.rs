@@ -26,7 +26,7 @@ pub struct Moment {
     pub number: u64,
     /// What is done.
     pub operation: Operation,
-    /// To what; of a renaming, the old name.
+    /// To what, by the name that it has now; of a renaming, the old name.
     pub path: PathBuf,
     /// Whether it has been done, or has failed.
     pub is_after: bool,
@@ -135,6 +135,23 @@ impl MemoryDisk {
         state.unsynced_count(&durable) + state.names.unsynced_count() + state.unsynced_count(&other)
     }
 
+    /// The pieces of [`MemoryDisk::unsynced_count`], in their order: what file or name each is about.
+    pub fn unsynced_pieces(&self) -> Vec<PathBuf> {
+        let state = &locked(&self.shared).state;
+        let (durable, other) = state.names.reachable();
+        let of_files = |numbers: Vec<FileNumber>| {
+            let pieces = numbers.into_iter().map(|number| {
+                let count = state.unsynced_count(&[number]);
+                std::iter::repeat_n(state.names.path_of(number), count)
+            });
+            pieces.flatten().collect::<Vec<_>>()
+        };
+        let mut pieces = of_files(durable);
+        pieces.extend(state.names.unsynced_pieces());
+        pieces.extend(of_files(other));
+        pieces
+    }
+
     /// The disk as it is after a power cut that kept the n-th unsynced piece where `keep(n)`.
     pub fn after_power_cut(&self, keep: impl Fn(usize) -> bool) -> MemoryDisk {
         let mut piece = 0;
@@ -198,6 +215,7 @@ impl MemoryDisk {
         &self,
         operation: Operation,
         path: &Path,
+        file: Option<FileNumber>,
         body: impl FnOnce(&mut Shared, Option<Effect>) -> Result<T, io::ErrorKind>,
     ) -> Result<T, DiskError> {
         let (number, before_sync, on_operation) = {
@@ -212,7 +230,9 @@ impl MemoryDisk {
         }
         let call = |is_after| {
             if let Some(hook) = &on_operation {
-                hook(self, &Moment { number, operation, path: path.to_path_buf(), is_after });
+                let renamed = file.and_then(|file| locked(&self.shared).state.names.path_now(file));
+                let path = renamed.unwrap_or_else(|| path.to_path_buf());
+                hook(self, &Moment { number, operation, path, is_after });
             }
         };
         call(false);
@@ -326,12 +346,12 @@ fn to_usize(value: u64) -> usize {
 
 impl Disk for MemoryDisk {
     fn open(&self, path: &Path, access: Access) -> Result<Box<dyn DiskFile>, DiskError> {
-        let file = self.perform(Operation::Open, path, |shared, _| shared.state.find(path))?;
+        let file = self.perform(Operation::Open, path, None, |shared, _| shared.state.find(path))?;
         Ok(self.handle(file, path, access, false))
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn DiskFile>, DiskError> {
-        let file = self.perform(Operation::Create, path, |shared, _| {
+        let file = self.perform(Operation::Create, path, None, |shared, _| {
             let number = shared.find_or_make(path)?;
             shared.state.file(number)?.set_len(0);
             Ok(number)
@@ -340,7 +360,7 @@ impl Disk for MemoryDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
-        self.perform(Operation::Rename, from, |shared, _| {
+        self.perform(Operation::Rename, from, None, |shared, _| {
             let names = &mut shared.state.names;
             names.check_parent(to)?;
             let node = names.get(from).ok_or(io::ErrorKind::NotFound)?;
@@ -350,7 +370,7 @@ impl Disk for MemoryDisk {
     }
 
     fn remove_file(&self, path: &Path) -> Result<(), DiskError> {
-        self.perform(Operation::Remove, path, |shared, _| {
+        self.perform(Operation::Remove, path, None, |shared, _| {
             shared.state.find(path)?;
             shared.state.names.unlink(path);
             Ok(())
@@ -358,7 +378,7 @@ impl Disk for MemoryDisk {
     }
 
     fn list(&self, directory: &Path) -> Result<Vec<String>, DiskError> {
-        self.perform(Operation::List, directory, |shared, _| match shared.state.names.get(directory) {
+        self.perform(Operation::List, directory, None, |shared, _| match shared.state.names.get(directory) {
             Some(Node::Directory) => Ok(shared.state.names.list(directory)),
             Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory),
             None => Err(io::ErrorKind::NotFound),
@@ -366,7 +386,7 @@ impl Disk for MemoryDisk {
     }
 
     fn create_dir(&self, path: &Path) -> Result<(), DiskError> {
-        self.perform(Operation::CreateDir, path, |shared, _| {
+        self.perform(Operation::CreateDir, path, None, |shared, _| {
             let names = &mut shared.state.names;
             match names.get(path) {
                 Some(Node::Directory) => return Ok(()),
@@ -379,14 +399,14 @@ impl Disk for MemoryDisk {
     }
 
     fn sync_dir(&self, directory: &Path) -> Result<(), DiskError> {
-        self.perform(Operation::SyncDir, directory, |shared, _| {
+        self.perform(Operation::SyncDir, directory, None, |shared, _| {
             shared.state.names.sync(directory);
             Ok(())
         })
     }
 
     fn kind(&self, path: &Path) -> Result<Option<PathKind>, DiskError> {
-        self.perform(Operation::Kind, path, |shared, _| {
+        self.perform(Operation::Kind, path, None, |shared, _| {
             Ok(shared.state.names.get(path).map(|node| match node {
                 Node::File(_) => PathKind::File,
                 Node::Directory => PathKind::Directory,
@@ -395,7 +415,7 @@ impl Disk for MemoryDisk {
     }
 
     fn try_lock(&self, path: &Path) -> Result<Option<Box<dyn DiskFile>>, DiskError> {
-        let free = self.perform(Operation::Lock, path, |shared, effect| {
+        let free = self.perform(Operation::Lock, path, None, |shared, effect| {
             let number = shared.find_or_make(path)?;
             // A lock that was not got goes with the handle that nobody has.
             let takes = effect.is_none();
@@ -415,7 +435,7 @@ impl MemoryHandle {
         body: impl FnOnce(&mut Shared, Option<Effect>) -> Result<T, io::ErrorKind>,
     ) -> Result<T, DiskError> {
         let is_change = matches!(operation, Operation::Write | Operation::SetLen);
-        self.disk.perform(operation, &self.path, |shared, effect| {
+        self.disk.perform(operation, &self.path, Some(self.file), |shared, effect| {
             if is_change && self.access == Access::Read {
                 return Err(io::ErrorKind::PermissionDenied);
             }
@@ -522,6 +542,7 @@ mod tests {
         let disk = disk();
         write(&disk, "x", &[5; 600]);
         // The name, two sectors, the length.
+        assert_eq!(disk.unsynced_pieces(), [path("x"), path("x"), path("x"), path("x")]);
         assert_eq!((disk.unsynced_sector_count(), disk.unsynced_count()), (0, 4));
         assert_eq!(content(&disk.after_power_cut(|_| false), "x"), None);
         assert_eq!(content(&disk.after_power_cut(|piece| piece > 0), "x"), None);

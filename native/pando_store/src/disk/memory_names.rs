@@ -141,6 +141,30 @@ impl Names {
         (durable, other)
     }
 
+    /// What each step that a power cut may keep or lose is about.
+    pub(super) fn unsynced_pieces(&self) -> Vec<PathBuf> {
+        let pieces = self.unsynced.iter().flat_map(|change| match change {
+            Change::Link { path, .. } | Change::Unlink { path } => vec![path.clone()],
+            Change::Rename { from, to, .. } => vec![to.clone(), from.clone()],
+        });
+        pieces.collect()
+    }
+
+    /// A name that a file has now.
+    pub(super) fn path_now(&self, number: FileNumber) -> Option<PathBuf> {
+        let found = self.current.iter().find(|(_, node)| **node == Node::File(number));
+        found.map(|(path, _)| path.clone())
+    }
+
+    /// A name of a reachable file.
+    pub(super) fn path_of(&self, number: FileNumber) -> PathBuf {
+        let durable = self.durable.iter().map(|(path, node)| (path.as_path(), *node));
+        let unsynced = self.unsynced.iter().filter_map(|change| Some((change.place(), change.node()?)));
+        let mut all = durable.chain(unsynced);
+        let found = all.find(|(_, node)| *node == Node::File(number));
+        found.map(|(path, _)| path.to_path_buf()).unwrap_or_default()
+    }
+
     /// Feeds names and what is open about them, files by `place_of`.
     pub(super) fn digest(&self, hasher: &mut DefaultHasher, place_of: &dyn Fn(FileNumber) -> Option<usize>) {
         let place = |node: &Node| node.file().map(place_of);
