@@ -56,8 +56,8 @@ kill_and_kill(Dir, Kills, Seed) ->
     io:format(user, "killed ~b times, ", [lists:sum([Count(Where) || Where <- places_of_kills()])]),
     io:format(user, "of which ~p; ~p~n", [maps:with(places_of_kills(), Counts), maps:without(places_of_kills(), Counts)]),
     ?assertEqual(Kills, lists:sum([Count(Where) || Where <- places_of_kills()])),
-    %% Every kind of moment was met, and there was something to lose.
-    [?assert(Count(Where) > 0) || Where <- [under_load, opening]],
+    %% Every kind of moment was met, if it was tried often enough, and there was something to lose.
+    [?assert(Count(Where) > 0) || Where <- places_of_kills(), Kills >= ?KILLS_TORTURE],
     ?assert(Count(acknowledged) > 100 * Kills),
     ?assert(Count(in_flight_found) + Count(in_flight_not_found) > Kills).
 
