@@ -107,13 +107,19 @@ fn check_store(script: &Script, image: &Image, nests: bool, number: usize) -> Re
             return Err(format!("the request {id} was applied twice"));
         }
     }
-    run(&store, put(&["after"], "the crash")).map_err(|error| format!("it takes no write: {error}"))?;
     let mut expected = found;
-    expected.insert("after".to_owned(), "the crash".to_owned());
-    if tree_of(&store) != expected {
-        return Err(format!("after a write it holds {}", brief(&tree_of(&store))));
-    }
-    if number.is_multiple_of(SECOND_CUT_EVERY) {
+    // Into the next segment, which the crash may have come over.
+    let puts = if number.is_multiple_of(SECOND_CUT_EVERY) { 3 } else { 1 };
+    for size_bytes in [10, 6_000, 6_000].into_iter().take(puts) {
+        let text = "x".repeat(size_bytes);
+        run(&store, put(&["after"], &text)).map_err(|error| format!("it takes no write: {error}"))?;
+        expected.insert("after".to_owned(), text);
+        if tree_of(&store) != expected {
+            return Err(format!("after a write it holds {}", brief(&tree_of(&store))));
+        }
+        if puts == 1 {
+            break;
+        }
         let again = disk.after_power_cut(|_| false);
         let store = try_open(&again, torture_options(), &Arc::default())
             .map_err(|error| format!("it does not open a second time: {error}"))?;
@@ -211,11 +217,17 @@ fn check_log(script: &LogScript, image: &Image, nests: bool, number: usize) -> R
     if recovered.committed.map(|committed| committed.index) > last {
         return Err(format!("{:?} is committed, but {last:?} is the last entry", recovered.committed));
     }
-    let next = last.map_or(0, |last| last + 1);
-    let more = support::entries(1_000, next..next + 2, 700);
-    support::append(&log, more.clone()).map_err(|error| format!("it takes no entries: {error}"))?;
-    found.entries.extend(more);
-    if number.is_multiple_of(SECOND_CUT_EVERY) {
+    let mut next = last.map_or(0, |last| last + 1);
+    // Into the next segment, which the crash may have come over.
+    let appends = if number.is_multiple_of(SECOND_CUT_EVERY) { 4 } else { 1 };
+    for _ in 0..appends {
+        let more = support::entries(1_000, next..next + 2, 1_900);
+        support::append(&log, more.clone()).map_err(|error| format!("it takes no entries: {error}"))?;
+        found.entries.extend(more);
+        next += 2;
+        if appends == 1 {
+            break;
+        }
         let again = disk.after_power_cut(|_| false);
         let (log, recovered) = support::open_with(&again, script.options())
             .map_err(|error| format!("it does not open a second time: {error}"))?;

@@ -118,6 +118,9 @@ fn lock(disk: &dyn Disk, directory: &Path, holder: &str) -> Result<Box<dyn DiskF
     };
     let text = holder.as_bytes();
     lock.set_len(0)?;
-    lock.write_all_at(text.get(..text.len().min(HOLDER_BYTES_MAX)).unwrap_or_default(), 0)?;
-    Ok(lock)
+    match lock.write_all_at(text.get(..text.len().min(HOLDER_BYTES_MAX)).unwrap_or_default(), 0) {
+        // The lock holds without its text, and on a full disk a store is still to be opened and read.
+        Err(error) if !error.is_out_of_space() => Err(error.into()),
+        _ => Ok(lock),
+    }
 }

@@ -148,6 +148,8 @@ struct Scanner {
 /// How far a segment is used.
 struct UsedTo {
     offset: u64,
+    /// Where its last batch begins; the end of the header if it has none.
+    last_batch_offset: u64,
     index_max: Option<u64>,
 }
 
@@ -164,6 +166,7 @@ impl Scanner {
     fn scan_content(&mut self, segment: &Segment, content: &[u8], seal: &BatchSeal) -> Result<(), OpenError> {
         let begin = usize::try_from(SEGMENT_HEADER_BYTES).unwrap_or(usize::MAX);
         let mut offset = begin;
+        let mut last_batch_offset = begin;
         let mut index_max = None;
         while let Some(batch) = seal.parse(content, offset) {
             if self.next_batch_sequence.is_some_and(|expected| expected != batch.sequence) {
@@ -173,6 +176,7 @@ impl Scanner {
             self.next_batch_sequence = Some(batch.sequence + 1);
             let body_offset = offset + BATCH_HEADER_BYTES;
             self.replay_batch(segment, body_offset, batch.body, batch.record_count, &mut index_max)?;
+            last_batch_offset = offset;
             offset = body_offset + batch.body.len();
         }
         let rest = content.get(offset..).unwrap_or_default();
@@ -188,7 +192,8 @@ impl Scanner {
         if offset == begin && self.bad.is_none() {
             self.prepared_path.get_or_insert_with(|| segment.path.clone());
         }
-        self.used.push(UsedTo { offset: offset as u64, index_max });
+        let last_batch_offset = last_batch_offset as u64;
+        self.used.push(UsedTo { offset: offset as u64, last_batch_offset, index_max });
         Ok(())
     }
 
@@ -284,9 +289,10 @@ fn finish(
         segment.map_or(Ok(()), |segment| cut_off(segment, torn))?;
     }
     let active_number = last_used.unwrap_or(0);
-    if let Some(active) = segments.get(active_number) {
+    if let (Some(active), Some(used)) = (segments.get(active_number), used.get(active_number)) {
         // The process may have died between a write and its sync. What was found counts from here on: before anything
         // is written after it or unlinked because of it, it must be on the disk.
+        write_again(active, used)?;
         active.file.sync_data()?;
     }
     let purged = replay.state.purged.map(|position| position.index);
@@ -321,6 +327,16 @@ fn finish(
         prepared,
     };
     Ok(Opened { replay, segments: opened, point, torn_tail, used_bytes })
+}
+
+/// Writes the last batch where it stands. Its sync may have failed under the process before: the system may then show it
+/// although it is not on the disk and count it as synced, so that only writing it again brings it there. (No batch was
+/// written after one whose sync failed.)
+fn write_again(segment: &Segment, used: &UsedTo) -> Result<(), DiskError> {
+    let size_bytes = used.offset.saturating_sub(used.last_batch_offset);
+    let mut batch = vec![0; usize::try_from(size_bytes).unwrap_or(usize::MAX)];
+    segment.file.read_exact_at(&mut batch, used.last_batch_offset)?;
+    segment.file.write_all_at(&batch, used.last_batch_offset)
 }
 
 fn cut_off(segment: &Segment, torn: &TornTail) -> Result<(), DiskError> {
