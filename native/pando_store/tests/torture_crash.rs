@@ -31,7 +31,6 @@ fn live(disk: &MemoryDisk, script: &Script, points: &CrashPoints) {
     points.watch(disk, &progress);
     let open = || try_open(disk, torture_options(), &Arc::default()).unwrap();
     let mut store = open();
-    let mut snapshot = None;
     for step in &script.steps {
         match step {
             Step::Run(change) => {
@@ -52,13 +51,7 @@ fn live(disk: &MemoryDisk, script: &Script, points: &CrashPoints) {
                     progress.acknowledge();
                 }
             }
-            Step::AwaitSnapshot => {
-                let before = snapshot;
-                wait_until("there is a new snapshot", || {
-                    snapshot = store.status().snapshot_index;
-                    snapshot != before
-                });
-            }
+            Step::AwaitSnapshot => await_snapshot(&store),
             Step::Reopen => {
                 store.close();
                 store = open();
@@ -68,7 +61,6 @@ fn live(disk: &MemoryDisk, script: &Script, points: &CrashPoints) {
                 progress.submit();
                 reset(disk).unwrap();
                 progress.acknowledge();
-                snapshot = None;
                 store = open();
             }
         }
@@ -91,15 +83,9 @@ fn check_store(script: &Script, image: &Image, nests: bool, number: usize) -> Re
         try_open(&disk, torture_options(), &events).map_err(|error| format!("it does not open: {error}"))?;
     disk.unhook();
     let found = tree_of(&store);
-    let allowed = image.acknowledged..=image.submitted;
-    let Some(after) = allowed.clone().find(|after| script.trees[*after] == found) else {
-        return Err(format!(
-            "it is not as after any of {allowed:?} commands; found {}, expected {} to {}",
-            brief(&found),
-            brief(&script.trees[image.acknowledged]),
-            brief(&script.trees[image.submitted])
-        ));
-    };
+    let after = image
+        .allows(|after| script.trees[after] == found)
+        .map_err(|reason| format!("{reason}: found {}", brief(&found)))?;
     if let Some(id) = script.requests[after].first() {
         let again = Change::Once(id.clone(), "once".to_owned(), "sent again".to_owned());
         begin(&store, &again).wait().map_err(|error| format!("a request sent again: {error}"))?;
@@ -141,16 +127,6 @@ fn brief(tree: &Tree) -> String {
     let texts =
         tree.iter().map(|(name, text)| format!("{name}: {}", text.get(..12.min(text.len())).unwrap_or("?")));
     format!("{{{}}}", texts.collect::<Vec<_>>().join(", "))
-}
-
-impl Image {
-    /// As far as the life had come in which the image was taken.
-    fn progress(&self) -> Progress {
-        let progress = Progress::default();
-        (0..self.submitted).for_each(|_| progress.submit());
-        (0..self.acknowledged).for_each(|_| progress.acknowledge());
-        progress
-    }
 }
 
 fn enumerate_store(seed: u64, rounds: usize, size_bytes_max: usize, thoroughness: Thoroughness) -> Report {
@@ -209,10 +185,9 @@ fn check_log(script: &LogScript, image: &Image, nests: bool, number: usize) -> R
         support::open_with(&disk, script.options()).map_err(|error| format!("it does not open: {error}"))?;
     disk.unhook();
     let mut found = View { vote: recovered.vote, purged: recovered.purged, entries: support::read_all(&log) };
-    let allowed = image.acknowledged..=image.submitted;
-    if !allowed.clone().any(|after| script.views[after] == found) {
-        return Err(format!("it is not as after any of {allowed:?} operations: {}", found.brief()));
-    }
+    image
+        .allows(|after| script.views[after] == found)
+        .map_err(|reason| format!("{reason}: found {}", found.brief()))?;
     let last = recovered.last.map(|last| last.index);
     if recovered.committed.map(|committed| committed.index) > last {
         return Err(format!("{:?} is committed, but {last:?} is the last entry", recovered.committed));

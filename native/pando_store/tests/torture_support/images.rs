@@ -2,6 +2,7 @@
 //! all that differ.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -25,12 +26,15 @@ pub struct CrashPoint {
     pub place: String,
 }
 
+/// At least so many commands had been acknowledged, at most so many submitted.
+pub type Range = RangeInclusive<usize>;
+
 /// A disk as the next process may find it.
 #[derive(Clone)]
 pub struct Image {
     pub disk: MemoryDisk,
-    pub acknowledged: usize,
-    pub submitted: usize,
+    /// How many commands had been acknowledged and submitted, of each way in which it came about.
+    pub ranges: Vec<Range>,
     /// How it came about, for the message of a failure.
     pub how: String,
 }
@@ -81,7 +85,31 @@ fn kind_of(path: &std::path::Path) -> String {
     if name == "tmp" { format!("{inside}/tmp") } else { name }
 }
 
-/// All images of some crash points, each only once: with the strongest of what must hold of it.
+impl Image {
+    /// Whether what was found is as after a number of commands, whichever way the image came about. `is_as_after` is asked.
+    pub fn allows(&self, is_as_after: impl Fn(usize) -> bool) -> Result<usize, String> {
+        let mut found = 0;
+        for range in &self.ranges {
+            // Some commands change nothing: different numbers may be right for different ways.
+            found = range
+                .clone()
+                .find(|number| is_as_after(*number))
+                .ok_or_else(|| format!("it is not as after any of {range:?} commands"))?;
+        }
+        Ok(found)
+    }
+
+    /// As far as the life had come in which the image was taken, or one that left the same.
+    pub fn progress(&self) -> Progress {
+        let progress = Progress::default();
+        let range = self.ranges.first().cloned().unwrap_or(0..=0);
+        (0..*range.end()).for_each(|_| progress.submit());
+        (0..*range.start()).for_each(|_| progress.acknowledge());
+        progress
+    }
+}
+
+/// All images of some crash points, each only once, with all that must hold of it.
 #[derive(Default)]
 pub struct Images {
     distinct: Vec<Image>,
@@ -116,18 +144,23 @@ impl Images {
 
     fn add_image(&mut self, point: &CrashPoint, survivors: &str, disk: MemoryDisk) {
         self.count += 1;
+        let range = point.acknowledged..=point.submitted;
         let number = *self.by_fingerprint.entry(disk.fingerprint()).or_insert(self.distinct.len());
         match self.distinct.get_mut(number) {
             Some(image) => {
-                image.acknowledged = image.acknowledged.max(point.acknowledged);
-                image.submitted = image.submitted.min(point.submitted);
+                // A range within another asks for more.
+                let is_within = |inner: &Range, outer: &Range| {
+                    outer.contains(inner.start()) && outer.contains(inner.end())
+                };
+                if !image.ranges.iter().any(|known| is_within(known, &range)) {
+                    image.ranges.retain(|known| !is_within(&range, known));
+                    image.ranges.push(range);
+                }
             }
-            None => self.distinct.push(Image {
-                disk,
-                acknowledged: point.acknowledged,
-                submitted: point.submitted,
-                how: format!("{}, {survivors}", point.place),
-            }),
+            None => {
+                let how = format!("{}, {survivors}", point.place);
+                self.distinct.push(Image { disk, ranges: vec![range], how });
+            }
         }
     }
 
@@ -168,10 +201,7 @@ pub fn open_all(
                 Ok(one) => seen.lock().unwrap().push(one),
                 Err(reason) => {
                     let mut failures = failures.lock().unwrap();
-                    failures.push(format!(
-                        "{} ({} acknowledged, {} submitted): {reason}",
-                        image.how, image.acknowledged, image.submitted
-                    ));
+                    failures.push(format!("{} ({:?}): {reason}", image.how, image.ranges));
                     stop.fetch_or(failures.len() >= FAILURES_MAX, Ordering::Relaxed);
                 }
             }
