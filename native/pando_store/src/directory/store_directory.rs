@@ -26,13 +26,14 @@ impl StoreDirectory {
     /// second. A reset that was interrupted is completed.
     pub fn open(disk: Arc<dyn Disk>, path: &Path, holder: &str) -> Result<StoreDirectory, DirectoryError> {
         match disk.kind(path)? {
-            Some(PathKind::Directory) => {}
+            Some(PathKind::Directory) | None => create_dir_durably(disk.as_ref(), path)?,
             Some(_) => return Err(DirectoryError::NotADirectory { path: path.to_path_buf() }),
-            None => create_dir_durably(disk.as_ref(), path)?,
         }
         let lock = lock(disk.as_ref(), path, holder)?;
         let mut directory = StoreDirectory { disk, path: path.to_path_buf(), identity: None, _lock: lock };
         if let Some(identity) = Identity::read(directory.disk.as_ref(), &directory.file(RESET_FILE))? {
+            // A crash may have come between its renaming and its sync: nothing may be removed before it is durable.
+            directory.disk.sync_dir(&directory.path)?;
             directory.finish_reset(identity)?;
         }
         directory.identity = Identity::read(directory.disk.as_ref(), &directory.file(IDENTITY_FILE))?;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +14,8 @@ use crate::torture_support::{Random, Survivors, is_change};
 
 /// Failures after which no more images are opened.
 const FAILURES_MAX: usize = 5;
+
+const KILLED: &str = "killed";
 
 /// A moment, with the disk as it was then, nothing decided yet about what was not synced.
 #[derive(Clone)]
@@ -35,6 +38,8 @@ pub struct Image {
     pub disk: MemoryDisk,
     /// How many commands had been acknowledged and submitted, of each way in which it came about.
     pub ranges: Vec<Range>,
+    /// Whether it is that of a killed process, which leaves to the next what was not durable yet.
+    pub is_of_kill: bool,
     /// How it came about, for the message of a failure.
     pub how: String,
 }
@@ -121,7 +126,7 @@ pub struct Images {
 impl Images {
     pub fn add(&mut self, point: &CrashPoint, random_count: usize, random: &mut Random) {
         *self.points_by_place.entry(point.place.clone()).or_insert(0) += 1;
-        self.add_image(point, "killed", point.disk.after_kill());
+        self.add_image(point, KILLED, point.disk.after_kill());
         // What stands in the lock file means nothing: it would only make the others too many for all subsets of them.
         let pieces = point.disk.unsynced_pieces();
         let mut counted = 0;
@@ -138,7 +143,7 @@ impl Images {
                 Some(number) => survivors.keep(number),
                 None => survivors.keeps_what_means_nothing(piece),
             });
-            self.add_image(point, &format!("{survivors:?} of {counted}"), image);
+            self.add_image(point, &format!("{survivors:?} of {}", brief(&pieces)), image);
         }
     }
 
@@ -159,7 +164,8 @@ impl Images {
             }
             None => {
                 let how = format!("{}, {survivors}", point.place);
-                self.distinct.push(Image { disk, ranges: vec![range], how });
+                let is_of_kill = survivors == KILLED;
+                self.distinct.push(Image { disk, ranges: vec![range], is_of_kill, how });
             }
         }
     }
@@ -173,6 +179,18 @@ impl Images {
         let stride = self.distinct.len().div_ceil(count_max.max(1)).max(1);
         self.distinct.iter().step_by(stride).collect()
     }
+}
+
+/// The pieces of what was unsynced, those of the lock file left out: they are not counted.
+fn brief(pieces: &[PathBuf]) -> String {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for name in pieces.iter().map(|path| kind_of(path)).filter(|name| name != "LOCK") {
+        match counts.last_mut() {
+            Some((last, count)) if *last == name => *count += 1,
+            _ => counts.push((name, 1)),
+        }
+    }
+    format!("{counts:?}")
 }
 
 /// What was seen of an image.
