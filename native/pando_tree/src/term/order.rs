@@ -20,7 +20,7 @@ use crate::steps_left::{BYTES_PER_STEP, take_steps, take_steps_for_bytes};
 
 /// What is asked of two terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Relation {
+pub enum Relation {
     /// Whether they are the same, `=:=`.
     Same,
     /// Whether they are equal, `==`.
