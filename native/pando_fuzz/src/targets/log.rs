@@ -45,7 +45,8 @@ pub fn check(input: &[u8]) -> Outcome {
     let mut segments: Vec<Vec<u8>> = Vec::new();
     while !from.is_empty() && segments.len() < SEGMENTS_MAX {
         let mut content = from.part().to_vec();
-        content.resize(content.len().next_multiple_of(8), 0);
+        // No segment is made smaller.
+        content.resize(content.len().next_multiple_of(8).max(HEADER_BYTES), 0);
         segments.push(content);
     }
     let count = segments.len();
@@ -84,6 +85,8 @@ pub fn check(input: &[u8]) -> Outcome {
     assert_eq!(reopened, Recovered { torn_tail: None, ..recovered.clone() }, "opened again");
     assert_eq!(self::entries(&log, &reopened), entries, "read again");
     let next = recovered.last.map_or(Some(0), |last| last.index.checked_add(1));
+    // Numbers end where nothing can come to.
+    let next = next.filter(|index| *index < u64::MAX && selector & left::SEQUENCES == 0);
     if let (Some(index), 0) = (next, selector & left::AS_OPENED) {
         append(&log, index);
         log.close().expect("a log is closed");
@@ -191,7 +194,7 @@ fn put_right(content: &mut [u8], segment: u64, selector: u8, is_last: bool, next
             put(content, offset + 16, &count.to_le_bytes());
         }
         let own = u64::from_le_bytes(*content[offset + 8..].first_chunk().expect("a header"));
-        let sequence = if selector & left::SEQUENCES == 0 { next_sequence.unwrap_or(own) } else { own };
+        let sequence = if selector & left::SEQUENCES == 0 { next_sequence.unwrap_or(own >> 8) } else { own };
         *next_sequence = Some(sequence.wrapping_add(1));
         put(content, offset + 8, &sequence.to_le_bytes());
         let body_crc = crc32fast::hash(&content[offset + BATCH_HEADER_BYTES..end]);
