@@ -307,7 +307,9 @@ impl<'a> Reader<'a> {
                 };
                 Naive::Integer(BigInt::from_bytes_le(sign, self.take(size as usize)?))
             }
-            70 => self.float(f64::from_bits(self.rest.first_chunk().map_or(0, |b| u64::from_be_bytes(*b))), 8)?,
+            70 => {
+                self.float(f64::from_bits(self.rest.first_chunk().map_or(0, |b| u64::from_be_bytes(*b))), 8)?
+            }
             99 => {
                 let text = self.rest.get(..31).ok_or(Malformed)?;
                 let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -409,7 +411,8 @@ impl<'a> Reader<'a> {
                 self.atom()?;
                 self.take(8)?;
                 self.number(if creator == 103 { 1 } else { 4 })?;
-                let Naive::Opaque(kind, of, _) = opaque(3, &[&module], &[arity, index, old[0], old[1]], unique)
+                let Naive::Opaque(kind, of, _) =
+                    opaque(3, &[&module], &[arity, index, old[0], old[1]], unique)
                 else {
                     return Err(Malformed);
                 };

@@ -10,7 +10,8 @@ use pando_fuzz::memory::bounded;
 use pando_tree::fuzzing::{Relation, canonical, relate, skip};
 use pando_tree::term::{TermError, compare, exactly_equal, validate};
 use pando_tree::{
-    Answer, Command, Condition, Context, MatchSpecification, Name, Payload, State, Step, Subject, TreeBuilder, TreeRecords,
+    Answer, Command, Condition, Context, MatchSpecification, Name, Payload, State, Step, Subject,
+    TreeBuilder, TreeRecords,
 };
 
 const NESTED: usize = 2_000_000;
@@ -35,17 +36,31 @@ fn all() -> Vec<Hostile> {
     let node = [119, 3, b'a', b'@', b'b'];
     let pid = [&[88][..], &node, &[0; 12]].concat();
     let fun = |size: [u8; 4], free: [u8; 4]| {
-        let head = [&[112][..], &size, &[1], &[7; 16], &[0, 0, 0, 1], &free, &[119, 1, b'm'], &[97, 0, 97, 0]].concat();
+        let head =
+            [&[112][..], &size, &[1], &[7; 16], &[0, 0, 0, 1], &free, &[119, 1, b'm'], &[97, 0, 97, 0]]
+                .concat();
         [&head[..], &pid].concat()
     };
     let many = vec![0xAB; 1024 * 1024];
     let length = (many.len() as u32).to_be_bytes();
     vec![
-        hostile("lists in lists", &[&[108, 0, 0, 0, 1].repeat(NESTED), &[106].repeat(NESTED + 1)], Err(TooDeep)),
+        hostile(
+            "lists in lists",
+            &[&[108, 0, 0, 0, 1].repeat(NESTED), &[106].repeat(NESTED + 1)],
+            Err(TooDeep),
+        ),
         hostile("tuples in tuples", &[&[104, 1].repeat(NESTED), &[106]], Err(TooDeep)),
-        hostile("large tuples in large tuples", &[&[105, 0, 0, 0, 1].repeat(NESTED_ALSO), &[106]], Err(TooDeep)),
+        hostile(
+            "large tuples in large tuples",
+            &[&[105, 0, 0, 0, 1].repeat(NESTED_ALSO), &[106]],
+            Err(TooDeep),
+        ),
         hostile("maps as values", &[&[116, 0, 0, 0, 1, 97, 1].repeat(NESTED_ALSO), &[106]], Err(TooDeep)),
-        hostile("maps as keys", &[&[116, 0, 0, 0, 1].repeat(NESTED_ALSO), &[106].repeat(NESTED_ALSO + 1)], Err(TooDeep)),
+        hostile(
+            "maps as keys",
+            &[&[116, 0, 0, 0, 1].repeat(NESTED_ALSO), &[106].repeat(NESTED_ALSO + 1)],
+            Err(TooDeep),
+        ),
         hostile("heads of lists and nothing else", &[&[108, 0, 0, 0, 1].repeat(NESTED_ALSO)], Err(TooDeep)),
         hostile("funs in funs", &[&fun([0; 4], [0, 0, 0, 1]).repeat(10_000), &[106]], Err(TooDeep)),
         hostile("tails of tails", &[&[108, 0, 0, 0, 1, 97, 1].repeat(NESTED_ALSO), &[106]], Ok(())),
@@ -61,7 +76,11 @@ fn all() -> Vec<Hostile> {
         hostile("an atom of 65535", &[&[118, 255, 255], &[b'a'; 65_535]], Err(Malformed)),
         hostile("an atom of 65535 that is not there", &[&[100, 255, 255, b'a']], Err(Truncated)),
         hostile("a reference of 65535 words", &[&[90, 255, 255], &node, &[0; 64]], Err(Malformed)),
-        hostile("a compressed gigabyte", &[&[80, 64, 0, 0, 0, 0x78, 0x9C, 0xED, 0xC1]], Err(UnsupportedTag(80))),
+        hostile(
+            "a compressed gigabyte",
+            &[&[80, 64, 0, 0, 0, 0x78, 0x9C, 0xED, 0xC1]],
+            Err(UnsupportedTag(80)),
+        ),
         hostile("compressed in compressed", &[&[80, 0, 0, 0, 9].repeat(1_000)], Err(UnsupportedTag(80))),
         hostile("a fun of 2^32-1 bytes", &[&fun(HUGE, [0; 4])], Ok(())),
         hostile("a fun with 2^32-1 variables", &[&fun([0; 4], HUGE), &[97, 1]], Err(Truncated)),
@@ -100,7 +119,9 @@ fn where_they_end_is_found_without_going_into_them() {
             Ok(()) | Err(TermError::TooDeep) if hostile.what != "heads of lists and nothing else" => {
                 assert_eq!(end, Some(hostile.term.len()), "{}", hostile.what);
             }
-            Err(TermError::Truncated | TermError::UnsupportedTag(_)) => assert_eq!(end, None, "{}", hostile.what),
+            Err(TermError::Truncated | TermError::UnsupportedTag(_)) => {
+                assert_eq!(end, None, "{}", hostile.what)
+            }
             _ => {}
         }
     }
@@ -123,7 +144,11 @@ fn they_are_compared() {
             let mut left = 64 * a.len() as u64;
             let related = bounded(hostile.what, memory(&hostile, 64), || relate(a, b, relation, &mut left));
             assert!(related.is_ok(), "{}: more than 64 steps a byte", hostile.what);
-            assert!(relate(a, b, relation, &mut 1).is_err() || left >= 64 * a.len() as u64 - 2, "{}", hostile.what);
+            assert!(
+                relate(a, b, relation, &mut 1).is_err() || left >= 64 * a.len() as u64 - 2,
+                "{}",
+                hostile.what
+            );
         }
         let canonical = bounded(hostile.what, memory(&hostile, 64), || canonical(a));
         assert!(canonical.is_some() || hostile.validity.is_err(), "{}", hostile.what);
@@ -147,12 +172,17 @@ fn specifications() -> Vec<MatchSpecification> {
         vec![106],
     ];
     let data = atom("$_");
-    let guards: Vec<Vec<u8>> = ["length", "size", "hd", "tl", "bit_size", "map_size", "is_list", "abs", "bnot", "float"]
-        .iter()
-        .map(|name| [&[104, 2][..], &atom(name), &data].concat())
-        .chain(["=:=", "==", ">", "+", "rem", "bsl"].iter().map(|name| [&[104, 3][..], &atom(name), &data, &data].concat()))
-        .map(|call| [&[131, 108, 0, 0, 0, 1, 104, 3][..], &atom("=/="), &call, &[97, 0, 106]].concat())
-        .collect();
+    let guards: Vec<Vec<u8>> =
+        ["length", "size", "hd", "tl", "bit_size", "map_size", "is_list", "abs", "bnot", "float"]
+            .iter()
+            .map(|name| [&[104, 2][..], &atom(name), &data].concat())
+            .chain(
+                ["=:=", "==", ">", "+", "rem", "bsl"]
+                    .iter()
+                    .map(|name| [&[104, 3][..], &atom(name), &data, &data].concat()),
+            )
+            .map(|call| [&[131, 108, 0, 0, 0, 1, 104, 3][..], &atom("=/="), &call, &[97, 0, 106]].concat())
+            .collect();
     let parse = |pattern: &Vec<u8>, guards: &Vec<u8>| {
         MatchSpecification::parse(&[&[131], &pattern[..]].concat(), guards).expect("a specification")
     };
@@ -167,7 +197,9 @@ fn specifications_are_matched_against_them() {
     for hostile in all() {
         for specification in &specifications {
             let mut left = 128 * hostile.term.len() as u64;
-            let matched = bounded(hostile.what, memory(&hostile, 64), || specification.matches(&hostile.term, &mut left));
+            let matched = bounded(hostile.what, memory(&hostile, 64), || {
+                specification.matches(&hostile.term, &mut left)
+            });
             assert!(matched.is_ok(), "{}: more than 128 steps a byte, {specification:?}", hostile.what);
         }
     }

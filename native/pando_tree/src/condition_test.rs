@@ -400,7 +400,8 @@ fn iodata_in_any_shape_is_read_in_one_pass() {
 #[test]
 fn a_condition_of_far_too_many_parts_is_refused_before_they_are_listed() {
     let many = |tag: u8, count: usize| {
-        [&[tag][..], &(count as u32).to_be_bytes(), &[106].repeat(count), &[106][..usize::from(tag == 108)]].concat()
+        [&[tag][..], &(count as u32).to_be_bytes(), &[106].repeat(count), &[106][..usize::from(tag == 108)]]
+            .concat()
     };
     let too_many = Err(BadCondition::LimitExceeded(Limit::ConditionParts));
     assert_eq!(parse(&record("if_any", &[many(108, 1_000_000)])), too_many);

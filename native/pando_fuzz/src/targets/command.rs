@@ -6,8 +6,8 @@
 use pando_store::fuzzing::Entry;
 use pando_store::log::{LogEntry, LogPosition};
 use pando_tree::{
-    Answer, Command, Condition, Context, Expected, Extent, Name, Once, Payload, PropsMask, ReadScope, RequestId, Scope, State,
-    Step, Transaction, TreeBuilder, TreeRecords, Wanted, Watched, Write,
+    Answer, Command, Condition, Context, Expected, Extent, Name, Once, Payload, PropsMask, ReadScope,
+    RequestId, Scope, State, Step, Transaction, TreeBuilder, TreeRecords, Wanted, Watched, Write,
 };
 
 use crate::Outcome;
@@ -27,7 +27,9 @@ pub fn check(input: &[u8]) -> Outcome {
 fn entry(body: &[u8]) -> Outcome {
     let position = LogPosition { term: 1, node_id: 1, index: 1 };
     let memory = MEMORY_FIXED + MEMORY_PER_BYTE * body.len();
-    let Ok(entry) = bounded("an entry", memory, || Entry::decode(position, body)) else { return Outcome::Refused };
+    let Ok(entry) = bounded("an entry", memory, || Entry::decode(position, body)) else {
+        return Outcome::Refused;
+    };
     let mut again = Vec::new();
     entry.encode(&mut again);
     assert_eq!(again, body, "an entry is written as it was read");
@@ -62,7 +64,10 @@ fn apply(state: &mut State, command: &Command, is_as_predicted: bool) {
     // What is not done is never kept either.
     let is_kept = matches!(answer, Answer::Done | Answer::Nodes(_) | Answer::Results(_));
     assert!(is_kept || before == after, "{answer:?}, but the tree has changed");
-    assert!(!is_kept || checked.is_ok(), "the border refuses {command:?}: {checked:?}, the tree does not: {answer:?}");
+    assert!(
+        !is_kept || checked.is_ok(),
+        "the border refuses {command:?}: {checked:?}, the tree does not: {answer:?}"
+    );
     let mut encoded = Vec::new();
     answer.encode(&mut encoded);
     let size = encoded.len();
@@ -101,7 +106,8 @@ fn data(number: u8) -> Payload {
 /// A tree of some nodes, one of which depends on another.
 pub(crate) fn small_tree() -> State {
     let mut state = State::new();
-    let exists = Condition::from_term(b"\x83\x68\x02\x77\x0eif_node_exists\x77\x04true").expect("a condition");
+    let exists =
+        Condition::from_term(b"\x83\x68\x02\x77\x0eif_node_exists\x77\x04true").expect("a condition");
     let watched = Watched { path: path("a/b"), condition: exists };
     let commands = [
         Command::put(path("a"), data(1)),
@@ -130,7 +136,8 @@ pub(crate) fn samples() -> Vec<Command> {
         let term = [&[131], &conditions[number][..]].concat();
         Condition::from_term(&term).expect("a condition")
     };
-    let watched = Watched { path: vec![Step::Parent, Step::Child(Name::binary(b"x"))], condition: condition(0) };
+    let watched =
+        Watched { path: vec![Step::Parent, Step::Child(Name::binary(b"x"))], condition: condition(0) };
     let put = Command::Put {
         path: vec![Step::Child(Name::atom("c")), Step::Condition(condition(16)), Step::AnyDescendant],
         scope: Scope::Many,
@@ -141,10 +148,17 @@ pub(crate) fn samples() -> Vec<Command> {
     let clear = Command::Clear { path: path("a"), scope: Scope::One, keep_while: None, wanted: all };
     let delete = Command::Delete { path: vec![Step::AnyChild], scope: Scope::ManyAndRoot, wanted: all };
     let mut commands = vec![put.clone(), clear, delete.clone(), Command::put(path("f/g"), data(1))];
-    commands.extend((0..conditions.len()).filter(|number| *number != 3 && *number != 4).map(|number| Command::Delete {
-        path: vec![Step::Root, Step::Child(Name::atom("a")), Step::This, Step::Condition(condition(number))],
-        scope: Scope::Many,
-        wanted: None,
+    commands.extend((0..conditions.len()).filter(|number| *number != 3 && *number != 4).map(|number| {
+        Command::Delete {
+            path: vec![
+                Step::Root,
+                Step::Child(Name::atom("a")),
+                Step::This,
+                Step::Condition(condition(number)),
+            ],
+            scope: Scope::Many,
+            wanted: None,
+        }
     }));
     let write = |command: Command, expected| Write { command, expected };
     let names = |text: &str| text.split('/').map(Name::atom).collect();
@@ -162,7 +176,8 @@ pub(crate) fn samples() -> Vec<Command> {
     };
     commands.push(Command::Transaction(Box::new(transaction.clone())));
     let id = RequestId::new(b"request").expect("an id");
-    let once = |command| Command::Once(Box::new(Once::new(id.clone(), command, Some([1, 2].as_slice().into()))));
+    let once =
+        |command| Command::Once(Box::new(Once::new(id.clone(), command, Some([1, 2].as_slice().into()))));
     commands.push(once(Command::delete(path("c"))));
     commands.push(once(Command::Transaction(Box::new(transaction))));
     commands

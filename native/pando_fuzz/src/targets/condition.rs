@@ -70,7 +70,11 @@ fn condition(term: &[u8], name: &Name, payload: &Payload) -> Outcome {
         for name in [None, Some(name)] {
             let mut left = STEPS_MAX;
             let verdict = condition.test(name, &subject, &mut left);
-            assert_eq!(normal.test(name, &subject, &mut STEPS_MAX.clone()), verdict, "the verdict of the normal one");
+            assert_eq!(
+                normal.test(name, &subject, &mut STEPS_MAX.clone()),
+                verdict,
+                "the verdict of the normal one"
+            );
             let taken = STEPS_MAX - left;
             if verdict.is_ok() {
                 assert!(condition.test(name, &subject, &mut (taken - 1)).is_err(), "with one step less");
@@ -122,7 +126,10 @@ pub(crate) fn samples() -> Vec<Vec<u8>> {
         vec![97, b'/'],
         regex.clone(),
         record("if_path_matches", &[&atom("any"), &undefined]),
-        record("if_name_matches", &[&list(&[&binary(b"a"), &[107, 0, 2, b'b', b'*'], &[97, b'c']]), &undefined]),
+        record(
+            "if_name_matches",
+            &[&list(&[&binary(b"a"), &[107, 0, 2, b'b', b'*'], &[97, b'c']]), &undefined],
+        ),
         record("if_has_payload", &[&yes]),
         record("if_has_data", &[&atom("false")]),
         record("if_has_sproc", &[&yes]),

@@ -117,11 +117,13 @@ fn open(disk: &MemoryDisk) -> Result<(Log<Entry>, Recovered), OpenError> {
 /// All entries as they are encoded, with their positions; or why they cannot be read.
 fn entries(log: &Log<Entry>, recovered: &Recovered) -> Result<Vec<(LogPosition, Vec<u8>)>, String> {
     let Some(last) = recovered.last else { return Ok(Vec::new()) };
-    let Some(first) = last.index.checked_sub(recovered.entry_count as u64).and_then(|before| before.checked_add(1))
+    let Some(first) =
+        last.index.checked_sub(recovered.entry_count as u64).and_then(|before| before.checked_add(1))
     else {
         return Ok(Vec::new());
     };
-    let read = log.read(first, last.index.saturating_add(1), usize::MAX).map_err(|error| error.to_string())?;
+    let read =
+        log.read(first, last.index.saturating_add(1), usize::MAX).map_err(|error| error.to_string())?;
     let encode = |entry: Entry| {
         let mut bytes = Vec::new();
         pando_store::log::LogEntry::encode(&entry, &mut bytes);
@@ -260,7 +262,8 @@ fn entry_record(index: u64, change: Change) -> Vec<u8> {
 
 /// `{flags, vote length, committed, purged, last, vote}`.
 fn checkpoint(flags: u32, committed: u64, purged: u64, last: u64, vote: &[u8]) -> Vec<u8> {
-    let positions = [committed, purged, last].map(|index| if index == 0 { vec![0; 24] } else { position(index) });
+    let positions =
+        [committed, purged, last].map(|index| if index == 0 { vec![0; 24] } else { position(index) });
     let head = [flags.to_le_bytes(), (vote.len() as u32).to_le_bytes()].concat();
     record(1, &[head, positions.concat(), vote.to_vec()].concat())
 }

@@ -1,8 +1,8 @@
 //! Match specifications over stored terms.
 //!
-//! Input: pattern, guards and data as parts. Where there are no guards, and no maps in the pattern, against a match of terms that
-//! are built.
+//! Input: pattern, guards and data as parts. Where there are no guards, against a match of terms that are built.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use pando_tree::MatchSpecification;
@@ -32,102 +32,139 @@ pub fn check(input: &[u8]) -> Outcome {
     let matches = bounded("matching", memory, || specification.matches(data, &mut left));
     let taken = STEPS_MAX - left;
     if matches.is_ok() {
-        assert_eq!(specification.matches(data, &mut taken.clone()), matches, "with as many steps as it takes");
+        assert_eq!(
+            specification.matches(data, &mut taken.clone()),
+            matches,
+            "with as many steps as it takes"
+        );
         if taken > 0 {
             assert!(specification.matches(data, &mut (taken - 1)).is_err(), "with one step less");
         }
     }
-    if let (Naive::Nil, Ok(data), Ok(matches)) = (&guards, Naive::read(data), matches)
-        && let Some(naive) = naive_match(&pattern, &data, &mut BTreeMap::new())
-    {
+    if let (Naive::Nil, Ok(data), Ok(matches)) = (&guards, Naive::read(data), matches) {
+        let naive = naive_match(&pattern, &data, &mut BTreeMap::new());
         assert_eq!(matches, naive, "{pattern:?} over {data:?}");
     }
     Outcome::Read
 }
 
-/// `None`: there is a map in the pattern.
-fn naive_match<'a>(
-    pattern: &Naive,
-    data: &'a Naive,
-    bindings: &mut BTreeMap<u32, std::borrow::Cow<'a, Naive>>,
-) -> Option<bool> {
-    use std::borrow::Cow;
+fn naive_match<'a>(pattern: &Naive, data: &'a Naive, bindings: &mut BTreeMap<u32, Cow<'a, Naive>>) -> bool {
     if let Naive::Atom(text) = pattern {
         if text == "_" {
-            return Some(true);
+            return true;
         }
         if let Some(number) = variable(text) {
-            if let Some(bound) = bindings.get(&number) {
-                return Some(bound.is_same(data));
-            }
-            bindings.insert(number, Cow::Borrowed(data));
-            return Some(true);
+            return bind(number, Cow::Borrowed(data), bindings);
         }
-    }
-    if has_map(pattern) {
-        return None;
     }
     match (pattern, data) {
         (Naive::Tuple(patterns), Naive::Tuple(elements)) if patterns.len() == elements.len() => {
-            for (pattern, element) in patterns.iter().zip(elements) {
-                if !naive_match(pattern, element, bindings)? {
-                    return Some(false);
-                }
-            }
-            Some(true)
+            patterns.iter().zip(elements).all(|(pattern, element)| naive_match(pattern, element, bindings))
         }
         (Naive::List(patterns, tail), Naive::List(elements, end)) => {
-            for (pattern, element) in patterns.iter().zip(elements) {
-                if !naive_match(pattern, element, bindings)? {
-                    return Some(false);
-                }
+            let Some(rest) = elements.get(patterns.len()..) else { return false };
+            if !patterns
+                .iter()
+                .zip(elements)
+                .all(|(pattern, element)| naive_match(pattern, element, bindings))
+            {
+                return false;
             }
-            match (&**tail, elements.get(patterns.len()..)) {
-                (_, None) => Some(false),
-                (tail, Some([])) => naive_match(tail, end, bindings),
-                // The tail of a pattern is no list, so it takes what is left if it is a variable.
-                (Naive::Atom(text), Some(_)) if text == "_" => Some(true),
-                (Naive::Atom(text), Some(rest)) => {
-                    let Some(number) = variable(text) else { return Some(false) };
-                    let rest = Naive::List(rest.to_vec(), end.clone());
-                    if let Some(bound) = bindings.get(&number) {
-                        return Some(bound.is_same(&rest));
-                    }
-                    bindings.insert(number, Cow::Owned(rest));
-                    Some(true)
-                }
-                _ => Some(false),
+            match &**tail {
+                tail if rest.is_empty() => naive_match(tail, end, bindings),
+                // The tail of a pattern is no list, so it takes what is left only if it stands for anything.
+                Naive::Atom(text) if text == "_" => true,
+                Naive::Atom(text) => variable(text).is_some_and(|number| {
+                    bind(number, Cow::Owned(Naive::List(rest.to_vec(), end.clone())), bindings)
+                }),
+                _ => false,
             }
         }
-        _ => Some(pattern.is_same(data)),
+        (Naive::Map(wanted), Naive::Map(pairs)) => wanted.iter().all(|(key, pattern)| {
+            let found = pairs.iter().find(|(there, _)| there.is_same(key));
+            found.is_some_and(|(_, value)| naive_match(pattern, value, bindings))
+        }),
+        _ => pattern.is_same(data),
+    }
+}
+
+fn bind<'a>(number: u32, term: Cow<'a, Naive>, bindings: &mut BTreeMap<u32, Cow<'a, Naive>>) -> bool {
+    match bindings.get(&number) {
+        Some(bound) => bound.is_same(&term),
+        None => {
+            bindings.insert(number, term);
+            true
+        }
     }
 }
 
 fn variable(text: &str) -> Option<u32> {
     let digits = text.strip_prefix('$')?;
-    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    let is_plain =
+        digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
     if is_plain { digits.parse().ok() } else { None }
-}
-
-fn has_map(term: &Naive) -> bool {
-    match term {
-        Naive::Map(_) => true,
-        Naive::Tuple(elements) => elements.iter().any(has_map),
-        Naive::List(elements, tail) => has_map(tail) || elements.iter().any(has_map),
-        _ => false,
-    }
 }
 
 /// Functions of guards, each with its number of operands.
 const FUNCTIONS: &[(&str, usize)] = &[
-    ("is_atom", 1), ("is_float", 1), ("is_integer", 1), ("is_list", 1), ("is_number", 1), ("is_pid", 1), ("is_port", 1),
-    ("is_reference", 1), ("is_tuple", 1), ("is_map", 1), ("is_binary", 1), ("is_function", 1), ("is_map_key", 2),
-    ("map_get", 2), ("map_size", 1), ("is_record", 3), ("abs", 1), ("element", 2), ("hd", 1), ("length", 1), ("round", 1),
-    ("size", 1), ("tl", 1), ("trunc", 1), ("float", 1), ("byte_size", 1), ("bit_size", 1),
-    ("binary_part", 3), ("binary_part", 2), ("+", 1), ("-", 1), ("node", 1), ("+", 2), ("-", 2), ("*", 2),
-    ("/", 2), ("div", 2), ("rem", 2), ("band", 2), ("bor", 2), ("bxor", 2), ("bnot", 1), ("bsl", 2), ("bsr", 2), (">", 2),
-    (">=", 2), ("<", 2), ("=<", 2), ("=:=", 2), ("==", 2), ("=/=", 2), ("/=", 2), ("not", 1), ("and", 2), ("or", 2),
-    ("xor", 2), ("andalso", 2), ("orelse", 2),
+    ("is_atom", 1),
+    ("is_float", 1),
+    ("is_integer", 1),
+    ("is_list", 1),
+    ("is_number", 1),
+    ("is_pid", 1),
+    ("is_port", 1),
+    ("is_reference", 1),
+    ("is_tuple", 1),
+    ("is_map", 1),
+    ("is_binary", 1),
+    ("is_function", 1),
+    ("is_map_key", 2),
+    ("map_get", 2),
+    ("map_size", 1),
+    ("is_record", 3),
+    ("abs", 1),
+    ("element", 2),
+    ("hd", 1),
+    ("length", 1),
+    ("round", 1),
+    ("size", 1),
+    ("tl", 1),
+    ("trunc", 1),
+    ("float", 1),
+    ("byte_size", 1),
+    ("bit_size", 1),
+    ("binary_part", 3),
+    ("binary_part", 2),
+    ("+", 1),
+    ("-", 1),
+    ("node", 1),
+    ("+", 2),
+    ("-", 2),
+    ("*", 2),
+    ("/", 2),
+    ("div", 2),
+    ("rem", 2),
+    ("band", 2),
+    ("bor", 2),
+    ("bxor", 2),
+    ("bnot", 1),
+    ("bsl", 2),
+    ("bsr", 2),
+    (">", 2),
+    (">=", 2),
+    ("<", 2),
+    ("=<", 2),
+    ("=:=", 2),
+    ("==", 2),
+    ("=/=", 2),
+    ("/=", 2),
+    ("not", 1),
+    ("and", 2),
+    ("or", 2),
+    ("xor", 2),
+    ("andalso", 2),
+    ("orelse", 2),
 ];
 
 fn atom(text: &str) -> Vec<u8> {
@@ -167,11 +204,19 @@ pub fn seeds() -> Vec<Vec<u8>> {
         parts(&[
             &complete(&one),
             &guards(
-                &[&[104, 3][..], &atom("=:="), &[104, 1, 104, 2], &one, &one, &[104, 1, 104, 2], &one, &one].concat(),
+                &[&[104, 3][..], &atom("=:="), &[104, 1, 104, 2], &one, &one, &[104, 1, 104, 2], &one, &one]
+                    .concat(),
             ),
             &data,
         ]),
     ];
+    // More keys than are compared one by one.
+    let keys = |values: &dyn Fn(u8) -> Vec<u8>| {
+        let pairs: Vec<u8> = (0..12u8).flat_map(|key| [vec![97, key], values(key)].concat()).collect();
+        complete(&[&[116, 0, 0, 0, 12][..], &pairs].concat())
+    };
+    seeds.push(parts(&[&keys(&|key| atom(&format!("${key}"))), &none, &keys(&|key| vec![97, key])]));
+    seeds.push(parts(&[&keys(&|_| one.clone()), &none, &keys(&|_| data[1..].to_vec())]));
     for (name, count) in FUNCTIONS {
         let operands: Vec<u8> = [&one, &two, &one].into_iter().take(*count).flatten().copied().collect();
         let call = [&[104, *count as u8 + 1][..], &atom(name), &operands].concat();

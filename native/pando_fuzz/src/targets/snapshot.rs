@@ -38,7 +38,9 @@ pub fn check(input: &[u8]) -> Outcome {
     let Some((selector, bytes)) = input.split_first() else { return Outcome::Refused };
     let mut content = bytes.to_vec();
     put_right(&mut content, *selector);
-    let field = |at: usize| content.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |b| u64::from_le_bytes(*b));
+    let field = |at: usize| {
+        content.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |b| u64::from_le_bytes(*b))
+    };
     let name = SnapshotName { term: field(32), index: field(48) };
     let (disk, snapshots) = directory();
     let file = disk.create(&name.path(Path::new(DIRECTORY))).expect("a file");
@@ -61,7 +63,10 @@ pub fn check(input: &[u8]) -> Outcome {
         (Err(error), Err(text)) => {
             assert!(!matches!(error, SnapshotError::Disk(_)), "{error}");
             // What was read before may have been no tree already.
-            assert!(text.contains(&error.to_string()) || text.contains("holds no tree"), "{error}, but {text}");
+            assert!(
+                text.contains(&error.to_string()) || text.contains("holds no tree"),
+                "{error}, but {text}"
+            );
             return Outcome::Refused;
         }
         (Err(error), Ok(_)) => panic!("loaded, although {error}"),
@@ -169,7 +174,9 @@ fn record_count_of(mut body: &[u8]) -> u32 {
 pub fn seeds() -> Vec<Vec<u8>> {
     let position = |index| LogPosition { term: 3, node_id: 1, index };
     let mut seeds = Vec::new();
-    for (number, state) in [pando_tree::State::new(), small_tree(), super::tree::large_sample()].into_iter().enumerate() {
+    for (number, state) in
+        [pando_tree::State::new(), small_tree(), super::tree::large_sample()].into_iter().enumerate()
+    {
         let mut view = View::empty();
         view.state = state;
         view.applied = Some(position(9));

@@ -89,7 +89,11 @@ fn pair(a: &[u8], term_a: Option<&Naive>, b: &[u8], term_b: Option<&Naive>) {
     ] {
         let mut left = u64::MAX;
         let all = relate(a, b, relation, &mut left);
-        assert_eq!(all.map(|order| order.map(|order| order == Ordering::Equal)), Ok(Some(holds)), "{relation:?}");
+        assert_eq!(
+            all.map(|order| order.map(|order| order == Ordering::Equal)),
+            Ok(Some(holds)),
+            "{relation:?}"
+        );
         let taken = u64::MAX - left;
         assert!(taken <= STEPS_PER_BYTE * size as u64, "{taken} steps for {size} bytes");
         let mut enough = taken;

@@ -20,7 +20,9 @@ pub fn check(input: &[u8]) -> Outcome {
 
 fn answer(bytes: &[u8]) -> Outcome {
     let memory = MEMORY_PER_BYTE * bytes.len().max(64);
-    let Ok((answer, size)) = bounded("an answer", memory, || Answer::decode(bytes)) else { return Outcome::Refused };
+    let Ok((answer, size)) = bounded("an answer", memory, || Answer::decode(bytes)) else {
+        return Outcome::Refused;
+    };
     let mut again = Vec::new();
     answer.encode(&mut again);
     assert_eq!(again, bytes[..size], "an answer is written as it was read");
@@ -43,11 +45,16 @@ fn tree(bytes: &[u8]) -> Outcome {
     });
     let Ok(mut state) = built else { return Outcome::Refused };
     assert_eq!(records(&state), pushed, "a tree is written as it was read");
-    let everything = Scan::new(&state, vec![Step::AnyDescendant], false, None).map(|mut scan| scan.count(u64::MAX));
+    let everything =
+        Scan::new(&state, vec![Step::AnyDescendant], false, None).map(|mut scan| scan.count(u64::MAX));
     let below_root = pando_tree::Progress::Done(state.node_count() - 1);
     assert_eq!(everything, Ok(below_root), "a scan finds each node");
     // Whatever it holds, commands can be applied to it, and the tree is one afterwards.
-    let paths = [vec![Step::AnyDescendant], vec![Step::Child(Name::atom("a")), Step::Child(Name::atom("new"))], vec![]];
+    let paths = [
+        vec![Step::AnyDescendant],
+        vec![Step::Child(Name::atom("a")), Step::Child(Name::atom("new"))],
+        vec![],
+    ];
     for (number, path) in paths.into_iter().enumerate() {
         let payload = Payload::Data([131, 106].as_slice().into());
         let command = match number {

@@ -88,8 +88,9 @@ mod tests {
             let mut replay = begun(at(5), at(5)).unwrap_or_default();
             assert!(replay.apply(Record::TruncateAfter(last), location).is_err());
         }
-        assert!(begun(at(5), at(9)).is_ok_and(|mut replay| {
-            replay.apply(Record::TruncateAfter(at(5)), location).is_ok()
-        }));
+        assert!(
+            begun(at(5), at(9))
+                .is_ok_and(|mut replay| { replay.apply(Record::TruncateAfter(at(5)), location).is_ok() })
+        );
     }
 }

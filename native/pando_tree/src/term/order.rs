@@ -265,8 +265,8 @@ fn sort(pairs: &mut Vec<Pair<'_>>, steps: &mut u64) -> Result<Vec<Vec<u8>>, Stop
         .collect())
 }
 
-/// Bytes in the order of keys.
-fn sort_key(key: &[u8], steps: &mut u64) -> Result<Vec<u8>, Stopped> {
+/// Bytes in the order of keys; the same of two keys if and only if they are the same.
+pub(crate) fn sort_key(key: &[u8], steps: &mut u64) -> Result<Vec<u8>, Stopped> {
     take_steps_for_bytes(steps, key.len().saturating_mul(CANONICAL_COST))?;
     match canonical_part(key) {
         Ok(bytes) => Ok(bytes),
