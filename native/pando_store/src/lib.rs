@@ -13,6 +13,9 @@ pub mod disk;
 mod engine;
 mod entry;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 mod ingest_thread;
 mod lanes;
