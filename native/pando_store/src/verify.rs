@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::directory::{DirectoryError, StoreDirectory};
+use crate::directory::{DirectoryError, Identity, StoreDirectory};
 use crate::disk::{Disk, DiskError, PathKind};
 use crate::entry::Entry;
 use crate::error::OpenError;
@@ -223,6 +223,9 @@ impl Verifier<'_> {
             let text = "a reset was interrupted: opening the store removes what is left of its data, as it was asked to";
             self.find(&self.directory.join("RESET"), Severity::Remark, text);
         }
+        if let Some(to) = found.reset_to {
+            return self.read_nothing(to);
+        }
         let text = match identity.member_id {
             0 => format!("the store {} is being founded, and holds nothing yet", identity.store_id),
             member_id => format!("member {member_id} of the store {}", identity.store_id),
@@ -240,6 +243,18 @@ impl Verifier<'_> {
             Some(Severity::Remark) => Verdict::Remarks,
             Some(Severity::Fact) | None => Verdict::Sound,
         }
+    }
+
+    /// All that is there goes when the store opens: what it is does not matter.
+    fn read_nothing(&mut self, to: Identity) -> Verdict {
+        if to.member_id == 0 {
+            return Verdict::Remarks;
+        }
+        // A member that is not being founded gets its log from others.
+        let directory = self.directory.join("log");
+        let error = crate::log::OpenError::Empty { directory: directory.clone() };
+        self.refuse(&directory, &error.into());
+        Verdict::Refused
     }
 
     /// Reads every snapshot. Gives the index up to which the newest readable one goes, and why newer ones are not readable.
@@ -296,7 +311,7 @@ impl Verifier<'_> {
 
     fn read_log(
         &mut self,
-        identity: crate::directory::Identity,
+        identity: Identity,
         snapshots: &Path,
         covered: (u64, Vec<String>),
     ) {

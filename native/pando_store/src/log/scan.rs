@@ -117,6 +117,8 @@ pub(super) fn scan(
             return Err(OpenError::Stopped { directory: directory.to_path_buf() });
         }
     }
+    // First: if the end of the log is gone, and with it a purge, the beginning looks as if something were missing there.
+    let tail = judge_end(&scanner, &segments, &mark)?;
     if let Some(index) = scanner.replay.index.missing_before_first() {
         let first = segments.first().map_or(SEQUENCE_FIRST, |segment| segment.sequence);
         let path = segment_path(directory, first.saturating_sub(1));
@@ -129,7 +131,6 @@ pub(super) fn scan(
             _ => OpenError::MissingSegment { path },
         });
     }
-    let tail = judge_end(&scanner, &segments, &mark)?;
     let Scanner { replay, next_batch_sequence, used, .. } = scanner;
     Ok(Scan {
         replay,
