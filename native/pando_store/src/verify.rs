@@ -309,12 +309,7 @@ impl Verifier<'_> {
         (newest.unwrap_or(0), refused)
     }
 
-    fn read_log(
-        &mut self,
-        identity: Identity,
-        snapshots: &Path,
-        covered: (u64, Vec<String>),
-    ) {
+    fn read_log(&mut self, identity: Identity, snapshots: &Path, covered: (u64, Vec<String>)) {
         let directory = self.directory.join("log");
         let is_founding = identity.member_id == 0;
         if is_founding && !matches!(self.disk.kind(&directory), Ok(Some(PathKind::Directory))) {

@@ -160,7 +160,7 @@ fn the_golden_stores_hold_what_there_is_to_hold() {
             "  request ",
             "answer done",
             "answer nodes",
-            " predicted_from 1",
+            " predicted_from 29.54",
             "payload /:sessions",
             "answer results",
             "note 83",

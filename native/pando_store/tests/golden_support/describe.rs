@@ -56,7 +56,11 @@ fn name(name: &Name) -> String {
 }
 
 fn path(names: &[Name]) -> String {
-    if names.is_empty() { "/".to_owned() } else { names.iter().map(|one| format!("/{}", name(one))).collect() }
+    if names.is_empty() {
+        "/".to_owned()
+    } else {
+        names.iter().map(|one| format!("/{}", name(one))).collect()
+    }
 }
 
 fn steps(steps: &[Step]) -> String {
@@ -204,7 +208,8 @@ fn answer(of: &Answer) -> String {
 }
 
 fn position(position: Option<LogPosition>) -> String {
-    position.map_or("-".to_owned(), |LogPosition { term, node_id, index }| format!("{term}.{node_id}.{index}"))
+    position
+        .map_or("-".to_owned(), |LogPosition { term, node_id, index }| format!("{term}.{node_id}.{index}"))
 }
 
 fn node_lines(out: &mut String, at: &mut Vec<Name>, node: &Node) {

@@ -39,7 +39,8 @@ const FUNCTION: &str = "83716400056c6973747364000373756d6101"; // fun lists:sum/
 const EXISTS: &str = "83680264000e69665f6e6f64655f65786973747364000474727565"; // {if_node_exists, true}
 const HAS_DATA: &str = "83680264000b69665f6861735f6461746164000474727565"; // {if_has_data, true}
 // {if_name_matches, <<"^o">>, undefined}
-const BEGINS_WITH_O: &str = "83680364000f69665f6e616d655f6d6174636865736d000000025e6f640009756e646566696e6564";
+const BEGINS_WITH_O: &str =
+    "83680364000f69665f6e616d655f6d6174636865736d000000025e6f640009756e646566696e6564";
 const VERSION: &str = "83680264001269665f7061796c6f61645f76657273696f6e680264000267656101"; // {if_payload_version, {ge, 1}}
 // {if_all, [{if_name_matches, <<"k$">>, undefined}, {if_not, {if_data_matches, 3, [], undefined}}]}
 const ALL: &str = "83680264000669665f616c6c6c00000002680364000f69665f6e616d655f6d6174636865736d000000026b24640009756e6465\
@@ -103,7 +104,10 @@ pub fn commands(round: u64) -> Vec<Command> {
         .map(|(_, (name, hex))| put(vec![a("values"), b(name)], hex))
         .collect();
     // A binary with bytes that are no text, an atom with a name that is no word, and the root.
-    commands.push(put(vec![a("names"), a("Größe 木"), Step::Child(Name::binary(&[0, 0xff, b'"', b'\\']))], &stamp));
+    commands.push(put(
+        vec![a("names"), a("Größe 木"), Step::Child(Name::binary(&[0, 0xff, b'"', b'\\']))],
+        &stamp,
+    ));
     commands.push(put(vec![], &stamp));
     commands.push(Command::put(vec![a("names"), b("")], Payload::None));
     commands.push(Command::put(vec![b("sum")], Payload::Procedure(bytes(FUNCTION).into())));
@@ -214,14 +218,13 @@ pub fn commands(round: u64) -> Vec<Command> {
     commands.push(once(
         &format!("{id} nodes"),
         None,
-        Command::Delete {
-            path: vec![a("sold")],
-            scope: Scope::One,
-            wanted: wanted(PropsMask::ALL, true),
-        },
+        Command::Delete { path: vec![a("sold")], scope: Scope::One, wanted: wanted(PropsMask::ALL, true) },
     ));
     // Something to fill a segment with.
-    commands.push(put(vec![a("filled"), b(&(round % 4).to_string())], &format!("836d{:08x}{}", 600, "2e".repeat(600))));
+    commands.push(put(
+        vec![a("filled"), b(&(round % 4).to_string())],
+        &format!("836d{:08x}{}", 600, "2e".repeat(600)),
+    ));
     commands
 }
 
