@@ -22,6 +22,7 @@ use std::time::Instant;
 
 use pando_bridge::{OpenRequest, OpenStore, PanickingThread, Token, Verification};
 use pando_store::disk::RealDisk;
+use pando_store::log::{SEGMENT_BYTES_FIRST, SEGMENT_BYTES_MAX};
 use pando_store::options::{QUEUED_COMMANDS_MAX, SNAPSHOT_LOG_BYTES_MIN};
 use pando_store::{ProvokedThread, StoreError, StoreOptions, SystemClock};
 use pando_tree::limits::COMMAND_STEPS_MAX;
@@ -135,8 +136,8 @@ fn open<'a>(
             clock: Arc::new(SystemClock),
             snapshot_log_bytes_min: SNAPSHOT_LOG_BYTES_MIN,
             queued_commands_max: QUEUED_COMMANDS_MAX,
-            segment_bytes_first: pando_store::log::SEGMENT_BYTES_FIRST,
-            segment_bytes_max: pando_store::log::SEGMENT_BYTES_MAX,
+            segment_bytes_first: SEGMENT_BYTES_FIRST,
+            segment_bytes_max: SEGMENT_BYTES_MAX,
         },
         owner: Arc::new(Owner { pid: env.pid() }),
     });

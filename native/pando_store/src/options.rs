@@ -68,8 +68,8 @@ pub struct StoreOptions {
     pub snapshot_log_bytes_min: u64,
     /// See [`QUEUED_COMMANDS_MAX`].
     pub queued_commands_max: usize,
-    /// The size of the first segment of the log, see [`crate::log::SEGMENT_BYTES_FIRST`].
+    /// See [`crate::log::SEGMENT_BYTES_FIRST`]: smaller for tests, so that a short life has many segments.
     pub segment_bytes_first: u64,
-    /// The size that segments grow to, see [`crate::log::SEGMENT_BYTES_MAX`].
+    /// See [`crate::log::SEGMENT_BYTES_MAX`].
     pub segment_bytes_max: u64,
 }

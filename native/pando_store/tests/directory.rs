@@ -61,6 +61,19 @@ fn a_second_opener_on_the_real_file_system_learns_who_holds_the_directory() {
 }
 
 #[test]
+fn a_full_disk_that_has_no_room_for_the_name_of_the_holder_keeps_nobody_out() {
+    let disk = used();
+    disk.set_capacity_bytes(Some(0));
+    // What the one before has left is written over, without more room.
+    drop(open_on(&disk).unwrap());
+    disk.open(&path().join("LOCK"), Access::ReadWrite).unwrap().set_len(0).unwrap();
+    let directory = open_on(&disk).unwrap();
+    assert_eq!(directory.identity(), Some(FIRST));
+    let error = open_on(&disk).err().unwrap();
+    assert!(matches!(&error, DirectoryError::Locked { holder, .. } if holder.is_empty()), "{error}");
+}
+
+#[test]
 fn an_identity_survives_a_power_cut_right_after_it_was_set() {
     let disk = MemoryDisk::new();
     let mut directory = open_on(&disk).unwrap();

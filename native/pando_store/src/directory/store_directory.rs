@@ -181,7 +181,13 @@ fn take_lock(disk: &dyn Disk, directory: &Path) -> Result<Box<dyn DiskFile>, Dir
 fn lock(disk: &dyn Disk, directory: &Path, holder: &str) -> Result<Box<dyn DiskFile>, DirectoryError> {
     let lock = take_lock(disk, directory)?;
     let text = holder.as_bytes();
-    lock.set_len(0)?;
-    lock.write_all_at(text.get(..text.len().min(HOLDER_BYTES_MAX)).unwrap_or_default(), 0)?;
+    let text = text.get(..text.len().min(HOLDER_BYTES_MAX)).unwrap_or_default();
+    // Cut off afterwards: on a full disk the room that the text before had must not be lost to others in between.
+    match lock.write_all_at(text, 0).and_then(|()| lock.set_len(text.len() as u64)) {
+        // It is for people: a store can be opened and read on a disk that has no room for it. Nothing is better than
+        // what is left of the name of another.
+        Err(error) if error.is_out_of_space() => drop(lock.set_len(0)),
+        written => written?,
+    }
     Ok(lock)
 }

@@ -2,15 +2,20 @@
 //!
 //! 1. No module of this crate touches a file except through [`Disk`] and [`DiskFile`].
 //! 2. What was written is durable only after a sync of the file; what was created, renamed or removed only after a sync
-//!    of its directory. [`MemoryDisk`] forgets everything else in a power cut.
-//! 3. The unit that the hardware writes whole is a sector of [`SECTOR_BYTES`]; sectors of one unsynced write may reach
-//!    the disk in any order, or not at all.
+//!    of its directory. In a power cut [`MemoryDisk`] keeps of everything else whatever a test tells it to.
+//! 3. The unit that the hardware writes whole is a sector of [`SECTOR_BYTES`]; unsynced sectors may reach the disk in
+//!    any order, or not at all.
 
+mod content;
+mod fault;
 mod memory_disk;
 mod memory_file;
+mod memory_names;
 mod real_disk;
 
-pub use memory_disk::{Failure, MemoryDisk};
+pub use fault::{Effect, Failure, Fault};
+pub use memory_disk::{MemoryDisk, Moment};
+pub use memory_file::Cache;
 pub use real_disk::RealDisk;
 
 use std::error::Error;
@@ -176,6 +181,10 @@ impl Error for DiskError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.source)
     }
+}
+
+fn is_root(path: &Path) -> bool {
+    path.parent().is_none()
 }
 
 /// Creates a directory with its missing parents and makes each of them durable.

@@ -120,6 +120,10 @@ impl BatchSeal {
 
     /// What stands at the offset, where no batch is valid.
     pub(super) fn judge(&self, segment: &[u8], offset: usize) -> Invalid {
+        // The trailer is not blank: so short is only what was cut short.
+        if segment.get(offset + BATCH_HEADER_BYTES..).is_none_or(is_blank) {
+            return Invalid::Torn;
+        }
         let sector = |number: usize| {
             let begin = (number * SECTOR_BYTES).max(offset);
             segment.get(begin..((number + 1) * SECTOR_BYTES).min(segment.len())).unwrap_or_default()
@@ -232,8 +236,7 @@ mod tests {
         for (offset, body) in cases() {
             let whole = segment_with(offset, &body);
             let end = offset + BATCH_HEADER_BYTES + body.len() + BATCH_TRAILER_BYTES;
-            // Within the header no disk stops: what is shorter than a sector is written whole.
-            for stop in offset + BATCH_HEADER_BYTES..end {
+            for stop in offset + 1..end {
                 let mut torn = whole.clone();
                 torn[stop..].fill(0);
                 assert!(seal().parse(&torn, offset).is_none());

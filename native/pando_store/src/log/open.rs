@@ -171,9 +171,10 @@ fn finish(disk: &dyn Disk, directory: &Path, store_id: StoreId, scan: Scan) -> R
         segment.map_or(Ok(()), |(segment, _)| cut_off(segment, tail))?;
     }
     let active_number = last_used.unwrap_or(0);
-    if let Some((active, _)) = segments.get(active_number) {
+    if let Some((active, used)) = segments.get(active_number) {
         // The process may have died between a write and its sync. What was found counts from here on: before anything
         // is written after it or unlinked because of it, it must be on the disk.
+        write_again(active, used)?;
         active.file.sync_data()?;
     }
     let mark = MarkWriter::open(disk, directory, store_id, &mark, batch_sequence)?;
@@ -195,7 +196,7 @@ fn finish(disk: &dyn Disk, directory: &Path, store_id: StoreId, scan: Scan) -> R
             write_offset = used.offset;
         }
         used_bytes += used.offset - begin;
-        let UsedTo { index_max, .. } = used;
+        let index_max = used.index_max;
         opened.insert(segment.sequence, UsedSegment { segment: Arc::new(segment), index_max });
     }
     let Some(active) = opened.last_entry().map(|active| active.get().segment.clone()) else {
@@ -212,10 +213,24 @@ fn finish(disk: &dyn Disk, directory: &Path, store_id: StoreId, scan: Scan) -> R
     Ok(Opened { replay, segments: opened, point, tail, notices, used_bytes })
 }
 
+/// Writes the last batch where it stands. Its sync may have failed under the process before: the system may then show it
+/// although it is not on the disk, and count it as synced, so that only writing it again brings it there. (No batch was
+/// written after one whose sync failed.)
+fn write_again(segment: &Segment, used: &UsedTo) -> Result<(), DiskError> {
+    let size_bytes = used.offset.saturating_sub(used.last_batch_offset);
+    let mut batch = vec![0; usize::try_from(size_bytes).unwrap_or(usize::MAX)];
+    segment.file.read_exact_at(&mut batch, used.last_batch_offset)?;
+    segment.file.write_all_at(&batch, used.last_batch_offset)
+}
+
 fn cut_off(segment: &Segment, tail: &Tail) -> Result<(), DiskError> {
     let zeros = vec![0; usize::try_from(tail.size_bytes).unwrap_or(usize::MAX)];
     segment.file.write_all_at(&zeros, tail.offset)?;
-    segment.file.sync_data()
+    segment.file.sync_data().inspect_err(|_| {
+        // The system may show zeros now that are not on the disk and count them as synced: the next opening finds nothing to
+        // cut off. Written again, they are synced then.
+        let _ = segment.file.write_all_at(&zeros, tail.offset);
+    })
 }
 
 /// What an operator should know, in words.

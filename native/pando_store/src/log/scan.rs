@@ -216,6 +216,8 @@ struct Bad {
 /// How far a segment is used.
 pub(super) struct UsedTo {
     pub(super) offset: u64,
+    /// Where its last batch begins; the end of the header if it has none.
+    pub(super) last_batch_offset: u64,
     /// Of the entries in it, also of those that are gone.
     pub(super) index_max: Option<u64>,
 }
@@ -245,6 +247,7 @@ impl Scanner {
     ) -> Result<(), OpenError> {
         let begin = usize::try_from(SEGMENT_HEADER_BYTES).unwrap_or(usize::MAX);
         let mut offset = begin;
+        let mut last_batch_offset = begin;
         let mut index_max = None;
         while let Some(batch) = seal.parse(content, offset) {
             if self.next_batch_sequence.is_some_and(|expected| expected != batch.sequence) {
@@ -253,6 +256,7 @@ impl Scanner {
             self.refuse_after_end(segment)?;
             self.next_batch_sequence = Some(batch.sequence + 1);
             let body_offset = offset + BATCH_HEADER_BYTES;
+            last_batch_offset = offset;
             offset = body_offset + batch.body.len() + BATCH_TRAILER_BYTES;
             self.replay_batch(segment, body_offset, &batch, &mut index_max, observer)?;
         }
@@ -271,7 +275,8 @@ impl Scanner {
         if offset == begin && self.bad.is_none() {
             self.prepared_path.get_or_insert_with(|| segment.path.clone());
         }
-        self.used.push(UsedTo { offset: offset as u64, index_max });
+        let last_batch_offset = last_batch_offset as u64;
+        self.used.push(UsedTo { offset: offset as u64, last_batch_offset, index_max });
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pando_store::disk::{Disk, MemoryDisk};
+use pando_store::log::{SEGMENT_BYTES_FIRST, SEGMENT_BYTES_MAX};
 use pando_store::{Clock, OpenError, Outcome, Replies, Store, StoreError, StoreEvents, StoreOptions, Ticket};
 use pando_tree::{Command, Name, Payload, Step};
 
@@ -90,8 +91,8 @@ pub fn options() -> StoreOptions {
         clock: Arc::new(Noon),
         snapshot_log_bytes_min: 1024 * 1024,
         queued_commands_max: 1_000,
-        segment_bytes_first: pando_store::log::SEGMENT_BYTES_FIRST,
-        segment_bytes_max: pando_store::log::SEGMENT_BYTES_MAX,
+        segment_bytes_first: SEGMENT_BYTES_FIRST,
+        segment_bytes_max: SEGMENT_BYTES_MAX,
     }
 }
 
