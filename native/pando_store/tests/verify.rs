@@ -1,7 +1,7 @@
 //! Looking at stores that are not open: it ends when nobody wants more, and agrees with what opening does. That it agrees about
 //! damage of every kind is shown in `torture_damage.rs`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod store_support;
 

@@ -43,7 +43,9 @@ defmodule Mix.Tasks.Pando.Verify do
   end
 
   def run(_args) do
-    Mix.raise("one argument is needed: the directory of a store, or a data directory. See `mix help pando.verify`")
+    Mix.raise(
+      "one argument is needed: the directory of a store, or a data directory. See `mix help pando.verify`"
+    )
   end
 
   defp finish(0), do: :ok
