@@ -84,7 +84,8 @@ worst(Verdicts) ->
 %% @private A report in words.
 -spec text(#{stores := [store_report()], _ => _}) -> binary().
 text(#{stores := Stores}) ->
-    unicode:characters_to_binary(lists:join($\n, [store_text(Store) || Store <- Stores])).
+    %% What comes from the native side is UTF-8 already, and the words here are ASCII.
+    iolist_to_binary(lists:join($\n, [store_text(Store) || Store <- Stores])).
 
 store_text(#{directory := Directory, verdict := Verdict, findings := Findings}) ->
     Rows = [{mark(Severity), relative(Path, Directory), Text} || #{path := Path, severity := Severity, text := Text} <- Findings],
