@@ -17,7 +17,7 @@ export PANDO_TORTURE CARGO_TARGET_DIR
 run_part() {
     case $1 in
     # Optimised, or it would take most of a day.
-    disk) cargo test --release --locked --no-fail-fast -p pando_store --test 'torture_*' -- --nocapture ;;
+    disk) cargo test --profile torture --locked --no-fail-fast -p pando_store --test 'torture_*' -- --nocapture ;;
     kill) rebar3 eunit --module=pando_kill_tests ;;
     *) echo "unknown part $1: one of disk kill" >&2 && return 2 ;;
     esac

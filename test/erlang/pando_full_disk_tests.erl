@@ -219,20 +219,11 @@ until_full(S, Caller, N, Outcomes) ->
             until_full(S, Caller, N + 1, [{N, Outcome} | Outcomes])
     end.
 
-%% What is wrong today: such a write is proposed although it may not fit, and halts the store each time, until it is given up.
-%% Everything of these two tests is to be true one day.
-known_fault_test_() ->
-    case os:getenv("PANDO_KNOWN_FAULTS") of
-        false ->
-            {"skipped", fun() ->
-                io:format(user, "~s: two tests of a known fault are skipped without PANDO_KNOWN_FAULTS~n", [?MODULE])
-            end};
-        _ ->
-            on_disks([
-                {"writes larger than what is free are refused, again and again", [tmpfs], fun large_writes/1},
-                {"so are too many at once", [tmpfs], fun(Dir) -> many_callers(Dir, ?CALLERS_TOO_MANY) end}
-            ])
-    end.
+large_writes_test_() ->
+    on_disks([
+        {"writes larger than what is free are refused, again and again", [tmpfs], fun large_writes/1},
+        {"so are too many at once", [tmpfs], fun(Dir) -> many_callers(Dir, ?CALLERS_TOO_MANY) end}
+    ]).
 
 large_writes(Dir) ->
     quietly(fun() ->

@@ -11,8 +11,11 @@
 //! 4. Consensus is asked for the index of a barrier after the barrier was taken from the queue, and once for all that were
 //!    taken together.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Select};
 use pando_tree::Command;
@@ -21,7 +24,7 @@ use crate::batch::Batch;
 use crate::consensus::Consensus;
 use crate::entry::Entry;
 use crate::error::StoreError;
-use crate::log::Log;
+use crate::log::{Log, LogError};
 use crate::options::BATCH_COMMANDS_MAX;
 use crate::prediction::Panicked;
 use crate::proposer::Round;
@@ -46,17 +49,24 @@ pub struct IngestThread<T> {
     shared: Arc<Shared<T>>,
     consensus: Arc<dyn Consensus>,
     log: Log<Entry>,
+    /// Batches that were proposed and may not be in the log yet: their first numbers, and what the log needs for each.
+    under_way: VecDeque<(u64, u64)>,
 }
+
+/// What an entry has in the log besides its commands, and more.
+const ENTRY_OVERHEAD_BYTES: u64 = 256;
+/// How long room for a batch is waited for: making a segment of its size.
+const ROOM_WAIT_MS_MAX: u64 = 180_000;
 
 impl<T: Ticket> IngestThread<T> {
     /// Proposes to `consensus` as long as `log` has room.
     pub fn new(shared: Arc<Shared<T>>, consensus: Arc<dyn Consensus>, log: Log<Entry>) -> IngestThread<T> {
-        IngestThread { shared, consensus, log }
+        IngestThread { shared, consensus, log, under_way: VecDeque::new() }
     }
 
     /// Runs until it is told to end. What is still queued then, or when it panics, is refused. `woken` tells of what waits to
     /// be proposed and did not come through the queue, or not to here.
-    pub fn run(self, jobs: &Receiver<IngestJob<T>>, woken: &Receiver<()>) {
+    pub fn run(mut self, jobs: &Receiver<IngestJob<T>>, woken: &Receiver<()>) {
         let _end = IngestEnd { shared: self.shared.clone(), jobs };
         let mut is_last = false;
         while !is_last {
@@ -71,7 +81,7 @@ impl<T: Ticket> IngestThread<T> {
     }
 
     /// Proposes what waits, up to the limits; whether it was the last time.
-    fn round(&self, jobs: &Receiver<IngestJob<T>>) -> bool {
+    fn round(&mut self, jobs: &Receiver<IngestJob<T>>) -> bool {
         let shared = &self.shared;
         let mut proposer = shared.proposer();
         // Not before: what a newer view has may be forgotten by now.
@@ -105,18 +115,17 @@ impl<T: Ticket> IngestThread<T> {
         is_last
     }
 
-    fn propose(&self, batch: Batch, callers: Vec<T>, size_bytes: usize) {
-        let shared = &self.shared;
+    fn propose(&mut self, batch: Batch, callers: Vec<T>, size_bytes: usize) {
         let first_sequence = batch.origin.first_sequence;
-        // The log asks for its next segment early. While it cannot have it, what is left of the current one is kept for
-        // consensus itself: the store refuses writes, but lives, and recovers when there is room.
-        let refused = match self.log.state().reserve_error {
-            Some(reason) => Err((callers, StoreError::DiskFull(reason.to_string()))),
-            None => shared
+        let refused = match self.find_room(first_sequence, size_bytes) {
+            Err(error) => Err((callers, error)),
+            Ok(()) => self
+                .shared
                 .pending
                 .enter(first_sequence, callers)
                 .map_err(|callers| (callers, StoreError::NotRunning)),
         };
+        let shared = &self.shared;
         if let Err((callers, error)) = refused {
             shared.admission.release(size_bytes);
             shared.take_back(first_sequence);
@@ -134,6 +143,35 @@ impl<T: Ticket> IngestThread<T> {
             }),
         );
         shared.admission.release(size_bytes);
+    }
+
+    /// Makes sure that the log can take a batch behind those that are under way: what consensus has taken cannot be refused any
+    /// more, and a log without room for it halts the store.
+    fn find_room(&mut self, first_sequence: u64, size_bytes: usize) -> Result<(), StoreError> {
+        // The log asks for its next segment early. While it cannot have it, what is left of the current one is kept for
+        // consensus itself: the store refuses writes, but lives, and recovers when there is room.
+        if let Some(reason) = self.log.state().reserve_error {
+            return Err(StoreError::DiskFull(reason.to_string()));
+        }
+        let pending = &self.shared.pending;
+        self.under_way.retain(|(first_sequence, _)| pending.holds(*first_sequence));
+        let own_bytes = size_bytes as u64 + ENTRY_OVERHEAD_BYTES;
+        let needed_bytes = self.under_way.iter().map(|(_, bytes)| bytes).sum::<u64>() + own_bytes;
+        if needed_bytes > self.log.room_bytes() {
+            let (told, outcome) = sync_channel(1);
+            let reserved = self.log.reserve(needed_bytes, Box::new(move |outcome| drop(told.send(outcome))));
+            let limit = Duration::from_millis(ROOM_WAIT_MS_MAX);
+            match reserved.map(|()| outcome.recv_timeout(limit)) {
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(LogError::NoRoom { reason }))) => {
+                    return Err(StoreError::DiskFull(reason.to_string()));
+                }
+                // The log has stopped, or is about to say so.
+                Ok(Ok(Err(_)) | Err(_)) | Err(_) => return Err(StoreError::NotRunning),
+            }
+        }
+        self.under_way.push_back((first_sequence, own_bytes));
+        Ok(())
     }
 
     /// Asks consensus for the index of barriers that are behind all batches proposed so far.

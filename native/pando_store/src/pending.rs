@@ -81,6 +81,11 @@ impl<T> Pending<T> {
         Ok(())
     }
 
+    /// Whether a batch is entered, and its callers have not been answered.
+    pub fn holds(&self, first_sequence: u64) -> bool {
+        self.lock().batches.contains_key(&first_sequence)
+    }
+
     /// Takes the callers of one batch; `None` if they were taken before or are not of this opening.
     pub fn take(&self, first_sequence: u64) -> Option<Vec<T>> {
         self.lock().batches.get_mut(&first_sequence)?.callers.take()

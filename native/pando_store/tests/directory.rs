@@ -7,7 +7,7 @@ mod support;
 use pando_store::directory::{DirectoryError, Identity, StoreDirectory, StoreId};
 use pando_store::disk::{Access, Disk, Failure, MemoryDisk, Operation, RealDisk};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use support::*;
 
 const FIRST: Identity = Identity { store_id: STORE, member_id: 1 };
@@ -223,4 +223,61 @@ fn any_flipped_bit_of_a_reset_is_noticed() {
         assert!(matches!(open_on(&disk).err(), Some(DirectoryError::Damaged { .. })), "{bit}");
         assert_eq!(read_all(&open(&disk).0), entries(1, 0..3, 10));
     }
+}
+#[test]
+fn a_reset_whose_note_was_not_yet_durable_removes_nothing_before_it_is() {
+    let disk = used();
+    let killed: Arc<Mutex<Option<MemoryDisk>>> = Arc::default();
+    let taken = killed.clone();
+    disk.on_operation(move |disk, moment| {
+        if moment.operation == Operation::Rename && moment.is_after {
+            taken.lock().unwrap().get_or_insert_with(|| disk.after_kill());
+        }
+    });
+    open_on(&disk).unwrap().reset(SECOND).unwrap();
+    let killed = killed.lock().unwrap().take().unwrap();
+    let cuts: Arc<Mutex<Vec<MemoryDisk>>> = Arc::default();
+    let taken = cuts.clone();
+    killed.on_operation(move |disk, moment| {
+        if moment.operation == Operation::Remove && moment.is_after {
+            // Of all that is not durable only the removals of data survive.
+            let pieces = disk.unsynced_pieces();
+            let log = path().join("log");
+            let cut =
+                disk.after_power_cut(|piece| pieces.get(piece).is_some_and(|path| path.starts_with(&log)));
+            taken.lock().unwrap().push(cut);
+        }
+    });
+    assert_eq!(open_on(&killed).unwrap().identity(), Some(SECOND));
+    let cuts = std::mem::take(&mut *cuts.lock().unwrap());
+    assert!(cuts.len() > 1, "a segment and the note were removed");
+    for cut in cuts {
+        assert_eq!(open_on(&cut).unwrap().identity(), Some(SECOND));
+    }
+}
+
+#[test]
+fn a_directory_whose_name_was_not_yet_durable_is_made_so_by_the_next_open() {
+    // Its creation failed half-way, or its creator was killed there.
+    for after in 0..2 {
+        let disk = MemoryDisk::new();
+        let (operation, kind) = (Operation::SyncDir, std::io::ErrorKind::Other);
+        disk.fail(Failure { operation, path_suffix: String::new(), after, times: 1, kind });
+        let deep = Path::new("/data/stores");
+        let open = |disk: &MemoryDisk| StoreDirectory::open(Arc::new(disk.clone()), deep, "a test");
+        open(&disk).map(|_| ()).unwrap_err();
+        for disk in [disk.after_kill(), disk] {
+            open(&disk).unwrap().set_identity(FIRST).unwrap();
+            let cut = disk.after_power_cut(|_| false);
+            assert_eq!(open(&cut).unwrap().identity(), Some(FIRST), "{after} syncs before");
+        }
+    }
+}
+
+#[test]
+fn a_directory_above_that_is_not_ours_to_sync_is_no_reason_not_to_open() {
+    let disk = used();
+    let (operation, kind) = (Operation::SyncDir, std::io::ErrorKind::PermissionDenied);
+    disk.fail(Failure { operation, path_suffix: "/".to_owned(), after: 0, times: u64::MAX, kind });
+    assert_eq!(open_on(&disk).unwrap().identity(), Some(FIRST));
 }

@@ -282,3 +282,45 @@ fn a_segment_that_cannot_be_unlinked_refuses_no_write_and_goes_when_it_can() {
     }
     assert_eq!(read_all(&log), entries(1, 40..51, 1000));
 }
+
+/// Asks the log for room.
+fn reserve(log: &Log<TestEntry>, size_bytes: u64) -> Result<(), LogError> {
+    let (callback, outcome) = durable();
+    let answer = log.reserve(size_bytes, callback);
+    wait(outcome).and(answer)
+}
+
+#[test]
+fn room_that_was_made_is_there_for_a_batch_of_that_size_and_for_nothing_less_is_made() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    assert!(log.room_bytes() > 10_000 && log.room_bytes() < 16_000);
+    let created = disk.count(Operation::Create);
+    reserve(&log, 5_000).unwrap();
+    assert_eq!(disk.count(Operation::Create), created, "there was room");
+    reserve(&log, 50_000).unwrap();
+    assert!(log.room_bytes() >= 50_000);
+    reserve(&log, 40_000).unwrap();
+    let created = disk.count(Operation::Create);
+    append(&log, entries(1, 0..1, 50_000)).unwrap();
+    assert_eq!(disk.count(Operation::Create), created, "it went into what was made for it");
+    log.close().unwrap();
+    assert_eq!(read_all(&open(&disk).0), entries(1, 0..1, 50_000));
+}
+
+#[test]
+fn a_disk_without_room_for_what_is_to_come_is_said_so_and_the_log_goes_on() {
+    let disk = MemoryDisk::new();
+    let (log, _) = open(&disk);
+    append(&log, entries(1, 0..1, 100)).unwrap();
+    disk.set_capacity_bytes(Some(60_000));
+    for _ in 0..3 {
+        assert!(matches!(reserve(&log, 50_000), Err(LogError::NoRoom { .. })));
+    }
+    append(&log, entries(1, 1..5, 100)).unwrap();
+    disk.set_capacity_bytes(None);
+    reserve(&log, 50_000).unwrap();
+    append(&log, entries(1, 5..6, 50_000)).unwrap();
+    log.close().unwrap();
+    assert_eq!(open(&disk).1.entry_count, 6);
+}

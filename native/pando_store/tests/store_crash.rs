@@ -198,3 +198,30 @@ fn a_full_disk_refuses_writes_serves_reads_and_recovers_by_itself() {
     assert_eq!(get(&store, &["kept"]), Some("x".to_owned()));
     store.close();
 }
+
+#[test]
+fn a_write_larger_than_the_room_on_the_disk_is_refused_and_smaller_ones_go_on() {
+    let disk = MemoryDisk::new();
+    let events = Arc::new(Events::default());
+    let store = try_open(&disk, options(), &events).unwrap();
+    run(&store, put(&["kept"], "x")).unwrap();
+    disk.set_capacity_bytes(Some(2_500_000));
+    for number in 0..20 {
+        let refused = run(&store, put(&["large"], &"z".repeat(3_000_000)));
+        assert!(matches!(refused, Err(StoreError::DiskFull(_))), "{refused:?}");
+        run(&store, put(&["kept"], &number.to_string())).unwrap();
+    }
+    // Many at once, each of which would fit.
+    let under_way: Vec<_> = (0..16)
+        .map(|number| submit(&store, put(&["many", &number.to_string()], &"z".repeat(100_000))).unwrap())
+        .collect();
+    for answer in under_way {
+        let outcome = answer.recv_timeout(WAIT_MAX).unwrap();
+        assert!(matches!(outcome, Ok(_) | Err(StoreError::DiskFull(_))), "{outcome:?}");
+    }
+    assert_eq!(*events.halts.lock().unwrap(), [""; 0]);
+    disk.set_capacity_bytes(None);
+    wait_until("writes are taken again", || run(&store, put(&["large"], &"z".repeat(3_000_000))).is_ok());
+    assert_eq!(get(&store, &["kept"]), Some("19".to_owned()));
+    store.close();
+}

@@ -22,7 +22,8 @@ use torture_support::script::*;
 
 /// Images that a whole run has at least.
 const IMAGES_MIN: usize = 50_000;
-/// Of every so-manieth image it is looked at, too, whether what is written after the crash survives the next one.
+/// Of every so-manieth image the power is cut again after each of several writes, which go on into the next segment; of
+/// images of a kill, where what was not durable is there, at least after one write.
 const SECOND_CUT_EVERY: usize = 5;
 
 /// Lives a script on a disk; every step must succeed.
@@ -31,7 +32,6 @@ fn live(disk: &MemoryDisk, script: &Script, points: &CrashPoints) {
     points.watch(disk, &progress);
     let open = || try_open(disk, torture_options(), &Arc::default()).unwrap();
     let mut store = open();
-    let mut snapshot = None;
     for step in &script.steps {
         match step {
             Step::Run(change) => {
@@ -52,13 +52,7 @@ fn live(disk: &MemoryDisk, script: &Script, points: &CrashPoints) {
                     progress.acknowledge();
                 }
             }
-            Step::AwaitSnapshot => {
-                let before = snapshot;
-                wait_until("there is a new snapshot", || {
-                    snapshot = store.status().snapshot_index;
-                    snapshot != before
-                });
-            }
+            Step::AwaitSnapshot => await_snapshot(&store),
             Step::Reopen => {
                 store.close();
                 store = open();
@@ -68,7 +62,6 @@ fn live(disk: &MemoryDisk, script: &Script, points: &CrashPoints) {
                 progress.submit();
                 reset(disk).unwrap();
                 progress.acknowledge();
-                snapshot = None;
                 store = open();
             }
         }
@@ -91,15 +84,9 @@ fn check_store(script: &Script, image: &Image, nests: bool, number: usize) -> Re
         try_open(&disk, torture_options(), &events).map_err(|error| format!("it does not open: {error}"))?;
     disk.unhook();
     let found = tree_of(&store);
-    let allowed = image.acknowledged..=image.submitted;
-    let Some(after) = allowed.clone().find(|after| script.trees[*after] == found) else {
-        return Err(format!(
-            "it is not as after any of {allowed:?} commands; found {}, expected {} to {}",
-            brief(&found),
-            brief(&script.trees[image.acknowledged]),
-            brief(&script.trees[image.submitted])
-        ));
-    };
+    let after = image
+        .allows(|after| script.trees[after] == found)
+        .map_err(|reason| format!("{reason}: found {}", brief(&found)))?;
     if let Some(id) = script.requests[after].first() {
         let again = Change::Once(id.clone(), "once".to_owned(), "sent again".to_owned());
         begin(&store, &again).wait().map_err(|error| format!("a request sent again: {error}"))?;
@@ -107,13 +94,19 @@ fn check_store(script: &Script, image: &Image, nests: bool, number: usize) -> Re
             return Err(format!("the request {id} was applied twice"));
         }
     }
-    run(&store, put(&["after"], "the crash")).map_err(|error| format!("it takes no write: {error}"))?;
     let mut expected = found;
-    expected.insert("after".to_owned(), "the crash".to_owned());
-    if tree_of(&store) != expected {
-        return Err(format!("after a write it holds {}", brief(&tree_of(&store))));
-    }
-    if number.is_multiple_of(SECOND_CUT_EVERY) {
+    // Into the next segment, which the crash may have come over.
+    let puts = if number.is_multiple_of(SECOND_CUT_EVERY) { 3 } else { 1 };
+    for size_bytes in [10, 6_000, 6_000].into_iter().take(puts) {
+        let text = "x".repeat(size_bytes);
+        run(&store, put(&["after"], &text)).map_err(|error| format!("it takes no write: {error}"))?;
+        expected.insert("after".to_owned(), text);
+        if tree_of(&store) != expected {
+            return Err(format!("after a write it holds {}", brief(&tree_of(&store))));
+        }
+        if puts == 1 && !image.is_of_kill {
+            break;
+        }
         let again = disk.after_power_cut(|_| false);
         let store = try_open(&again, torture_options(), &Arc::default())
             .map_err(|error| format!("it does not open a second time: {error}"))?;
@@ -135,16 +128,6 @@ fn brief(tree: &Tree) -> String {
     let texts =
         tree.iter().map(|(name, text)| format!("{name}: {}", text.get(..12.min(text.len())).unwrap_or("?")));
     format!("{{{}}}", texts.collect::<Vec<_>>().join(", "))
-}
-
-impl Image {
-    /// As far as the life had come in which the image was taken.
-    fn progress(&self) -> Progress {
-        let progress = Progress::default();
-        (0..self.submitted).for_each(|_| progress.submit());
-        (0..self.acknowledged).for_each(|_| progress.acknowledge());
-        progress
-    }
 }
 
 fn enumerate_store(seed: u64, rounds: usize, size_bytes_max: usize, thoroughness: Thoroughness) -> Report {
@@ -203,19 +186,24 @@ fn check_log(script: &LogScript, image: &Image, nests: bool, number: usize) -> R
         support::open_with(&disk, script.options()).map_err(|error| format!("it does not open: {error}"))?;
     disk.unhook();
     let mut found = View { vote: recovered.vote, purged: recovered.purged, entries: support::read_all(&log) };
-    let allowed = image.acknowledged..=image.submitted;
-    if !allowed.clone().any(|after| script.views[after] == found) {
-        return Err(format!("it is not as after any of {allowed:?} operations: {}", found.brief()));
-    }
+    image
+        .allows(|after| script.views[after] == found)
+        .map_err(|reason| format!("{reason}: found {}", found.brief()))?;
     let last = recovered.last.map(|last| last.index);
     if recovered.committed.map(|committed| committed.index) > last {
         return Err(format!("{:?} is committed, but {last:?} is the last entry", recovered.committed));
     }
-    let next = last.map_or(0, |last| last + 1);
-    let more = support::entries(1_000, next..next + 2, 700);
-    support::append(&log, more.clone()).map_err(|error| format!("it takes no entries: {error}"))?;
-    found.entries.extend(more);
-    if number.is_multiple_of(SECOND_CUT_EVERY) {
+    let mut next = last.map_or(0, |last| last + 1);
+    // Into the next segment, which the crash may have come over.
+    let appends = if number.is_multiple_of(SECOND_CUT_EVERY) { 4 } else { 1 };
+    for _ in 0..appends {
+        let more = support::entries(1_000, next..next + 2, 1_900);
+        support::append(&log, more.clone()).map_err(|error| format!("it takes no entries: {error}"))?;
+        found.entries.extend(more);
+        next += 2;
+        if appends == 1 && !image.is_of_kill {
+            break;
+        }
         let again = disk.after_power_cut(|_| false);
         let (log, recovered) = support::open_with(&again, script.options())
             .map_err(|error| format!("it does not open a second time: {error}"))?;

@@ -27,8 +27,9 @@ const LIVES_AT_ONCE: usize = 4;
 const FAILURES_MAX: usize = 8;
 /// Longest wait for the end of a life; one that takes longer hangs.
 const LIFE_MAX: Duration = Duration::from_secs(100);
-/// How long a snapshot is waited for, which may never come on a failing disk.
-const SNAPSHOT_WAIT_MAX: Duration = Duration::from_millis(300);
+/// Among other tests only every so-manieth operation fails.
+const STRIDE: u64 = 61;
+const STRIDE_OF_SYNCS: u64 = 11;
 
 const SYNCS: &[Operation] = &[Operation::SyncData, Operation::SyncAll, Operation::SyncDir];
 const WRITES: &[Operation] = &[Operation::Write];
@@ -140,15 +141,7 @@ impl Life {
                         life.note(change, one.wait());
                     }
                 }
-                Step::AwaitSnapshot => {
-                    let (begun, before) = (Instant::now(), store.status().snapshot_index);
-                    while store.status().snapshot_index == before
-                        && store.halt_reason().is_none()
-                        && begun.elapsed() < SNAPSHOT_WAIT_MAX
-                    {
-                        std::thread::sleep(Duration::from_millis(1));
-                    }
-                }
+                Step::AwaitSnapshot => await_snapshot(&store),
                 Step::Reopen => {
                     store.close();
                     match open(&mut life) {
@@ -203,7 +196,8 @@ fn fail_once(script: &Script, fault: Fault) -> Result<Life, String> {
     disk.fail(fault);
     let begun = Instant::now();
     let (mut life, store) = Life::live(&disk, script, &events)?;
-    let mut images = vec![
+    let mut last_change = None;
+    let images = vec![
         ("a power cut that lost all unsynced", disk.after_power_cut(|_| false)),
         ("a power cut that lost nothing", disk.after_power_cut(|_| true)),
         ("a power cut that kept every second", disk.after_power_cut(|piece| piece % 2 == 0)),
@@ -215,10 +209,23 @@ fn fail_once(script: &Script, fault: Fault) -> Result<Life, String> {
             return Err(format!("the store itself shows something else than it said: {:?}", found.keys()));
         }
     }
+    let is_running = store.as_ref().is_some_and(|store| store.halt_reason().is_none());
     if let Some(store) = store {
+        if is_running {
+            disk.heal();
+            let change = Change::Put("healed".to_owned(), "x".to_owned());
+            while let Err(error) = begin(&store, &change).wait() {
+                if begun.elapsed() > LIFE_MAX || store.halt_reason().is_some() {
+                    return Err(format!("it does not recover when the disk does: {error}"));
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            last_change = Some(change);
+        }
         store.close();
     }
-    images.push(("a kill after closing", disk.after_kill()));
+    let mut healed_images = vec![("a kill after closing", disk.after_kill())];
+    healed_images.push(("a power cut after closing", disk.after_power_cut(|_| false)));
     life.halts = events.halts.lock().unwrap().clone();
     if let Some(panic) = life.halts.iter().find(|halt| halt.contains("panick")) {
         return Err(format!("something has panicked: {panic}"));
@@ -228,6 +235,11 @@ fn fail_once(script: &Script, fault: Fault) -> Result<Life, String> {
     }
     let possible = life.possible();
     for (what, image) in &images {
+        check_image(image, &possible, what)?;
+    }
+    life.told.extend(last_change.map(|change| (change, Told::Applied)));
+    let possible = life.possible();
+    for (what, image) in &healed_images {
         check_image(image, &possible, what)?;
     }
     disk.heal();
@@ -251,16 +263,18 @@ fn count(script: &Script, operations: &[Operation]) -> u64 {
 fn whichever_operation_fails_nothing_acknowledged_is_lost_and_the_store_opens_again() {
     let begin = Instant::now();
     let script = Script::life(7, 2, 1_200);
-    let stride = if is_whole() { 1 } else { 29 };
     let mut runs = Vec::new();
     for (offset, manner) in (0..).zip(manners()) {
+        let stride = match manner.effect {
+            _ if is_whole() => 1,
+            // Syncs are few, and their failures the worst.
+            Effect::GivesUp(_) => STRIDE_OF_SYNCS,
+            _ => STRIDE,
+        };
         let last = count(&script, manner.operations);
         // Each manner begins elsewhere, so that all together see more places.
-        runs.extend(
-            (1 + offset % stride..=last)
-                .step_by(usize::try_from(stride).unwrap())
-                .map(|n| (n, manner.clone())),
-        );
+        let numbers = (1 + offset * 5 % stride..=last).step_by(usize::try_from(stride).unwrap());
+        runs.extend(numbers.map(|number| (number, manner.clone())));
     }
     let next = AtomicUsize::new(0);
     let (failures, totals) = (Mutex::new(Vec::new()), Mutex::new(BTreeMap::<String, usize>::new()));
@@ -298,4 +312,66 @@ fn whichever_operation_fails_nothing_acknowledged_is_lost_and_the_store_opens_ag
     );
     let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The system has marked as clean what it could not write, and shows it to the next process: a sync of that process
+/// succeeds and brings nothing.
+#[test]
+fn what_a_failed_sync_gave_up_is_written_again_before_anything_is_built_on_it() {
+    for cache in [Cache::KeepsThem, Cache::DropsThem] {
+        let disk = MemoryDisk::new();
+        let store = try_open(&disk, torture_options(), &Arc::default()).unwrap();
+        run(&store, put(&["before"], "x")).unwrap();
+        disk.fail(Fault::of_number(1, SYNCS, false, ErrorKind::Other, Effect::GivesUp(cache)));
+        // Over many sectors: the last one is written again with what comes next.
+        let outcome = run(&store, put(&["during"], &"x".repeat(6_000)));
+        assert!(matches!(outcome, Err(StoreError::Halted(_) | StoreError::Closed)), "{outcome:?}");
+        store.close();
+        let store = try_open(&disk, torture_options(), &Arc::default()).unwrap();
+        let seen = tree_of(&store);
+        assert_eq!(seen.contains_key("during"), cache == Cache::KeepsThem);
+        run(&store, put(&["after"], "x")).unwrap();
+        let mut expected = seen;
+        expected.insert("after".to_owned(), "x".to_owned());
+        let image = disk.after_power_cut(|_| false);
+        store.close();
+        let store = try_open(&image, torture_options(), &Arc::default())
+            .unwrap_or_else(|error| panic!("{cache:?}: {error}"));
+        assert_eq!(tree_of(&store), expected, "{cache:?}");
+        store.close();
+    }
+}
+
+#[test]
+fn a_store_opens_on_a_full_disk_and_serves_reads_and_takes_writes_when_there_is_room() {
+    let disk = MemoryDisk::new();
+    let store = try_open(&disk, torture_options(), &Arc::default()).unwrap();
+    run(&store, put(&["kept"], "x")).unwrap();
+    store.close();
+    // Nothing that has to grow finds room.
+    for suffix in ["LOCK", ".tmp"] {
+        disk.fail(Fault {
+            operations: vec![Operation::Write],
+            path_suffix: suffix.to_owned(),
+            after: 0,
+            times: u64::MAX,
+            kind: ErrorKind::StorageFull,
+            effect: Effect::Nothing,
+        });
+    }
+    let store = try_open(&disk, torture_options(), &Arc::default()).unwrap();
+    assert_eq!(get(&store, &["kept"]), Some("x".to_owned()));
+    let mut number = 0;
+    let refused = loop {
+        match run(&store, put(&["big"], &"z".repeat(2_000))) {
+            Ok(()) => number += 1,
+            Err(error) => break error,
+        }
+        assert!(number < 100, "the disk never gets full");
+    };
+    assert!(matches!(refused, StoreError::DiskFull(_)), "{refused}");
+    assert_eq!(get(&store, &["kept"]), Some("x".to_owned()));
+    disk.heal();
+    wait_until("writes are taken again", || run(&store, put(&["again"], "x")).is_ok());
+    store.close();
 }

@@ -122,11 +122,16 @@ async fn lead(raft: &PandoRaft, options: &RaftOptions) -> Result<(), String> {
     Ok(())
 }
 
+/// How long the cause of a stop is waited for before it is told without.
+const CAUSE_WAIT_MS: u64 = 500;
+
 /// Ends when the library stops, and says so to the store if that was not asked for.
 async fn watch_for_fatal(raft: PandoRaft, applier: Arc<dyn Applier>) {
     let mut metrics = raft.server_metrics();
     drop(raft);
     while metrics.changed().await.is_ok() {}
+    // It stops because something of the store's has failed, which mostly knows more about it.
+    tokio::time::sleep(Duration::from_millis(CAUSE_WAIT_MS)).await;
     applier.fatal("consensus has stopped".to_owned());
 }
 

@@ -27,9 +27,8 @@ impl StoreDirectory {
     /// second. A reset that was interrupted is completed.
     pub fn open(disk: Arc<dyn Disk>, path: &Path, holder: &str) -> Result<StoreDirectory, DirectoryError> {
         match disk.kind(path)? {
-            Some(PathKind::Directory) => {}
+            Some(PathKind::Directory) | None => create_dir_durably(disk.as_ref(), path)?,
             Some(_) => return Err(DirectoryError::NotADirectory { path: path.to_path_buf() }),
-            None => create_dir_durably(disk.as_ref(), path)?,
         }
         let lock = lock(disk.as_ref(), path, holder)?;
         let mut directory = StoreDirectory { disk, path: path.to_path_buf(), identity: None, _lock: lock };
@@ -89,6 +88,8 @@ impl StoreDirectory {
     /// Goes on with a reset that a crash has interrupted.
     fn resume_reset(&mut self, reset: Reset) -> Result<(), DirectoryError> {
         check_reset(self.identity, reset, &self.path)?;
+        // A crash may have come between its renaming and its sync: nothing may be removed before it is durable.
+        self.disk.sync_dir(&self.path)?;
         // The data go before the identity is written: what is there afterwards is that of the new member.
         if self.identity == Some(reset.from) {
             self.remove_data()?;

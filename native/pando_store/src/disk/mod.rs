@@ -165,6 +165,17 @@ impl DiskError {
         matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 
+    /// True when it is not for this process or this file system to do, however well the disk works.
+    fn is_refused_to_us(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::PermissionDenied
+                | io::ErrorKind::ReadOnlyFilesystem
+                | io::ErrorKind::InvalidInput
+                | io::ErrorKind::Unsupported
+        )
+    }
+
     /// True when there is nothing at the path.
     pub fn is_not_found(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
@@ -187,12 +198,16 @@ fn is_root(path: &Path) -> bool {
     path.parent().is_none()
 }
 
-/// Creates a directory with its missing parents and makes each of them durable.
+/// Makes a directory durable, which is created with its missing parents if it is not there.
 pub fn create_dir_durably(disk: &dyn Disk, path: &Path) -> Result<(), DiskError> {
     let mut missing = Vec::new();
     let mut level = Some(path);
     while let Some(directory) = level {
-        if directory.as_os_str().is_empty() || disk.kind(directory)?.is_some() {
+        if directory.as_os_str().is_empty() {
+            break;
+        }
+        if disk.kind(directory)?.is_some() {
+            sync_found_directory(disk, directory)?;
             break;
         }
         if missing.len() == DIRECTORY_LEVELS_MAX {
@@ -207,6 +222,16 @@ pub fn create_dir_durably(disk: &dyn Disk, path: &Path) -> Result<(), DiskError>
         sync_parent(disk, directory)?;
     }
     Ok(())
+}
+
+/// Makes a directory durable that was found: who created it may have died, or failed, before that. Those above it were
+/// durable before it was created.
+fn sync_found_directory(disk: &dyn Disk, path: &Path) -> Result<(), DiskError> {
+    match sync_parent(disk, path) {
+        // Then it was not created by us, and is not ours to make durable: a mount point, or a directory of others.
+        Err(error) if error.is_refused_to_us() => Ok(()),
+        synced => synced,
+    }
 }
 
 /// Makes the entry of a path in its directory durable.

@@ -38,6 +38,11 @@ pub enum LogError {
         /// The limit.
         size_bytes_max: usize,
     },
+    /// The disk has no room for so much. Nothing was written, and the log goes on.
+    NoRoom {
+        /// What the disk said.
+        reason: Arc<str>,
+    },
     /// The writer did not make room within the limit: the disk hangs. The operation was not done.
     Stalled {
         /// How long was waited.
@@ -72,6 +77,7 @@ impl fmt::Display for LogError {
             LogError::TooLarge { size_bytes, size_bytes_max } => {
                 write!(f, "{size_bytes} bytes are more than the log takes at once ({size_bytes_max})")
             }
+            LogError::NoRoom { reason } => write!(f, "{reason}"),
             LogError::Stalled { waited_ms } => {
                 write!(f, "the log has not written anything for {waited_ms} ms: look at the disk")
             }

@@ -5,7 +5,8 @@ use super::cache::TailCache;
 use super::error::{LogError, OpenError};
 use super::open::{Opened, Recovered, ScannedLog};
 use super::options::{
-    CLOSE_WAIT_MS_MAX, ENTRY_BYTES_MAX, LogOptions, QUEUE_BYTES_MAX, QUEUE_WAIT_MS_MAX, VOTE_BYTES_MAX,
+    CLOSE_WAIT_MS_MAX, ENTRY_BYTES_MAX, LogOptions, QUEUE_BYTES_MAX, QUEUE_WAIT_MS_MAX, ROOM_OVERHEAD_BYTES,
+    VOTE_BYTES_MAX,
 };
 use super::position::{LogEntry, LogPosition};
 use super::preparer::Preparer;
@@ -77,6 +78,7 @@ impl<E: LogEntry> Log<E> {
             queue_bytes: 0,
             segments,
             prepared_bytes: point.prepared.iter().map(|segment| segment.size_bytes).sum(),
+            room_bytes: point.room_bytes(),
             lifecycle: Lifecycle::Open,
             writer_is_idle: false,
             writer_is_gone: false,
@@ -194,6 +196,20 @@ impl<E: LogEntry> Log<E> {
     pub fn read(&self, from: u64, end: u64, size_bytes_max: usize) -> Result<Vec<E>, LogError> {
         let plan = ReadPlan::new(&self.inner.shared.lock(), from, end, size_bytes_max)?;
         plan.run()
+    }
+
+    /// How much can surely be written: entries of so many bytes together, beside those that are queued or written already.
+    pub fn room_bytes(&self) -> u64 {
+        let ready_bytes = self.inner.preparer.ready_bytes();
+        let state = self.inner.shared.lock();
+        let overhead_bytes = ROOM_OVERHEAD_BYTES + state.vote.as_ref().map_or(0, Vec::len) as u64;
+        state.room_bytes.max(ready_bytes).saturating_sub(overhead_bytes)
+    }
+
+    /// Makes room for entries of so many bytes, in order with what was queued before: then [`Log::room_bytes`] is at least that.
+    /// The callback answers [`LogError::NoRoom`] if the disk has none, and the log goes on.
+    pub fn reserve(&self, size_bytes: u64, durable: Durable) -> Result<(), LogError> {
+        self.submit(0, durable, |_| Ok(JobKind::Reserve(size_bytes)))
     }
 
     /// A drill: makes the writer panic, which poisons the log. The callback is told so.

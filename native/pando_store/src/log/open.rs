@@ -1,6 +1,7 @@
 //! Opening a log: makes it if it is not there, reads it, cuts off what was torn, and finds where to go on. In two steps, so that
 //! whoever finds fault with what was read has changed nothing.
 
+use super::batch::BATCH_HEADER_BYTES;
 use super::error::OpenError;
 use super::options::LogOptions;
 use super::position::LogPosition;
@@ -223,13 +224,20 @@ fn write_again(segment: &Segment, used: &UsedTo) -> Result<(), DiskError> {
     segment.file.write_all_at(&batch, used.last_batch_offset)
 }
 
+/// Makes zeros of what stands behind the last batch. The first bytes last: however far the writes come, what is left still
+/// looks torn.
 fn cut_off(segment: &Segment, tail: &Tail) -> Result<(), DiskError> {
     let zeros = vec![0; usize::try_from(tail.size_bytes).unwrap_or(usize::MAX)];
-    segment.file.write_all_at(&zeros, tail.offset)?;
+    let (head, rest) = zeros.split_at_checked(BATCH_HEADER_BYTES).unwrap_or((&zeros, &[]));
+    let write = || {
+        segment.file.write_all_at(rest, tail.offset + head.len() as u64)?;
+        segment.file.write_all_at(head, tail.offset)
+    };
+    write()?;
     segment.file.sync_data().inspect_err(|_| {
         // The system may show zeros now that are not on the disk and count them as synced: the next opening finds nothing to
         // cut off. Written again, they are synced then.
-        let _ = segment.file.write_all_at(&zeros, tail.offset);
+        let _ = write();
     })
 }
 

@@ -27,6 +27,8 @@ pub(super) const PREPARE_WAIT_MS_MAX: u64 = 120_000;
 pub(super) const PREPARE_RETRY_MS: u64 = 1_000;
 /// How long a closing log waits for its threads.
 pub(super) const CLOSE_WAIT_MS_MAX: u64 = 30_000;
+/// What a batch has besides entries and a vote: header, trailer, checkpoint, committed position, heads of a few records.
+pub(super) const ROOM_OVERHEAD_BYTES: u64 = 512;
 /// A log that has been idle for so long notes how far it was synced.
 pub(super) const MARK_IDLE_MS: u64 = 200;
 /// The largest piece that is read from a segment at once, unless one entry is larger.

@@ -90,6 +90,11 @@ impl Preparer {
         })
     }
 
+    /// What the segment takes that is ready and was not taken.
+    pub(super) fn ready_bytes(&self) -> u64 {
+        self.lock().ready.as_ref().map_or(0, Segment::capacity_bytes)
+    }
+
     /// Unlinks segments, in this order.
     pub(super) fn unlink(&self, paths: impl IntoIterator<Item = PathBuf>) {
         let mut state = self.lock();

@@ -75,6 +75,11 @@ fn decode_header(header: &[u8], store_id: StoreId, sequence: u64) -> Result<u64,
 }
 
 impl Segment {
+    /// What it takes besides its header.
+    pub(super) fn capacity_bytes(&self) -> u64 {
+        self.size_bytes.saturating_sub(SEGMENT_HEADER_BYTES)
+    }
+
     /// Opens a segment that is there and checks its header.
     pub(super) fn open(
         disk: &dyn Disk,

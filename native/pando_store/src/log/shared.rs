@@ -42,6 +42,8 @@ pub(super) enum JobKind<E> {
     Vote(Vec<u8>),
     TruncateAfter(Option<LogPosition>),
     Purge(LogPosition),
+    /// Make sure that so much can be written, in one batch or in several.
+    Reserve(u64),
     /// Nothing to write; completed in its turn.
     Nothing,
     /// A drill: the writer panics.
@@ -72,6 +74,8 @@ pub(super) struct State<E> {
     pub(super) queue_bytes: usize,
     pub(super) segments: BTreeMap<u64, UsedSegment>,
     pub(super) prepared_bytes: u64,
+    /// What the rest of the current segment takes, or the next one if it is there and takes more.
+    pub(super) room_bytes: u64,
     pub(super) lifecycle: Lifecycle,
     pub(super) writer_is_idle: bool,
     pub(super) writer_is_gone: bool,

@@ -9,7 +9,7 @@ use super::batch::{BATCH_HEADER_BYTES, BATCH_TRAILER_BYTES, BatchSeal};
 use super::checkpoint::Checkpoint;
 use super::error::LogError;
 use super::index::Location;
-use super::options::{BATCH_BODY_BYTES_MAX, LogOptions, MARK_IDLE_MS, SEGMENT_GROWTH};
+use super::options::{BATCH_BODY_BYTES_MAX, LogOptions, MARK_IDLE_MS, ROOM_OVERHEAD_BYTES, SEGMENT_GROWTH};
 use super::position::LogEntry;
 use super::preparer::Preparer;
 use super::record;
@@ -125,6 +125,14 @@ impl<E: LogEntry> Writer<E> {
         self.request_next_segment();
         while let Some(committed_is_new) = self.take_jobs() {
             while let Some(job) = self.jobs.pop_front() {
+                if let JobKind::Reserve(size_bytes) = job.kind {
+                    self.write_batch()?;
+                    let reserved =
+                        self.reserve(size_bytes).map_err(|reason| LogError::NoRoom { reason: reason.into() });
+                    self.publish_room();
+                    (job.durable)(reserved);
+                    continue;
+                }
                 self.in_flight.push_back(job.durable);
                 self.add(job.kind)?;
                 self.batch.completes_count += 1;
@@ -180,7 +188,7 @@ impl<E: LogEntry> Writer<E> {
 
     fn add(&mut self, kind: JobKind<E>) -> Result<(), String> {
         let added = match kind {
-            JobKind::Nothing => return Ok(()),
+            JobKind::Nothing | JobKind::Reserve(_) => return Ok(()),
             #[allow(clippy::panic, reason = "asked for, to show that a panic is survived")]
             JobKind::Panic => panic!("provoked in the writer of the log"),
             JobKind::Append { entries, generation } => return self.add_entries(&entries, generation),
@@ -254,6 +262,7 @@ impl<E: LogEntry> Writer<E> {
             let location = Location { segment: segment.sequence, offset, size_bytes };
             state.index.written(entry.index, entry.generation, location);
         }
+        state.room_bytes = self.point.room_bytes();
         let index = &state.index;
         state.cache.evict(|entry_index| index.is_written(entry_index));
         let index_max = self.batch.entries.iter().map(|entry| entry.index).max();
@@ -299,29 +308,66 @@ impl<E: LogEntry> Writer<E> {
         state.prepared_bytes = self.point.prepared.iter().map(|segment| segment.size_bytes).sum();
         self.point.segment = segment;
         self.point.offset = SEGMENT_HEADER_BYTES;
+        state.room_bytes = self.point.room_bytes();
         Ok(())
+    }
+
+    /// Makes sure that the rest of this segment or the next one takes so many bytes of entries.
+    fn reserve(&mut self, size_bytes: u64) -> Result<(), String> {
+        let vote_bytes = self.point.written.vote.as_ref().map_or(0, Vec::len) as u64;
+        let needed_bytes = size_bytes.saturating_add(ROOM_OVERHEAD_BYTES + vote_bytes);
+        if self.point.rest_bytes() >= needed_bytes {
+            return Ok(());
+        }
+        let size_bytes_min = SEGMENT_HEADER_BYTES.saturating_add(needed_bytes);
+        if self.point.prepared.is_empty()
+            && (self.next_is_requested || size_bytes_min <= self.next_size_bytes())
+        {
+            self.take_requested()?;
+        }
+        if self.point.prepared.front().is_some_and(|next| next.size_bytes >= size_bytes_min) {
+            return Ok(());
+        }
+        let next = self.create_next(size_bytes_min)?;
+        self.point.prepared.pop_front();
+        self.point.prepared.push_front(next);
+        Ok(())
+    }
+
+    /// Waits for the next segment, asks for it if that was not done, and keeps it as prepared.
+    fn take_requested(&mut self) -> Result<(), String> {
+        if !self.next_is_requested {
+            self.preparer.request(self.point.segment.sequence + 1, self.next_size_bytes());
+            self.next_is_requested = true;
+        }
+        self.point.prepared.push_back(self.preparer.take()?);
+        self.next_is_requested = false;
+        Ok(())
+    }
+
+    /// Makes the next segment. Replaces one of the same name that is too small; it holds nothing yet.
+    fn create_next(&self, size_bytes: u64) -> Result<Segment, String> {
+        let sequence = self.point.segment.sequence + 1;
+        Segment::create(self.disk.as_ref(), &self.directory, self.store_id, sequence, size_bytes, &|| true)
+            .map_err(|error| error.to_string())?
+            .ok_or_else(|| "the next segment of the log was not made".to_owned())
+    }
+
+    fn publish_room(&self) {
+        let mut state = self.shared.lock();
+        state.prepared_bytes = self.point.prepared.iter().map(|segment| segment.size_bytes).sum();
+        state.room_bytes = self.point.room_bytes();
     }
 
     /// The segment after this one, with at least this size.
     fn next_segment(&mut self, size_bytes_min: u64) -> Result<Segment, String> {
-        let sequence = self.point.segment.sequence + 1;
-        let mut next = self.point.prepared.pop_front();
-        if next.is_none() && (self.next_is_requested || size_bytes_min <= self.next_size_bytes()) {
-            if !self.next_is_requested {
-                self.preparer.request(sequence, self.next_size_bytes());
-            }
-            next = Some(self.preparer.take()?);
-            self.next_is_requested = false;
+        let is_ordinary = size_bytes_min <= self.next_size_bytes();
+        if self.point.prepared.is_empty() && (self.next_is_requested || is_ordinary) {
+            self.take_requested()?;
         }
-        match next {
+        match self.point.prepared.pop_front() {
             Some(segment) if segment.size_bytes >= size_bytes_min => Ok(segment),
-            _ => {
-                let (disk, directory) = (self.disk.as_ref(), &self.directory);
-                // Replaces one of the same name that is too small; it holds nothing yet.
-                Segment::create(disk, directory, self.store_id, sequence, size_bytes_min, &|| true)
-                    .map_err(|error| error.to_string())?
-                    .ok_or_else(|| "the next segment of the log was not made".to_owned())
-            }
+            _ => self.create_next(size_bytes_min),
         }
     }
 
@@ -359,6 +405,16 @@ impl<E: LogEntry> Writer<E> {
 }
 
 impl WritePoint {
+    /// What the rest of the current segment takes.
+    fn rest_bytes(&self) -> u64 {
+        self.segment.size_bytes.saturating_sub(self.offset)
+    }
+
+    /// What the rest of the current segment takes, or the next one if it takes more.
+    pub(super) fn room_bytes(&self) -> u64 {
+        self.prepared.front().map_or(0, Segment::capacity_bytes).max(self.rest_bytes())
+    }
+
     /// Writes and syncs one batch, and moves on behind it.
     fn write(&mut self, store_id: StoreId, buffer: &mut Vec<u8>, record_count: u32) -> Result<(), String> {
         let seal = BatchSeal::new(store_id, self.segment.sequence);

@@ -2,6 +2,8 @@
 //! all that differ.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +14,8 @@ use crate::torture_support::{Random, Survivors, is_change};
 
 /// Failures after which no more images are opened.
 const FAILURES_MAX: usize = 5;
+
+const KILLED: &str = "killed";
 
 /// A moment, with the disk as it was then, nothing decided yet about what was not synced.
 #[derive(Clone)]
@@ -25,12 +29,17 @@ pub struct CrashPoint {
     pub place: String,
 }
 
+/// At least so many commands had been acknowledged, at most so many submitted.
+pub type Range = RangeInclusive<usize>;
+
 /// A disk as the next process may find it.
 #[derive(Clone)]
 pub struct Image {
     pub disk: MemoryDisk,
-    pub acknowledged: usize,
-    pub submitted: usize,
+    /// How many commands had been acknowledged and submitted, of each way in which it came about.
+    pub ranges: Vec<Range>,
+    /// Whether it is that of a killed process, which leaves to the next what was not durable yet.
+    pub is_of_kill: bool,
     /// How it came about, for the message of a failure.
     pub how: String,
 }
@@ -81,7 +90,31 @@ fn kind_of(path: &std::path::Path) -> String {
     if name == "tmp" { format!("{inside}/tmp") } else { name }
 }
 
-/// All images of some crash points, each only once: with the strongest of what must hold of it.
+impl Image {
+    /// Whether what was found is as after a number of commands, whichever way the image came about. `is_as_after` is asked.
+    pub fn allows(&self, is_as_after: impl Fn(usize) -> bool) -> Result<usize, String> {
+        let mut found = 0;
+        for range in &self.ranges {
+            // Some commands change nothing: different numbers may be right for different ways.
+            found = range
+                .clone()
+                .find(|number| is_as_after(*number))
+                .ok_or_else(|| format!("it is not as after any of {range:?} commands"))?;
+        }
+        Ok(found)
+    }
+
+    /// As far as the life had come in which the image was taken, or one that left the same.
+    pub fn progress(&self) -> Progress {
+        let progress = Progress::default();
+        let range = self.ranges.first().cloned().unwrap_or(0..=0);
+        (0..*range.end()).for_each(|_| progress.submit());
+        (0..*range.start()).for_each(|_| progress.acknowledge());
+        progress
+    }
+}
+
+/// All images of some crash points, each only once, with all that must hold of it.
 #[derive(Default)]
 pub struct Images {
     distinct: Vec<Image>,
@@ -93,7 +126,7 @@ pub struct Images {
 impl Images {
     pub fn add(&mut self, point: &CrashPoint, random_count: usize, random: &mut Random) {
         *self.points_by_place.entry(point.place.clone()).or_insert(0) += 1;
-        self.add_image(point, "killed", point.disk.after_kill());
+        self.add_image(point, KILLED, point.disk.after_kill());
         // What stands in the lock file means nothing: it would only make the others too many for all subsets of them.
         let pieces = point.disk.unsynced_pieces();
         let mut counted = 0;
@@ -110,24 +143,30 @@ impl Images {
                 Some(number) => survivors.keep(number),
                 None => survivors.keeps_what_means_nothing(piece),
             });
-            self.add_image(point, &format!("{survivors:?} of {counted}"), image);
+            self.add_image(point, &format!("{survivors:?} of {}", brief(&pieces)), image);
         }
     }
 
     fn add_image(&mut self, point: &CrashPoint, survivors: &str, disk: MemoryDisk) {
         self.count += 1;
+        let range = point.acknowledged..=point.submitted;
         let number = *self.by_fingerprint.entry(disk.fingerprint()).or_insert(self.distinct.len());
         match self.distinct.get_mut(number) {
             Some(image) => {
-                image.acknowledged = image.acknowledged.max(point.acknowledged);
-                image.submitted = image.submitted.min(point.submitted);
+                // A range within another asks for more.
+                let is_within = |inner: &Range, outer: &Range| {
+                    outer.contains(inner.start()) && outer.contains(inner.end())
+                };
+                if !image.ranges.iter().any(|known| is_within(known, &range)) {
+                    image.ranges.retain(|known| !is_within(&range, known));
+                    image.ranges.push(range);
+                }
             }
-            None => self.distinct.push(Image {
-                disk,
-                acknowledged: point.acknowledged,
-                submitted: point.submitted,
-                how: format!("{}, {survivors}", point.place),
-            }),
+            None => {
+                let how = format!("{}, {survivors}", point.place);
+                let is_of_kill = survivors == KILLED;
+                self.distinct.push(Image { disk, ranges: vec![range], is_of_kill, how });
+            }
         }
     }
 
@@ -140,6 +179,18 @@ impl Images {
         let stride = self.distinct.len().div_ceil(count_max.max(1)).max(1);
         self.distinct.iter().step_by(stride).collect()
     }
+}
+
+/// The pieces of what was unsynced, those of the lock file left out: they are not counted.
+fn brief(pieces: &[PathBuf]) -> String {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for name in pieces.iter().map(|path| kind_of(path)).filter(|name| name != "LOCK") {
+        match counts.last_mut() {
+            Some((last, count)) if *last == name => *count += 1,
+            _ => counts.push((name, 1)),
+        }
+    }
+    format!("{counts:?}")
 }
 
 /// What was seen of an image.
@@ -168,10 +219,7 @@ pub fn open_all(
                 Ok(one) => seen.lock().unwrap().push(one),
                 Err(reason) => {
                     let mut failures = failures.lock().unwrap();
-                    failures.push(format!(
-                        "{} ({} acknowledged, {} submitted): {reason}",
-                        image.how, image.acknowledged, image.submitted
-                    ));
+                    failures.push(format!("{} ({:?}): {reason}", image.how, image.ranges));
                     stop.fetch_or(failures.len() >= FAILURES_MAX, Ordering::Relaxed);
                 }
             }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
 use pando_store::directory::{Identity, StoreDirectory, StoreId};
 use pando_store::disk::MemoryDisk;
@@ -16,6 +17,8 @@ use pando_tree::{Command, Name, Once, RequestId};
 use crate::attempts::{Manner, Verdict, Way, transaction};
 use crate::store_support::*;
 use crate::torture_support::Random;
+
+const SNAPSHOT_WAIT_MAX: Duration = Duration::from_millis(200);
 
 /// What stands in the store: texts by name.
 pub type Tree = BTreeMap<String, String>;
@@ -40,7 +43,7 @@ pub enum Step {
     Run(Change),
     /// Several, before the first answer is waited for.
     Several(Vec<Change>),
-    /// Until the newest snapshot is another one, and the log has been purged.
+    /// Until the newest snapshot is another one, if one is due.
     AwaitSnapshot,
     /// Closes, and opens again.
     Reopen,
@@ -241,6 +244,17 @@ pub fn reset(disk: &MemoryDisk) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     // A member id of zero: a store that is being founded.
     directory.reset(Identity { store_id: StoreId([11; 16]), member_id: 0 }).map_err(|error| error.to_string())
+}
+
+/// Waits for the snapshot that may be under way: not for long, for it may not be due, or the disk may not take it.
+pub fn await_snapshot(store: &TestStore) {
+    let (begun, before) = (Instant::now(), store.status().snapshot_index);
+    while store.status().snapshot_index == before
+        && store.halt_reason().is_none()
+        && begun.elapsed() < SNAPSHOT_WAIT_MAX
+    {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Everything that stands in a store.
