@@ -450,6 +450,33 @@ defmodule Pando do
   @spec get_store_ids() :: [store]
   def get_store_ids, do: store_ids()
 
+  @doc """
+  Looks at the files of a store that is not open, or of all stores in a data directory, and reports whether they are whole
+  and what opening would answer.
+
+  All of it is read, nothing is changed. Neither the store nor the application `:pando` need run. On the command line it is
+  `mix pando.verify DIR`.
+
+      {:ok, report} = Pando.verify("/var/lib/my_app")
+      IO.puts(report.text)
+
+  The report is a map: `:verdict`, the worst of those of the `:stores`, `:directory`, and `:text`, all of it in words. Each of
+  `:stores` has its `:directory`, its `:verdict` and `:findings`: maps of a `:path`, a `:severity` (`:fact`, `:remark`,
+  `:fault`) and a `:text`. Verdicts:
+
+    * `:sound` - it would open with all that was acknowledged, nothing is amiss;
+    * `:remarks` - the same, and something is worth knowing, as what a crash has left;
+    * `:damaged` - the same, but files are not what was written: a reserve is lost;
+    * `:refused` - it would not open, and a fault has the reason that `start/2` would return;
+    * `:absent` - there is no store;
+    * `:in_use` - it is open, here or elsewhere, and nothing of it was read.
+
+  While a store is looked at it cannot be opened (`:locked`). When the calling process dies, the looking ends. A directory that
+  is no text raises `:invalid_data_dir`. `{:error, {:pando, :open_failed, _}}`: the native library is not there.
+  """
+  @spec verify(Path.t()) :: {:ok, :pando_verify.report()} | {:error, {:pando, :open_failed, map()}}
+  def verify(dir), do: :pando.verify(dir)
+
   # Reads
 
   @doc """

@@ -68,6 +68,7 @@
 -compile({no_auto_import, [get/1, put/2]}).
 
 -export([start/0, start/1, start/2, start/3, stop/0, stop/1, reset/0, reset/1, reset/2, get_store_ids/0]).
+-export([verify/1]).
 -export([is_empty/0, is_empty/1, is_empty/2]).
 -export([get/1, get/2, get/3, get_or/2, get_or/3, get_or/4]).
 -export([get_many/1, get_many/2, get_many/3, get_many_or/2, get_many_or/3, get_many_or/4]).
@@ -173,6 +174,35 @@ reset(Store, Timeout) -> pando_cluster:reset(Store, Timeout).
 %% @doc The stores that run on this node.
 -spec get_store_ids() -> [store()].
 get_store_ids() -> pando_cluster:get_store_ids().
+
+%% @doc Looks at the files of a store that is not open, or of all stores in a data directory, and reports whether they are whole
+%% and what opening would answer. All of it is read, nothing is changed. Neither the store nor the application `pando' need run.
+%%
+%% The report is a map: `verdict', the worst of those of the `stores', and `text', all of it in words. Each of `stores' has its
+%% `directory', its `verdict' and `findings': maps of a `path', a `severity' (`fact', `remark', `fault') and a `text'. Verdicts:
+%%
+%% <ul>
+%% <li>`sound': it would open with all that was acknowledged, nothing is amiss;</li>
+%% <li>`remarks': the same, and something is worth knowing, as what a crash has left;</li>
+%% <li>`damaged': the same, but files are not what was written: a reserve is lost;</li>
+%% <li>`refused': it would not open, and a fault has the reason that `start' would answer;</li>
+%% <li>`absent': there is no store;</li>
+%% <li>`in_use': it is open, here or elsewhere, and nothing of it was read.</li>
+%% </ul>
+%%
+%% All files are read, on a thread of its own, and snapshots built up in memory, one after the other, as opening does. While a
+%% store is looked at it cannot be opened (`locked'). When the calling process dies, the looking ends.
+%% A directory that is no text raises `invalid_data_dir'. `{error, {pando, open_failed, _}}': the native library is not there.
+%%
+%% ```
+%% > {ok, Report} = pando:verify("/var/lib/my_app").
+%% {ok,#{verdict => sound,directory => <<"/var/lib/my_app">>,
+%%       stores => [#{verdict => sound,directory => <<"/var/lib/my_app/stock">>,findings => [...]}],
+%%       text => <<"/var/lib/my_app/stock: sound"...>>}}
+%% > io:put_chars(maps:get(text, Report)).
+%% '''
+-spec verify(pando_cluster:data_dir()) -> {ok, pando_verify:report()} | {error, {pando, open_failed, map()}}.
+verify(Dir) -> pando_verify:run(Dir, fun(_, _, _) -> ok end).
 
 %% @doc Whether the default store has no node below the root.
 -spec is_empty() -> boolean() | {error, pando_errors:reason()}.

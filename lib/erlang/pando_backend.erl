@@ -88,6 +88,12 @@
 ) -> Handle :: reference().
 %% Closes a store; the caller gets `{pando_closed, Store}', also when it was not open.
 -callback close(store_id()) -> ok.
+%% Looks at the stores at or in a directory, none of which need be open: messages `{pando_verify, Reference, Event}' follow,
+%% where Event is `{progress, Path, ReadBytes, SizeBytes}', a few times a second at most, and at last `{ended, Result}', with
+%% `{ok, [{Directory, Verdict, [{Path, Severity, Text}]}]}' or `{error, Text}'. It ends when the handle is collected.
+-callback verify(Directory :: binary(), reference()) -> Handle :: reference().
+%% Ends it soon. Messages may come all the same.
+-callback verify_cancel(Handle :: reference()) -> ok.
 %% The stores that are open.
 -callback stores() -> [store_id()].
 %% Quick reads, bounded: `slow' means "ask again with read/3" and stands for every error, too.

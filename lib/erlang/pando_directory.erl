@@ -1,7 +1,7 @@
 %% @private Where the files of a store are, and what it means when they cannot be opened.
 -module(pando_directory).
 
--export([of_store/2, is_missing/1, missing/0, remove/1, reset_error/2, open_error/2, library_error/1]).
+-export([of_store/2, absolute/1, is_missing/1, missing/0, remove/1, reset_error/2, open_error/2, library_error/1]).
 
 -include_lib("kernel/include/logger.hrl").
 
@@ -17,11 +17,19 @@
 -spec of_store(file:filename_all(), atom()) -> binary().
 of_store(DataDir, StoreId) ->
     Name = uri_string:quote(atom_to_binary(StoreId)),
-    try unicode:characters_to_binary(filename:absname(filename:join(DataDir, file_name(Name)))) of
+    absolute(DataDir, fun() -> filename:join(DataDir, file_name(Name)) end).
+
+%% A directory as `of_store/2' answers it.
+-spec absolute(file:filename_all()) -> binary().
+absolute(Directory) ->
+    absolute(Directory, fun() -> Directory end).
+
+absolute(Given, Path) ->
+    try unicode:characters_to_binary(filename:absname(Path())) of
         Directory when is_binary(Directory) -> Directory;
-        _NoText -> raise_invalid(DataDir)
+        _NoText -> raise_invalid(Given)
     catch
-        error:_ -> raise_invalid(DataDir)
+        error:_ -> raise_invalid(Given)
     end.
 
 -spec raise_invalid(term()) -> no_return().

@@ -7,6 +7,8 @@
 -export([
     open/7,
     close/1,
+    verify/2,
+    verify_cancel/1,
     stores/0,
     get_data/2,
     exists/2,
@@ -50,6 +52,8 @@
 -nifs([
     open/7,
     close/1,
+    verify/2,
+    verify_cancel/1,
     stores/0,
     get_data/2,
     exists/2,
@@ -106,6 +110,12 @@ open(_Store, _Name, _Directory, _NodeName, _Holder, _NewStoreId, _Incarnation) -
 
 -spec close(pando_backend:store_id()) -> ok.
 close(_Store) -> ?NOT_LOADED.
+
+-spec verify(binary(), reference()) -> reference().
+verify(_Directory, _Reference) -> ?NOT_LOADED.
+
+-spec verify_cancel(reference()) -> ok.
+verify_cancel(_Handle) -> ?NOT_LOADED.
 
 -spec stores() -> [pando_backend:store_id()].
 stores() -> ?NOT_LOADED.

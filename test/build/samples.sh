@@ -119,6 +119,12 @@ mix_keeps_data() {
         expect "150" within "$STEP_TIMEOUT_S" mix run -e 'IO.inspect(MixApp.stock("oak"))'
 }
 
+mix_verifies() {
+    cd "$work/pando/test/samples/mix_app" && expect ".*: sound" within "$STEP_TIMEOUT_S" mix pando.verify "$work/mix_data" &&
+        rm "$work"/mix_data/*/IDENTITY && ! expect ".*: refused" within "$STEP_TIMEOUT_S" mix pando.verify "$work/mix_data" &&
+        echo "$output" | grep -q ': refused$'
+}
+
 mix_releases() {
     cd "$work/pando/test/samples/mix_app" && MIX_ENV=prod within "$STEP_TIMEOUT_S" mix release --path "$work/mix_release"
 }
@@ -151,6 +157,11 @@ rebar_keeps_data() {
     DATA_DIR=$work/rebar_data
     export DATA_DIR
     expect "ok" rebar_run 'rebar_app:put_stock("oak", 150)' && expect "150" rebar_run 'rebar_app:stock("oak")'
+}
+
+rebar_verifies() {
+    cd "$work/pando/test/samples/rebar_app" && expect ".*: sound" within "$STEP_TIMEOUT_S" \
+        erl -noinput -pa _build/default/checkouts/pando/ebin -run pando_verify main "$work/rebar_data"
 }
 
 rebar_releases() {
@@ -241,9 +252,11 @@ sample "iex -S mix" iex_in_the_checkout
 sample "rebar3 shell" rebar3_shell_in_the_checkout
 sample "mix application, build" mix_compiles
 sample "mix application, put, restart, get" mix_keeps_data
+sample "mix pando.verify" mix_verifies
 sample "mix application, release" mix_releases
 sample "rebar3 application, build" rebar_compiles
 sample "rebar3 application, put, restart, get" rebar_keeps_data
+sample "pando_verify from the command line" rebar_verifies
 sample "rebar3 application, release with ERTS" rebar_releases
 sample "rebar3 application, git dependency, no Rust" rebar_git_dependency
 

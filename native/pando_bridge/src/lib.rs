@@ -10,6 +10,7 @@ mod cursor;
 mod limits;
 mod reply_queue;
 mod token;
+mod verification;
 
 pub use attempt::{Attempt, CommitReply};
 pub use beam::{Beam, OpenFailure};
@@ -19,3 +20,4 @@ pub use bridge::{
 pub use cursor::{CHUNK_NODES_MAX, CHUNK_SIZE_BYTES_MAX, CHUNK_STEPS_MAX, Cursor};
 pub use limits::limits;
 pub use token::Token;
+pub use verification::{PROGRESS_INTERVAL_MS_MIN, Verification, VerificationObserver};

@@ -3,6 +3,7 @@
 //! Shapes: `ok`; `{ok, #{Path => Props}}`; `{ok, [Answer]}` of several commands that were one; `{conflict, Path}`;
 //! `{error, Reason}`, where `pando_errors` turns reasons into those of the specification.
 
+use pando_store::verify::{Finding, Report, Severity, Verdict};
 use pando_store::{OutcomeKnown, StoreError, StoreStatus};
 use pando_tree::{Answer, DeleteReason, KeepWhileReason, Name, Path, Props, Refusal, Step, Watched};
 use rustler::{Encoder, Env, Term};
@@ -210,4 +211,26 @@ pub fn status_term<'a>(env: Env<'a>, status: &StoreStatus) -> Term<'a> {
 
 fn optional(env: Env<'_>, number: Option<u64>) -> Term<'_> {
     number.map_or_else(|| atoms::undefined().to_term(env), |number| number.encode(env))
+}
+
+/// `{Directory, Verdict, [{Path, Severity, Text}]}`.
+pub fn report_term<'a>(env: Env<'a>, report: &Report) -> Term<'a> {
+    let verdict = match report.verdict {
+        Verdict::Sound => atoms::sound(),
+        Verdict::Remarks => atoms::remarks(),
+        Verdict::Damaged => atoms::damaged(),
+        Verdict::Refused => atoms::refused(),
+        Verdict::Absent => atoms::absent(),
+        Verdict::InUse => atoms::in_use(),
+    };
+    let finding = |Finding { path, severity, text }: &Finding| {
+        let severity = match severity {
+            Severity::Fact => atoms::fact(),
+            Severity::Remark => atoms::remark(),
+            Severity::Fault => atoms::fault(),
+        };
+        (path.to_string_lossy().as_ref(), severity, text).encode(env)
+    };
+    let findings: Vec<Term<'a>> = report.findings.iter().map(finding).collect();
+    (report.directory.to_string_lossy().as_ref(), verdict, findings).encode(env)
 }

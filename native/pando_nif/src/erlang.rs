@@ -1,14 +1,17 @@
 //! Erlang processes as the bridge's other side.
 
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pando_bridge::{Beam, OpenFailure, Opening, SharedBridge};
+use pando_bridge::{Beam, OpenFailure, Opening, SharedBridge, Verification, VerificationObserver};
+use pando_store::verify::Report;
 use pando_store::{Outcome, StoreError};
 use pando_tree::Answer;
 use rustler::env::SavedTerm;
 use rustler::{Atom, Encoder, Env, LocalPid, NifResult, OwnedEnv, Resource, ResourceArc, Term};
 
-use crate::answers::{answer_term, holds_terms, store_error_term};
+use crate::answers::{answer_term, holds_terms, report_term, store_error_term};
 use crate::atoms;
 use crate::raw::{AtomKey, key_atom};
 
@@ -203,5 +206,71 @@ impl Drop for OpenHandle {
         if let Some(opening) = self.take() {
             BRIDGE.get().close(self.key, Some(opening), None::<Arc<Owner>>);
         }
+    }
+}
+
+/// The process that has asked for a verification, and the reference that it knows it by.
+pub struct VerificationOwner {
+    pid: LocalPid,
+    reference: Mutex<(OwnedEnv, SavedTerm)>,
+}
+
+impl VerificationOwner {
+    /// The calling process of `env`.
+    pub fn new(env: Env<'_>, reference: Term<'_>) -> VerificationOwner {
+        let kept = OwnedEnv::new();
+        let saved = kept.save(reference);
+        VerificationOwner { pid: env.pid(), reference: Mutex::new((kept, saved)) }
+    }
+
+    /// Sends `{pando_verify, Reference, Event}`. `Break`: the process is gone.
+    fn tell(&self, event: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> ControlFlow<()> {
+        let sent = OwnedEnv::new().send_and_clear(&self.pid, |env| {
+            let (kept, saved) = &*self.reference.lock().unwrap_or_else(PoisonError::into_inner);
+            let reference = kept.run(|kept| saved.load(kept).in_env(env));
+            (atoms::pando_verify(), reference, event(env)).encode(env)
+        });
+        if sent.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+}
+
+impl VerificationObserver for VerificationOwner {
+    fn progress(&self, path: &Path, read_bytes: u64, size_bytes: u64) -> ControlFlow<()> {
+        self.tell(|env| {
+            (atoms::progress(), path.to_string_lossy().as_ref(), read_bytes, size_bytes).encode(env)
+        })
+    }
+
+    fn ended(&self, result: Result<Vec<Report>, String>) {
+        // A process that is gone needs to hear nothing.
+        let _ = self.tell(|env| {
+            let result = match result {
+                Ok(reports) => {
+                    let reports: Vec<Term<'_>> =
+                        reports.iter().map(|report| report_term(env, report)).collect();
+                    (atoms::ok(), reports).encode(env)
+                }
+                Err(text) => (atoms::error(), text).encode(env),
+            };
+            (atoms::ended(), result).encode(env)
+        });
+    }
+}
+
+/// A verification in Erlang's hands. When its process dies, it is collected, and the verification ends.
+pub struct VerificationHandle(Verification);
+
+#[rustler::resource_impl]
+impl Resource for VerificationHandle {}
+
+impl VerificationHandle {
+    /// In Erlang's hands from now on.
+    pub fn new(verification: Verification) -> VerificationHandle {
+        VerificationHandle(verification)
+    }
+
+    /// Nobody wants to know any more.
+    pub fn cancel(&self) {
+        self.0.cancel();
     }
 }

@@ -18,8 +18,10 @@ mod transactions;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
-use pando_bridge::{OpenRequest, OpenStore, PanickingThread, Token};
+use pando_bridge::{OpenRequest, OpenStore, PanickingThread, Token, Verification};
+use pando_store::disk::RealDisk;
 use pando_store::log::{SEGMENT_BYTES_FIRST, SEGMENT_BYTES_MAX};
 use pando_store::options::{QUEUED_COMMANDS_MAX, SNAPSHOT_LOG_BYTES_MIN};
 use pando_store::{ProvokedThread, StoreError, StoreOptions, SystemClock};
@@ -32,7 +34,9 @@ use rustler::types::atom::Atom;
 use rustler::{Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
 
 use answers::{answer_term, refusal_term, status_term, store_error_term};
-use erlang::{Address, AnswerHandle, BRIDGE, Erlang, OpenHandle, Owner};
+use erlang::{
+    Address, AnswerHandle, BRIDGE, Erlang, OpenHandle, Owner, VerificationHandle, VerificationOwner,
+};
 use listing::{Listing, Shown};
 use names::{BadPath, is_quick_path, plain_names, steps};
 use raw::{AtomKey, atom_key, pin_library};
@@ -145,6 +149,26 @@ fn open<'a>(
 fn close<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Atom> {
     BRIDGE.get().close(key_of(store)?, None, Some(Arc::new(Owner { pid: env.pid() })));
     Ok(atoms::ok())
+}
+
+/// `verify(Directory, Reference) -> Handle`: looks at the stores at or in a directory, on a thread of its own. Then messages
+/// `{pando_verify, Reference, Event}`: `{progress, Path, ReadBytes, SizeBytes}`, and at last
+/// `{ended, {ok, [{Directory, Verdict, [{Path, Severity, Text}]}]} | {error, Text}}`.
+#[rustler::nif]
+fn verify<'a>(env: Env<'a>, directory: &str, reference: Term<'a>) -> NifResult<Term<'a>> {
+    if !reference.is_ref() {
+        return Err(rustler::Error::BadArg);
+    }
+    let owner = Arc::new(VerificationOwner::new(env, reference));
+    let verification = Verification::start(Arc::new(RealDisk), PathBuf::from(directory), owner, Instant::now);
+    Ok(ResourceArc::new(VerificationHandle::new(verification)).encode(env))
+}
+
+/// `verify_cancel(Handle) -> ok`: its end is of no interest any more, and may come all the same.
+#[rustler::nif]
+fn verify_cancel(handle: ResourceArc<VerificationHandle>) -> Atom {
+    handle.cancel();
+    atoms::ok()
 }
 
 /// `stores() -> [Store]`: those that are open.

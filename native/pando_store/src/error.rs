@@ -221,7 +221,7 @@ impl OpenError {
             },
             OpenError::Log(error) => match error {
                 LogOpenError::Disk(error) => OpenTrouble::of_disk(error),
-                LogOpenError::Thread(_) => OpenTrouble::Other,
+                LogOpenError::Thread(_) | LogOpenError::Stopped { .. } => OpenTrouble::Other,
                 LogOpenError::OtherStore { .. } => OpenTrouble::OtherStore,
                 LogOpenError::NewerFormat { .. } => OpenTrouble::NewerFormat,
                 LogOpenError::Empty { .. }
@@ -235,7 +235,9 @@ impl OpenError {
                 SnapshotError::OtherStore { .. } => OpenTrouble::OtherStore,
             },
             OpenError::Snapshot(LoadError::Content { .. }) | OpenError::Gap { .. } => OpenTrouble::Damaged,
-            OpenError::Thread(_) | OpenError::Consensus(_) => OpenTrouble::Other,
+            OpenError::Thread(_)
+            | OpenError::Consensus(_)
+            | OpenError::Snapshot(LoadError::Stopped { .. }) => OpenTrouble::Other,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! 3. The newest two are kept, and the log back to the older one: one damaged snapshot loses nothing.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
@@ -149,6 +150,11 @@ pub enum LoadError {
         /// What is wrong.
         text: String,
     },
+    /// Who looked on while it was read wanted no more.
+    Stopped {
+        /// Which.
+        path: PathBuf,
+    },
 }
 
 impl LoadError {
@@ -164,6 +170,9 @@ impl fmt::Display for LoadError {
             LoadError::Snapshot(error) => write!(f, "{error}"),
             LoadError::Content { path, text } => {
                 write!(f, "the snapshot {} is whole, but holds no tree: {text}", path.display())
+            }
+            LoadError::Stopped { path } => {
+                write!(f, "the snapshot {} was not read to its end: nobody wanted more", path.display())
             }
         }
     }
@@ -194,9 +203,10 @@ pub fn load_newest(
     directory: &Path,
     notice: &dyn Fn(&str),
 ) -> Result<Loaded, LoadError> {
+    let mut go_on = |_, _| ControlFlow::Continue(());
     let mut refused = Vec::new();
     for name in snapshots.list()? {
-        match load(snapshots, directory, name) {
+        match load(snapshots, directory, name, &mut go_on) {
             Ok((view, covers, size_bytes)) => {
                 let file = SnapshotFile { name, covers, membership: view.membership.clone() };
                 return Ok(Loaded { view, snapshot: Some((file, size_bytes)), refused });
@@ -217,20 +227,26 @@ pub fn load_received(
     directory: &Path,
     file: &SnapshotFile,
 ) -> Result<View, LoadError> {
-    let (mut view, _, _) = load(snapshots, directory, file.name)?;
+    let mut go_on = |_, _| ControlFlow::Continue(());
+    let (mut view, _, _) = load(snapshots, directory, file.name, &mut go_on)?;
     // Newer than the one in the file, if the leader says so (pitfall 6).
     view.membership = file.membership.clone().or(view.membership);
     Ok(view)
 }
+
+/// Who is told how many bytes of a snapshot were read, and how many it has; `Break`: no more of it is wanted.
+pub(crate) type LoadProgress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
 
 /// Reads one snapshot, all of it: the view, the position that it covers, and the size of the file.
 pub(crate) fn load(
     snapshots: &SnapshotDirectory,
     directory: &Path,
     name: SnapshotName,
+    progress: LoadProgress<'_>,
 ) -> Result<(View, LogPosition, u64), LoadError> {
     let mut reader = snapshots.read(name)?;
-    let view = read_view(&mut reader).map_err(|error| match error {
+    let view = read_view(&mut reader, progress).map_err(|error| match error {
+        ReadError::Stopped => LoadError::Stopped { path: name.path(directory) },
         ReadError::Snapshot(error) => LoadError::Snapshot(error),
         ReadError::Content(text) => LoadError::Content { path: name.path(directory), text },
     })?;
@@ -238,18 +254,26 @@ pub(crate) fn load(
 }
 
 enum ReadError {
+    Stopped,
     Snapshot(SnapshotError),
     Content(String),
 }
 
-fn read_view(reader: &mut SnapshotReader) -> Result<View, ReadError> {
+fn read_view(reader: &mut SnapshotReader, progress: LoadProgress<'_>) -> Result<View, ReadError> {
     let position = reader.position();
     let metadata: MetadataV1 = codec()
         .deserialize(reader.metadata())
         .map_err(|error| ReadError::Content(format!("metadata: {error}")))?;
     let mut builder = TreeBuilder::new();
+    let mut records_read: u64 = 0;
     while let Some(record) = reader.next_record().map_err(ReadError::Snapshot)? {
         builder.push(record).map_err(|error| ReadError::Content(error.to_string()))?;
+        records_read += 1;
+        if records_read.is_multiple_of(RECORDS_BETWEEN_LOOKS)
+            && progress(reader.read_bytes(), reader.size_bytes()).is_break()
+        {
+            return Err(ReadError::Stopped);
+        }
     }
     let state = builder.finish(metadata.revision).map_err(|error| ReadError::Content(error.to_string()))?;
     if state.node_count() != metadata.node_count {

@@ -5,16 +5,17 @@
 //!    the same words, or passes over what is at fault, which the report says.
 //! 3. All is read: every record of every snapshot, every batch and entry of the log.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::directory::{DirectoryError, StoreDirectory};
-use crate::disk::{Disk, PathKind};
+use crate::directory::{DirectoryError, Identity, StoreDirectory};
+use crate::disk::{Disk, DiskError, PathKind};
 use crate::entry::Entry;
 use crate::error::OpenError;
 use crate::log::{LogEntry, LogFacts, LogPosition, ScanObserver};
 use crate::snapshot::{SnapshotDirectory, SnapshotName};
-use crate::snapshot_thread;
+use crate::snapshot_thread::{self, LoadError};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -80,14 +81,70 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
-/// Who is told how far the reading has come.
-pub type Progress<'a> = &'a mut dyn FnMut(&Path, u64, u64);
+/// Who is told how far the reading has come: the file or directory, how many of its bytes were read, how many there are. `Break`
+/// ends the looking, and is not called again.
+pub type Progress<'a> = &'a mut dyn FnMut(&Path, u64, u64) -> ControlFlow<()>;
 
-/// Looks at the directory of one store. `progress` is told the file or directory, how many of its bytes were read, and how many there are.
-pub fn verify(disk: &Arc<dyn Disk>, directory: &Path, progress: Progress<'_>) -> Report {
-    let mut verifier = Verifier { disk, directory, findings: Vec::new(), is_refused: false, progress };
+/// Looks at the directory of one store. `None`: `progress` wanted no more.
+pub fn verify(disk: &Arc<dyn Disk>, directory: &Path, progress: Progress<'_>) -> Option<Report> {
+    let (findings, is_refused, is_stopped) = (Vec::new(), false, false);
+    let mut verifier = Verifier { disk, directory, findings, is_refused, is_stopped, progress };
     let verdict = verifier.run();
-    Report { directory: directory.to_path_buf(), verdict, findings: verifier.findings }
+    let Verifier { findings, is_stopped, .. } = verifier;
+    (!is_stopped).then(|| Report { directory: directory.to_path_buf(), verdict, findings })
+}
+
+/// Looks at a directory that is that of one store, or that holds those of several. `None`: `progress` wanted no more.
+pub fn verify_all(disk: &Arc<dyn Disk>, directory: &Path, progress: Progress<'_>) -> Option<Vec<Report>> {
+    let stores = match stores_in(disk.as_ref(), directory) {
+        Ok(stores) => stores,
+        // Then it is looked at as one store, and that says what is wrong with it.
+        Err(_) => vec![directory.to_path_buf()],
+    };
+    stores.iter().map(|store| verify(disk, store, &mut *progress)).collect()
+}
+
+/// The directories of stores: this one, or those in it, in the order of their names. This one also if there are none.
+fn stores_in(disk: &dyn Disk, directory: &Path) -> Result<Vec<PathBuf>, DiskError> {
+    let mut stores = Vec::new();
+    if disk.kind(directory)? == Some(PathKind::Directory) && !is_store(disk, directory)? {
+        for name in disk.list(directory)? {
+            let path = directory.join(&name);
+            // One that cannot be looked at is looked at as a store, and that says why.
+            let is_directory = disk.kind(&path).map_or(true, |kind| kind == Some(PathKind::Directory));
+            if !name.starts_with(REMOVED_PREFIX) && is_directory && is_store(disk, &path).unwrap_or(true) {
+                stores.push(path);
+            }
+        }
+    }
+    if stores.is_empty() {
+        stores.push(directory.to_path_buf());
+    }
+    Ok(stores)
+}
+
+/// Whether a directory has something that only the directory of a store has.
+fn is_store(disk: &dyn Disk, directory: &Path) -> Result<bool, DiskError> {
+    if has_store_file(disk, directory)? {
+        return Ok(true);
+    }
+    for name in ["log", "snapshot"] {
+        let path = directory.join(name);
+        // There may be stores of these names.
+        if disk.kind(&path)? == Some(PathKind::Directory) && !has_store_file(disk, &path)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn has_store_file(disk: &dyn Disk, directory: &Path) -> Result<bool, DiskError> {
+    for name in ["LOCK", "IDENTITY", "RESET"] {
+        if disk.kind(&directory.join(name))? == Some(PathKind::File) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 struct Verifier<'a> {
@@ -95,8 +152,12 @@ struct Verifier<'a> {
     directory: &'a Path,
     findings: Vec<Finding>,
     is_refused: bool,
+    is_stopped: bool,
     progress: Progress<'a>,
 }
+
+/// What begins the names of directories whose stores were removed (`pando_directory:remove/1`): what is left of them.
+const REMOVED_PREFIX: &str = "%removed-";
 
 impl Verifier<'_> {
     fn find(&mut self, path: &Path, severity: Severity, text: impl Into<String>) {
@@ -162,6 +223,9 @@ impl Verifier<'_> {
             let text = "a reset was interrupted: opening the store removes what is left of its data, as it was asked to";
             self.find(&self.directory.join("RESET"), Severity::Remark, text);
         }
+        if let Some(to) = found.reset_to {
+            return self.read_nothing(to);
+        }
         let text = match identity.member_id {
             0 => format!("the store {} is being founded, and holds nothing yet", identity.store_id),
             member_id => format!("member {member_id} of the store {}", identity.store_id),
@@ -170,13 +234,27 @@ impl Verifier<'_> {
         let snapshot_path = self.directory.join("snapshot");
         let snapshots = SnapshotDirectory::at(self.disk.clone(), &snapshot_path, identity.store_id);
         let covered = self.read_snapshots(&snapshots, &snapshot_path);
-        self.read_log(identity, &snapshot_path, covered);
+        if !self.is_stopped {
+            self.read_log(identity, &snapshot_path, covered);
+        }
         match self.findings.iter().map(|finding| finding.severity).max() {
             _ if self.is_refused => Verdict::Refused,
             Some(Severity::Fault) => Verdict::Damaged,
             Some(Severity::Remark) => Verdict::Remarks,
             Some(Severity::Fact) | None => Verdict::Sound,
         }
+    }
+
+    /// All that is there goes when the store opens: what it is does not matter.
+    fn read_nothing(&mut self, to: Identity) -> Verdict {
+        if to.member_id == 0 {
+            return Verdict::Remarks;
+        }
+        // A member that is not being founded gets its log from others.
+        let directory = self.directory.join("log");
+        let error = crate::log::OpenError::Empty { directory: directory.clone() };
+        self.refuse(&directory, &error.into());
+        Verdict::Refused
     }
 
     /// Reads every snapshot. Gives the index up to which the newest readable one goes, and why newer ones are not readable.
@@ -199,11 +277,11 @@ impl Verifier<'_> {
                 return (0, refused);
             }
         };
-        let count = names.len() as u64;
-        for (read, name) in names.into_iter().enumerate() {
+        for name in names {
             let path = name.path(directory);
-            (self.progress)(&path, read as u64, count);
-            match snapshot_thread::load(snapshots, directory, name) {
+            let progress = &mut *self.progress;
+            let mut go_on = |read_bytes, size_bytes| progress(&path, read_bytes, size_bytes);
+            match snapshot_thread::load(snapshots, directory, name, &mut go_on) {
                 Ok((view, covers, size_bytes)) => {
                     let text = format!(
                         "{} nodes as of entry {}, {size_bytes} bytes, every record of them read",
@@ -212,6 +290,10 @@ impl Verifier<'_> {
                     );
                     self.find(&path, Severity::Fact, text);
                     newest = newest.or(Some(covers.index));
+                }
+                Err(LoadError::Stopped { .. }) => {
+                    self.is_stopped = true;
+                    break;
                 }
                 Err(error) if error.is_damage() => {
                     self.find(&path, Severity::Fault, error.to_string());
@@ -227,12 +309,7 @@ impl Verifier<'_> {
         (newest.unwrap_or(0), refused)
     }
 
-    fn read_log(
-        &mut self,
-        identity: crate::directory::Identity,
-        snapshots: &Path,
-        covered: (u64, Vec<String>),
-    ) {
+    fn read_log(&mut self, identity: Identity, snapshots: &Path, covered: (u64, Vec<String>)) {
         let directory = self.directory.join("log");
         let is_founding = identity.member_id == 0;
         if is_founding && !matches!(self.disk.kind(&directory), Ok(Some(PathKind::Directory))) {
@@ -249,6 +326,7 @@ impl Verifier<'_> {
         }
         match inspected {
             Ok(facts) => self.note_log(&directory, snapshots, &facts, covered),
+            Err(crate::log::OpenError::Stopped { .. }) => self.is_stopped = true,
             Err(crate::log::OpenError::Empty { .. }) if is_founding => {}
             Err(error) => {
                 let path = error.path().unwrap_or(&directory).to_path_buf();
@@ -322,7 +400,7 @@ impl ScanObserver for EntryReader<'_, '_> {
         }
     }
 
-    fn progress(&mut self, read_bytes: u64, size_bytes: u64) {
-        (self.progress)(self.directory, read_bytes, size_bytes);
+    fn progress(&mut self, read_bytes: u64, size_bytes: u64) -> ControlFlow<()> {
+        (self.progress)(self.directory, read_bytes, size_bytes)
     }
 }

@@ -17,6 +17,7 @@ use pando_store::verify::{Report, Severity, Verdict, verify};
 use pando_store::{OpenTrouble, StoreOptions};
 use pando_tree::{Command, TreeRecords};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store_support::*;
@@ -143,7 +144,11 @@ fn helps(text: &str) -> bool {
 
 fn look_at(disk: &MemoryDisk) -> Report {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    verify(&disk, Path::new(DIRECTORY), &mut |_, read, of| assert!(read <= of))
+    let mut go_on = |_: &Path, read, of| {
+        assert!(read <= of);
+        ControlFlow::Continue(())
+    };
+    verify(&disk, Path::new(DIRECTORY), &mut go_on).unwrap()
 }
 
 #[derive(Default, Debug)]

@@ -49,7 +49,9 @@ impl StoreDirectory {
         } else if identity.is_none() && holds_data(disk, path)? {
             return Err(DirectoryError::IdentityMissing { path: path.join(IDENTITY_FILE) });
         }
-        Ok(DirectoryFacts { identity, is_reset_pending: reset.is_some() })
+        // The data of the one that comes stay.
+        let reset_to = reset.filter(|reset| identity == Some(reset.from)).map(|reset| reset.to);
+        Ok(DirectoryFacts { identity, is_reset_pending: reset.is_some(), reset_to })
     }
 
     /// Holds the lock of a directory that somebody looks at, if it has ever had one. The file is not changed.
@@ -133,6 +135,8 @@ pub struct DirectoryFacts {
     pub identity: Option<Identity>,
     /// A reset was interrupted, and goes on at the next opening.
     pub is_reset_pending: bool,
+    /// Then all data go, and the member is this one.
+    pub reset_to: Option<Identity>,
 }
 
 fn check_reset(identity: Option<Identity>, reset: Reset, directory: &Path) -> Result<(), DirectoryError> {

@@ -99,6 +99,11 @@ pub enum OpenError {
     Disk(DiskError),
     /// A thread could not be started.
     Thread(std::io::Error),
+    /// Who looked on while it was read wanted no more.
+    Stopped {
+        /// Where it is.
+        directory: PathBuf,
+    },
     /// The log should be there and is not.
     Empty {
         /// Where it should be.
@@ -144,7 +149,8 @@ impl OpenError {
         match self {
             OpenError::Disk(error) => Some(&error.path),
             OpenError::Thread(_) => None,
-            OpenError::Empty { directory: path }
+            OpenError::Stopped { directory: path }
+            | OpenError::Empty { directory: path }
             | OpenError::MissingSegment { path }
             | OpenError::OtherStore { path, .. }
             | OpenError::NewerFormat { path, .. }
@@ -159,6 +165,9 @@ impl fmt::Display for OpenError {
             OpenError::Disk(error) => write!(f, "the log cannot be opened: {error}"),
             OpenError::Thread(error) => {
                 write!(f, "the log cannot be opened, no thread could be started: {error}")
+            }
+            OpenError::Stopped { directory } => {
+                write!(f, "the log in {} was not read to its end: nobody wanted more", directory.display())
             }
             OpenError::Empty { directory } => {
                 write!(

@@ -15,6 +15,7 @@ use super::segment::{HeaderError, SEGMENT_FORMAT_VERSION, SEGMENT_HEADER_BYTES, 
 use super::synced_mark::{FoundMark, SYNCED_FILE, SyncedMark};
 use crate::directory::StoreId;
 use crate::disk::{Access, Disk};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// The first segment of a log.
@@ -46,8 +47,10 @@ pub enum TailKind {
 pub trait ScanObserver {
     /// An entry was read. It may be taken back by what follows.
     fn entry(&mut self, _position: LogPosition, _body: &[u8]) {}
-    /// So much of the log has been read.
-    fn progress(&mut self, _read_bytes: u64, _size_bytes: u64) {}
+    /// So much of the log has been read. `Break`: no more of it is wanted, and the reading ends with [`OpenError::Stopped`].
+    fn progress(&mut self, _read_bytes: u64, _size_bytes: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 }
 
 /// Nobody looks on.
@@ -110,8 +113,12 @@ pub(super) fn scan(
     for segment in &segments {
         scanner.scan(segment, store_id, observer)?;
         read_bytes += segment.size_bytes;
-        observer.progress(read_bytes, size_bytes);
+        if observer.progress(read_bytes, size_bytes).is_break() {
+            return Err(OpenError::Stopped { directory: directory.to_path_buf() });
+        }
     }
+    // First: if the end of the log is gone, and with it a purge, the beginning looks as if something were missing there.
+    let tail = judge_end(&scanner, &segments, &mark)?;
     if let Some(index) = scanner.replay.index.missing_before_first() {
         let first = segments.first().map_or(SEQUENCE_FIRST, |segment| segment.sequence);
         let path = segment_path(directory, first.saturating_sub(1));
@@ -124,7 +131,6 @@ pub(super) fn scan(
             _ => OpenError::MissingSegment { path },
         });
     }
-    let tail = judge_end(&scanner, &segments, &mark)?;
     let Scanner { replay, next_batch_sequence, used, .. } = scanner;
     Ok(Scan {
         replay,

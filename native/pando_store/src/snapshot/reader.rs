@@ -97,6 +97,11 @@ impl SnapshotReader {
         self.size_bytes
     }
 
+    /// How far the file was read.
+    pub fn read_bytes(&self) -> u64 {
+        self.cursor.offset
+    }
+
     /// The next record; `None` after the last, when the footer has confirmed that nothing is missing.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>, SnapshotError> {
         while self.cursor.block_records_left == 0 {
