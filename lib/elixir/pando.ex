@@ -356,7 +356,8 @@ defmodule Pando do
   To start a store that runs is no error. Errors:
 
     * `{:pando, :open_failed, %{kind: kind, reason: text, directory: directory}}`, with the `kind` `:busy`, `:locked`,
-      `:not_a_directory`, `:unreadable`, `:newer_format`, `:damaged`, `:other_store`, `:disk_full`, `:panic` or `:other`;
+      `:not_a_directory`, `:missing`, `:unreadable`, `:newer_format`, `:damaged`, `:other_store`, `:disk_full`, `:panic` or
+      `:other`;
     * `{:pando, :store_runs_elsewhere, %{store_id: store, data_dir: data_dir}}`;
     * `{:pando, :name_is_taken, %{store_id: store, by: pid}}`: another process is registered by the name of the store;
     * `:timeout`.

@@ -1,13 +1,15 @@
 %% @private Where the files of a store are, and what it means when they cannot be opened.
 -module(pando_directory).
 
--export([of_store/2, remove/1, reset_error/2, open_error/2, library_error/1]).
+-export([of_store/2, is_missing/1, missing/0, remove/1, reset_error/2, open_error/2, library_error/1]).
 
 -include_lib("kernel/include/logger.hrl").
 
 %% File systems take 255 bytes: of a longer name the first 200 are kept, and a digest of the whole.
 -define(LONG_NAME_START, 200).
 -define(LONG_NAME_REST, 55).
+%% docs/formats.md. A directory without this file is no store.
+-define(IDENTITY_FILE, "IDENTITY").
 
 %% The directory of one store inside of a data directory: its name, with what a file name cannot hold percent-encoded.
 %% Absolute, so that it does not follow the VM's working directory. UTF-8, because messages show it. Raises
@@ -36,6 +38,17 @@ shortened(<<Start:?LONG_NAME_START/binary, Rest/binary>> = Name) when byte_size(
     <<Start/binary, "%-", (binary:encode_hex(erlang:md5(Name)))/binary>>;
 shortened(Name) ->
     Name.
+
+%% Whether there is certainly no store in a directory. What stands there and cannot be read is for the opening to tell.
+-spec is_missing(binary()) -> boolean().
+is_missing(Directory) ->
+    file:read_file_info(filename:join(Directory, ?IDENTITY_FILE), [raw]) =:= {error, enoent}.
+
+%% As the native side says why an opening has failed.
+-spec missing() -> {open_failed, binary(), binary()}.
+missing() ->
+    {open_failed, <<"missing">>,
+        <<"the store that was open here is gone: its disk is not mounted, or its directory was moved or removed">>}.
 
 %% Removes the directory of a store that is closed. It is renamed first, so that a store is there whole or not at all,
 %% whatever happens in between; what is left of it then is never taken for a store, and only costs space.
@@ -113,5 +126,6 @@ kind(<<"newer_format">>) -> newer_format;
 kind(<<"damaged">>) -> damaged;
 kind(<<"other_store">>) -> other_store;
 kind(<<"disk_full">>) -> disk_full;
+kind(<<"missing">>) -> missing;
 kind(<<"panic">>) -> panic;
 kind(_) -> other.

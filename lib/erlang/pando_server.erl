@@ -81,11 +81,21 @@ init(#{store_id := StoreId, data_dir := DataDir, opened := Opened}) ->
     {ok, #state{store_id = StoreId, directory = Directory, data_dir = DataDir, opened = Opened}, {continue, open}}.
 
 -spec handle_continue(open, #state{}) -> {noreply, #state{}}.
-handle_continue(open, #state{store_id = StoreId, directory = Directory} = State) ->
+handle_continue(open, #state{store_id = StoreId, directory = Directory, opened = Opened} = State) ->
     %% A process of the same name that was killed may have left the store open or closing.
     _ = close(StoreId),
+    case atomics:get(Opened, 1) =:= 1 andalso pando_directory:is_missing(Directory) of
+        %% Its disk is not mounted any more, say. Opened now, it would be a new store, without what was acknowledged.
+        true ->
+            self() ! {pando_opened, StoreId, {error, pando_directory:missing()}},
+            {noreply, State};
+        false ->
+            {noreply, State#state{handle = open(StoreId, Directory)}}
+    end.
+
+open(StoreId, Directory) ->
     Holder = io_lib:format("Erlang node ~ts, operating-system process ~ts", [node(), os:getpid()]),
-    Handle = pando_nif:open(
+    pando_nif:open(
         StoreId,
         atom_to_binary(StoreId),
         Directory,
@@ -93,8 +103,7 @@ handle_continue(open, #state{store_id = StoreId, directory = Directory} = State)
         unicode:characters_to_binary(Holder),
         random_bytes(16),
         binary:decode_unsigned(random_bytes(8))
-    ),
-    {noreply, State#state{handle = Handle}}.
+    ).
 
 %% Identity needs numbers that differ, not secret ones; so the application need not depend on `crypto'.
 random_bytes(Count) ->

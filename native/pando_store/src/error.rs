@@ -1,11 +1,13 @@
 //! Errors of a store, each saying what its caller may conclude.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::consensus::Refusal;
 use crate::directory::DirectoryError;
 use crate::disk::DiskError;
 use crate::log::OpenError as LogOpenError;
+use crate::repair_hint::REPAIR_HINT;
 use crate::snapshot::SnapshotError;
 use crate::snapshot_thread::LoadError;
 
@@ -89,6 +91,10 @@ pub enum OpenError {
     Snapshot(LoadError),
     /// The log does not reach back to the newest readable snapshot: entries between them are missing.
     Gap {
+        /// Where the snapshots are.
+        directory: PathBuf,
+        /// Why newer ones were passed over.
+        refused: Vec<String>,
         /// The first entry that the log has.
         log_starts_at: u64,
         /// The last entry in the newest readable snapshot.
@@ -106,12 +112,22 @@ impl fmt::Display for OpenError {
             OpenError::Directory(error) => write!(f, "{error}"),
             OpenError::Log(error) => write!(f, "{error}"),
             OpenError::Snapshot(error) => write!(f, "{error}"),
-            OpenError::Gap { log_starts_at, snapshot_ends_at } => write!(
-                f,
-                "the log starts at entry {log_starts_at}, but the newest readable snapshot ends at {snapshot_ends_at}: \
-                 the entries between are missing; restore the directory from a copy, or let this member join again \
-                 with an empty directory"
-            ),
+            OpenError::Gap { directory, refused, log_starts_at, snapshot_ends_at } => {
+                let shown = directory.display();
+                match snapshot_ends_at {
+                    0 => write!(
+                        f,
+                        "there is no readable snapshot in {shown}, but the log starts at entry {log_starts_at}"
+                    )?,
+                    end => write!(
+                        f,
+                        "the log starts at entry {log_starts_at}, but the newest readable snapshot in {shown} ends at {end}"
+                    )?,
+                }
+                write!(f, ": the entries before are missing. ")?;
+                refused.iter().try_for_each(|text| write!(f, "{text}. "))?;
+                write!(f, "{REPAIR_HINT}")
+            }
             OpenError::Thread(error) => write!(f, "could not start a thread: {error}"),
             OpenError::Consensus(text) => write!(f, "consensus did not start: {text}"),
         }

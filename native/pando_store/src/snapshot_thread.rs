@@ -153,7 +153,7 @@ pub enum LoadError {
 
 impl LoadError {
     /// Whether an older snapshot can help.
-    fn is_damage(&self) -> bool {
+    pub(crate) fn is_damage(&self) -> bool {
         matches!(self, LoadError::Snapshot(SnapshotError::Damaged { .. }) | LoadError::Content { .. })
     }
 }
@@ -183,6 +183,8 @@ pub struct Loaded {
     pub view: View,
     /// That snapshot, and its size.
     pub snapshot: Option<(SnapshotFile, u64)>,
+    /// Why newer ones were passed over.
+    pub refused: Vec<String>,
 }
 
 /// Reads the newest readable snapshot. Damaged ones are passed over with a notice: whether the log reaches back to
@@ -192,17 +194,21 @@ pub fn load_newest(
     directory: &Path,
     notice: &dyn Fn(&str),
 ) -> Result<Loaded, LoadError> {
+    let mut refused = Vec::new();
     for name in snapshots.list()? {
         match load(snapshots, directory, name) {
             Ok((view, covers, size_bytes)) => {
                 let file = SnapshotFile { name, covers, membership: view.membership.clone() };
-                return Ok(Loaded { view, snapshot: Some((file, size_bytes)) });
+                return Ok(Loaded { view, snapshot: Some((file, size_bytes)), refused });
             }
-            Err(error) if error.is_damage() => notice(&format!("{error}; trying the one before")),
+            Err(error) if error.is_damage() => {
+                notice(&format!("{error}; trying the one before"));
+                refused.push(error.to_string());
+            }
             Err(error) => return Err(error),
         }
     }
-    Ok(Loaded { view: View::empty(), snapshot: None })
+    Ok(Loaded { view: View::empty(), snapshot: None, refused })
 }
 
 /// Reads a snapshot that another member sent.
@@ -217,7 +223,8 @@ pub fn load_received(
     Ok(view)
 }
 
-fn load(
+/// Reads one snapshot, all of it: the view, the position that it covers, and the size of the file.
+pub(crate) fn load(
     snapshots: &SnapshotDirectory,
     directory: &Path,
     name: SnapshotName,

@@ -27,7 +27,7 @@ use crate::engine::Engine;
 use crate::entry::Entry;
 use crate::error::{OpenError, StoreError};
 use crate::ingest_thread::{IngestJob, IngestThread, refuse_queued};
-use crate::log::{Log, LogOptions};
+use crate::log::{Log, LogOptions, ScannedLog};
 use crate::machine::panic_text;
 use crate::options::{
     CLOSE_DRAIN_TIMEOUT_MS, COMMANDS_SIZE_BYTES_MAX, ENTRIES_IN_FLIGHT_MAX, OPEN_RECOVERY_TIMEOUT_MS,
@@ -37,7 +37,7 @@ use crate::pending::Pending;
 use crate::reaper::{Garbage, Reaper};
 use crate::shared::{Core, Shared};
 use crate::snapshot::SnapshotDirectory;
-use crate::snapshot_thread::{self, SnapshotJob, SnapshotThread};
+use crate::snapshot_thread::{self, Loaded, SnapshotJob, SnapshotThread};
 use crate::ticket::{Replies, StoreEvents, Ticket};
 use crate::view::View;
 use crate::waiter::{Places, Waiter};
@@ -131,23 +131,17 @@ impl<T: Ticket> Store<T> {
             segment_bytes_max: options.segment_bytes_max,
             ..LogOptions::default()
         };
-        let (log, recovered) = Log::open(disk, &store_directory.log_path(), store_id, log_options)?;
-        if let Some(torn) = &recovered.torn_tail {
-            events.notice(&format!(
-                "{} bytes at offset {} of {} were cut off: a write that was under way when the computer or the VM \
-                 stopped, and was never acknowledged",
-                torn.size_bytes,
-                torn.offset,
-                torn.path.display()
-            ));
-        }
+        let log_path = store_directory.log_path();
+        let scanned = ScannedLog::read(disk, &log_path, store_id, &log_options, &mut ())?;
+        check_for_gap(&scanned, &loaded, &snapshot_path)?;
+        let (log, recovered) = Log::start(scanned, log_options)?;
+        recovered.notices.iter().for_each(|text| events.notice(text));
         let member_id = if founding {
             store_directory.set_identity(Identity { store_id, member_id: FIRST_MEMBER_ID })?;
             FIRST_MEMBER_ID
         } else {
             found.map_or(FIRST_MEMBER_ID, |identity| identity.member_id)
         };
-        check_for_gap(&log, &loaded.view)?;
         let core = Core {
             name: options.name.clone(),
             member_id,
@@ -372,11 +366,15 @@ impl<T: Ticket> Store<T> {
     }
 }
 
-fn check_for_gap(log: &Log<Entry>, view: &View) -> Result<(), OpenError> {
-    match log.state().purged {
-        Some(purged) if purged.index > view.applied_index() => {
-            Err(OpenError::Gap { log_starts_at: purged.index + 1, snapshot_ends_at: view.applied_index() })
-        }
+fn check_for_gap(log: &ScannedLog, loaded: &Loaded, directory: &Path) -> Result<(), OpenError> {
+    let snapshot_ends_at = loaded.view.applied_index();
+    match log.purged() {
+        Some(purged) if purged.index > snapshot_ends_at => Err(OpenError::Gap {
+            directory: directory.to_path_buf(),
+            refused: loaded.refused.clone(),
+            log_starts_at: purged.index + 1,
+            snapshot_ends_at,
+        }),
         _ => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! The directory of a store: one holder at a time, one identity, and a reset that survives any crash.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 
@@ -61,6 +61,19 @@ fn a_second_opener_on_the_real_file_system_learns_who_holds_the_directory() {
 }
 
 #[test]
+fn a_full_disk_that_has_no_room_for_the_name_of_the_holder_keeps_nobody_out() {
+    let disk = used();
+    disk.set_capacity_bytes(Some(0));
+    // What the one before has left is written over, without more room.
+    drop(open_on(&disk).unwrap());
+    disk.open(&path().join("LOCK"), Access::ReadWrite).unwrap().set_len(0).unwrap();
+    let directory = open_on(&disk).unwrap();
+    assert_eq!(directory.identity(), Some(FIRST));
+    let error = open_on(&disk).err().unwrap();
+    assert!(matches!(&error, DirectoryError::Locked { holder, .. } if holder.is_empty()), "{error}");
+}
+
+#[test]
 fn an_identity_survives_a_power_cut_right_after_it_was_set() {
     let disk = MemoryDisk::new();
     let mut directory = open_on(&disk).unwrap();
@@ -76,8 +89,7 @@ fn any_flipped_bit_of_an_identity_is_noticed() {
     for offset in 0..content(&disk, &file).len() as u64 {
         disk.flip_bits(&file, offset, 2).unwrap();
         let error = open_on(&disk).err().unwrap();
-        let newer = matches!(error, DirectoryError::NewerFormat { .. }) && (8..12).contains(&offset);
-        assert!(newer || matches!(error, DirectoryError::Damaged { .. }), "{offset}: {error}");
+        assert!(matches!(error, DirectoryError::Damaged { .. }), "{offset}: {error}");
         disk.flip_bits(&file, offset, 2).unwrap();
     }
     assert_eq!(open_on(&disk).unwrap().identity(), Some(FIRST));
@@ -86,8 +98,14 @@ fn any_flipped_bit_of_an_identity_is_noticed() {
 #[test]
 fn a_newer_format_is_refused() {
     let disk = used();
+    let mut identity = content(&disk, &path().join("IDENTITY"));
+    identity[8..12].copy_from_slice(&5u32.to_le_bytes());
+    let crc = crc32fast::hash(&identity[..40]);
+    identity[40..44].copy_from_slice(&crc.to_le_bytes());
+    // What a newer release has added.
+    identity.extend_from_slice(b"more");
     let file = disk.open(&path().join("IDENTITY"), Access::ReadWrite).unwrap();
-    file.write_all_at(&5u32.to_le_bytes(), 8).unwrap();
+    file.write_all_at(&identity, 0).unwrap();
     assert!(matches!(open_on(&disk).err(), Some(DirectoryError::NewerFormat { found: 5, supported: 1, .. })));
 }
 
@@ -212,4 +230,55 @@ fn a_directory_above_that_is_not_ours_to_sync_is_no_reason_not_to_open() {
     let (operation, kind) = (Operation::SyncDir, std::io::ErrorKind::PermissionDenied);
     disk.fail(Failure { operation, path_suffix: "/".to_owned(), after: 0, times: u64::MAX, kind });
     assert_eq!(open_on(&disk).unwrap().identity(), Some(FIRST));
+}
+
+/// The file `RESET` of a directory whose reset from the first to the second identity was interrupted.
+fn interrupted_reset() -> Vec<u8> {
+    let disk = used();
+    let mut directory = open_on(&disk).unwrap();
+    let (operation, kind) = (Operation::List, std::io::ErrorKind::Other);
+    disk.fail(Failure { operation, path_suffix: String::new(), after: 0, times: 1, kind });
+    directory.reset(SECOND).unwrap_err();
+    content(&disk, &path().join("RESET"))
+}
+
+fn place(disk: &MemoryDisk, name: &str, bytes: &[u8]) {
+    let file = disk.create(&path().join(name)).unwrap();
+    file.write_all_at(bytes, 0).unwrap();
+    file.sync_all().unwrap();
+}
+
+#[test]
+fn a_reset_of_another_member_that_got_into_the_directory_removes_nothing() {
+    let disk = used();
+    let mut directory = open_on(&disk).unwrap();
+    directory.set_identity(Identity { member_id: 2, ..FIRST }).unwrap();
+    drop(directory);
+    place(&disk, "RESET", &interrupted_reset());
+    let error = open_on(&disk).err().unwrap();
+    assert!(matches!(&error, DirectoryError::Damaged { path, .. } if path.ends_with("RESET")), "{error}");
+    assert_eq!(read_all(&open(&disk).0), entries(1, 0..3, 10));
+}
+
+#[test]
+fn a_reset_that_comes_back_after_it_was_done_removes_nothing() {
+    let disk = used();
+    open_on(&disk).unwrap().set_identity(SECOND).unwrap();
+    place(&disk, "RESET", &interrupted_reset());
+    assert_eq!(open_on(&disk).unwrap().identity(), Some(SECOND));
+    assert_eq!(read_all(&open(&disk).0), entries(1, 0..3, 10));
+    assert_eq!(disk.kind(&path().join("RESET")).unwrap(), None);
+}
+
+#[test]
+fn any_flipped_bit_of_a_reset_is_noticed() {
+    let reset = interrupted_reset();
+    for bit in 0..reset.len() * 8 {
+        let disk = used();
+        let mut flipped = reset.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        place(&disk, "RESET", &flipped);
+        assert!(matches!(open_on(&disk).err(), Some(DirectoryError::Damaged { .. })), "{bit}");
+        assert_eq!(read_all(&open(&disk).0), entries(1, 0..3, 10));
+    }
 }

@@ -132,7 +132,7 @@ fn a_power_cut_at_any_sync_with_any_torn_write_loses_nothing_that_was_acknowledg
         for image in images {
             let (log, recovered) = open(&image);
             let entries = read_all(&log);
-            torn_count += usize::from(recovered.torn_tail.is_some());
+            torn_count += usize::from(recovered.tail.is_some());
             let view = View { vote: recovered.vote, purged: recovered.purged, entries };
             let allowed = &views[done..=begun];
             assert!(allowed.contains(&view), "after {done} of {begun} steps: {view:?}");
@@ -193,14 +193,14 @@ fn a_torn_tail_is_cut_off_and_reported_and_the_log_goes_on() {
     append(&log, entries(1, 3..6, 2000)).unwrap();
     let torn = image.lock().unwrap().take().unwrap();
     let (log, recovered) = open(&torn);
-    let tail = recovered.torn_tail.unwrap();
+    let tail = recovered.tail.unwrap();
     assert_eq!((tail.path, recovered.last), (segment_path(1), Some(at(1, 2))));
     assert!((4096..5120).contains(&tail.offset), "{}", tail.offset);
     assert!(tail.size_bytes > 5000);
     append(&log, entries(1, 3..4, 10)).unwrap();
     log.close().unwrap();
     let (log, recovered) = open(&torn);
-    assert_eq!(recovered.torn_tail, None, "what was cut off is gone");
+    assert_eq!(recovered.tail, None, "what was cut off is gone");
     assert_eq!(read_all(&log), [entries(1, 0..3, 100), entries(1, 3..4, 10)].concat());
 }
 

@@ -11,7 +11,7 @@ use support::*;
 fn reopening_returns_everything_that_was_durable() {
     let disk = pando_store::disk::MemoryDisk::new();
     let (log, recovered) = open(&disk);
-    assert_eq!((recovered.last, recovered.vote, recovered.torn_tail), (None, None, None));
+    assert_eq!((recovered.last, recovered.vote, recovered.tail), (None, None, None));
     save_vote(&log, b"vote 1").unwrap();
     append(&log, entries(1, 0..10, 50)).unwrap();
     log.save_committed(Some(at(1, 7)));

@@ -177,7 +177,13 @@ fn snapshots_of_another_store_or_a_newer_format_are_refused() {
     let file = write(&open_on(&disk), at(1, 5), &[]);
     let other = SnapshotDirectory::open(Arc::new(disk.clone()), path(), StoreId([1; 16])).unwrap();
     assert!(matches!(other.newest_valid(), Err(SnapshotError::OtherStore { found: STORE, .. })));
-    disk.open(&file, Access::ReadWrite).unwrap().write_all_at(&9u32.to_le_bytes(), 8).unwrap();
+    let mut header = content(&disk, &file)[..60].to_vec();
+    header[8..12].copy_from_slice(&9u32.to_le_bytes());
+    let metadata_bytes = usize::try_from(u32::from_le_bytes(header[12..16].try_into().unwrap())).unwrap();
+    let metadata = &content(&disk, &file)[60..60 + metadata_bytes];
+    let crc = crc32fast::hash(&[&header[..56], metadata].concat());
+    header[56..60].copy_from_slice(&crc.to_le_bytes());
+    disk.open(&file, Access::ReadWrite).unwrap().write_all_at(&header, 0).unwrap();
     assert!(matches!(open_on(&disk).newest_valid(), Err(SnapshotError::NewerFormat { found: 9, .. })));
 }
 

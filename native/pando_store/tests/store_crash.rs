@@ -94,7 +94,7 @@ fn a_snapshot_that_cannot_be_written_is_a_notice_and_the_store_goes_on() {
     disk.fail(Failure {
         operation: Operation::Write,
         path_suffix: ".tmp".to_owned(),
-        after: 4,
+        after: 5,
         times: u64::MAX,
         kind: std::io::ErrorKind::StorageFull,
     });

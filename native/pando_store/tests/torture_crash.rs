@@ -213,7 +213,7 @@ fn check_log(script: &LogScript, image: &Image, nests: bool, number: usize) -> R
         }
     }
     log.close().map_err(|error| format!("closing: {error}"))?;
-    Ok(Seen { torn_tail: recovered.torn_tail.is_some(), points: points.take() })
+    Ok(Seen { torn_tail: recovered.tail.is_some(), points: points.take() })
 }
 
 fn enumerate_log(seed: u64, step_count: usize, size_bytes_max: usize, thoroughness: Thoroughness) -> Report {

@@ -1,9 +1,10 @@
 //! Why a directory was not opened.
 
 use crate::disk::DiskError;
+use crate::repair_hint::REPAIR_HINT;
 use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The directory of a store was not opened or not changed.
 #[derive(Debug)]
@@ -46,6 +47,20 @@ pub enum DirectoryError {
     },
 }
 
+impl DirectoryError {
+    /// The file or directory that it is about.
+    pub fn path(&self) -> &Path {
+        match self {
+            DirectoryError::Disk(error) => &error.path,
+            DirectoryError::NotADirectory { path }
+            | DirectoryError::Locked { path, .. }
+            | DirectoryError::NewerFormat { path, .. }
+            | DirectoryError::Damaged { path, .. }
+            | DirectoryError::IdentityMissing { path } => path,
+        }
+    }
+}
+
 impl fmt::Display for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -64,14 +79,12 @@ impl fmt::Display for DirectoryError {
             ),
             DirectoryError::Damaged { path, detail } => write!(
                 f,
-                "{} is damaged: {detail}. Restore the directory from a backup, or, in a cluster, let this member come \
-                 back as a new one: move the directory away and start it empty",
+                "{} is damaged at offset 0: {detail}. Whose data the directory holds cannot be known without it. {REPAIR_HINT}",
                 path.display()
             ),
             DirectoryError::IdentityMissing { path } => write!(
                 f,
-                "{} is missing although the directory holds data. Restore it from a backup, or move the directory \
-                 away and start it empty",
+                "{} is missing although the directory holds data: whose they are cannot be known without it. {REPAIR_HINT}",
                 path.display()
             ),
         }

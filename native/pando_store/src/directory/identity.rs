@@ -1,4 +1,4 @@
-//! Who this member is: the content of the files `IDENTITY` and `RESET`.
+//! Who this member is: the content of the file `IDENTITY`.
 //!
 //! {magic 8, version u32, reserved u32, store id 16, member id u64, crc32 of all before u32}
 
@@ -26,11 +26,20 @@ impl Identity {
         let mut content = MAGIC.to_vec();
         content.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
         content.extend_from_slice(&0u32.to_le_bytes());
-        content.extend_from_slice(&self.store_id.0);
-        content.extend_from_slice(&self.member_id.to_le_bytes());
+        self.encode_fields(&mut content);
         let crc = crc32fast::hash(&content);
         content.extend_from_slice(&crc.to_le_bytes());
         content
+    }
+
+    /// {store id 16, member id u64}
+    pub(super) fn encode_fields(&self, content: &mut Vec<u8>) {
+        content.extend_from_slice(&self.store_id.0);
+        content.extend_from_slice(&self.member_id.to_le_bytes());
+    }
+
+    pub(super) fn decode_fields(reader: &mut ByteReader<'_>) -> Option<Identity> {
+        Some(Identity { store_id: StoreId(reader.array()?), member_id: reader.u64()? })
     }
 
     fn decode(content: &[u8], path: &Path) -> Result<Identity, DirectoryError> {
@@ -39,20 +48,13 @@ impl Identity {
         if reader.array() != Some(MAGIC) {
             return Err(damaged("this is not an identity"));
         }
-        match reader.u32() {
-            Some(found) if found > FORMAT_VERSION => {
-                let path = path.to_path_buf();
-                return Err(DirectoryError::NewerFormat { path, found, supported: FORMAT_VERSION });
-            }
-            _ => {}
-        }
-        let fields = (reader.u32(), reader.array(), reader.u64());
-        let (Some(_), Some(store_id), Some(member_id)) = fields else {
+        let fields = (reader.u32(), reader.u32(), Identity::decode_fields(&mut reader));
+        let (Some(found), Some(_), Some(identity)) = fields else {
             return Err(damaged("it is too short"));
         };
-        let identity = Identity { store_id: StoreId(store_id), member_id };
+        check_head(content, &mut reader, found, FORMAT_VERSION, path)?;
         if identity.encode() != content {
-            return Err(damaged("its checksum or its length is wrong"));
+            return Err(damaged("something stands behind it"));
         }
         Ok(identity)
     }
@@ -68,4 +70,23 @@ impl Identity {
     pub(super) fn write(&self, disk: &dyn Disk, path: &Path) -> Result<(), DirectoryError> {
         Ok(write_file_atomically(disk, path, &self.encode())?)
     }
+}
+
+/// Checks the checksum that stands behind what was read of a file, and only then its version: every version has that
+/// checksum in that place, so a flipped bit is not taken for a newer release.
+pub(super) fn check_head(
+    content: &[u8],
+    reader: &mut ByteReader<'_>,
+    found: u32,
+    supported: u32,
+    path: &Path,
+) -> Result<(), DirectoryError> {
+    let covered = content.get(..content.len() - reader.rest().len()).unwrap_or_default();
+    if reader.u32() != Some(crc32fast::hash(covered)) {
+        return Err(DirectoryError::Damaged { path: path.to_path_buf(), detail: "its checksum is wrong" });
+    }
+    if found > supported {
+        return Err(DirectoryError::NewerFormat { path: path.to_path_buf(), found, supported });
+    }
+    Ok(())
 }

@@ -8,10 +8,11 @@
 
 mod error;
 mod identity;
+mod reset;
 mod store_directory;
 mod store_id;
 
 pub use error::DirectoryError;
 pub use identity::Identity;
-pub use store_directory::StoreDirectory;
+pub use store_directory::{DirectoryFacts, StoreDirectory};
 pub use store_id::StoreId;

@@ -1,5 +1,6 @@
 //! The directory of a store, open and locked.
 
+use super::reset::Reset;
 use super::{DirectoryError, Identity};
 use crate::disk::{Disk, DiskFile, PathKind, create_dir_durably, read_small_file};
 use std::path::{Path, PathBuf};
@@ -31,16 +32,34 @@ impl StoreDirectory {
         }
         let lock = lock(disk.as_ref(), path, holder)?;
         let mut directory = StoreDirectory { disk, path: path.to_path_buf(), identity: None, _lock: lock };
-        if let Some(identity) = Identity::read(directory.disk.as_ref(), &directory.file(RESET_FILE))? {
+        let found = StoreDirectory::inspect(directory.disk.as_ref(), path)?;
+        directory.identity = found.identity;
+        if let Some(reset) = Reset::read(directory.disk.as_ref(), &directory.file(RESET_FILE))? {
             // A crash may have come between its renaming and its sync: nothing may be removed before it is durable.
             directory.disk.sync_dir(&directory.path)?;
-            directory.finish_reset(identity)?;
-        }
-        directory.identity = Identity::read(directory.disk.as_ref(), &directory.file(IDENTITY_FILE))?;
-        if directory.identity.is_none() && directory.holds_data()? {
-            return Err(DirectoryError::IdentityMissing { path: directory.file(IDENTITY_FILE) });
+            directory.resume_reset(reset)?;
         }
         Ok(directory)
+    }
+
+    /// Looks at a directory that is not opened. Errors are those that opening it would answer; nothing is changed.
+    pub fn inspect(disk: &dyn Disk, path: &Path) -> Result<DirectoryFacts, DirectoryError> {
+        let identity = Identity::read(disk, &path.join(IDENTITY_FILE))?;
+        let reset = Reset::read(disk, &path.join(RESET_FILE))?;
+        if let Some(reset) = reset {
+            check_reset(identity, reset, path)?;
+        } else if identity.is_none() && holds_data(disk, path)? {
+            return Err(DirectoryError::IdentityMissing { path: path.join(IDENTITY_FILE) });
+        }
+        Ok(DirectoryFacts { identity, is_reset_pending: reset.is_some() })
+    }
+
+    /// Holds the lock of a directory that somebody looks at, if it has ever had one. The file is not changed.
+    pub fn lock_if_there(disk: &dyn Disk, path: &Path) -> Result<Option<Box<dyn DiskFile>>, DirectoryError> {
+        match disk.kind(&path.join(LOCK_FILE))? {
+            None => Ok(None),
+            Some(_) => take_lock(disk, path).map(Some),
+        }
     }
 
     /// Who this member is; `None` in a directory that nobody has used yet.
@@ -59,8 +78,21 @@ impl StoreDirectory {
     /// Forgets log and snapshots and becomes another member. They must not be open. After a crash at any point the
     /// directory is, at the next open, what it was or what it should become.
     pub fn reset(&mut self, identity: Identity) -> Result<(), DirectoryError> {
-        identity.write(self.disk.as_ref(), &self.file(RESET_FILE))?;
-        self.finish_reset(identity)
+        let Some(from) = self.identity else { return self.set_identity(identity) };
+        let reset = Reset { from, to: identity };
+        reset.write(self.disk.as_ref(), &self.file(RESET_FILE))?;
+        self.remove_data()?;
+        self.become_another(reset.to)
+    }
+
+    /// Goes on with a reset that a crash has interrupted.
+    fn resume_reset(&mut self, reset: Reset) -> Result<(), DirectoryError> {
+        check_reset(self.identity, reset, &self.path)?;
+        // The data go before the identity is written: what is there afterwards is that of the new member.
+        if self.identity == Some(reset.from) {
+            self.remove_data()?;
+        }
+        self.become_another(reset.to)
     }
 
     /// Where the log belongs.
@@ -77,51 +109,82 @@ impl StoreDirectory {
         self.path.join(name)
     }
 
-    fn data_directories(&self) -> Result<Vec<PathBuf>, DirectoryError> {
-        let mut there = Vec::new();
-        for path in [self.log_path(), self.snapshot_path()] {
-            if self.disk.kind(&path)? == Some(PathKind::Directory) {
-                there.push(path);
-            }
-        }
-        Ok(there)
-    }
-
-    fn holds_data(&self) -> Result<bool, DirectoryError> {
-        for path in self.data_directories()? {
-            if !self.disk.list(&path)?.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn finish_reset(&mut self, identity: Identity) -> Result<(), DirectoryError> {
-        for directory in self.data_directories()? {
+    fn remove_data(&self) -> Result<(), DirectoryError> {
+        for directory in data_directories(self.disk.as_ref(), &self.path)? {
             for name in self.disk.list(&directory)? {
                 self.disk.remove_file(&directory.join(name))?;
             }
             self.disk.sync_dir(&directory)?;
         }
+        Ok(())
+    }
+
+    fn become_another(&mut self, identity: Identity) -> Result<(), DirectoryError> {
         self.set_identity(identity)?;
         self.disk.remove_file(&self.file(RESET_FILE))?;
         Ok(self.disk.sync_dir(&self.path)?)
     }
 }
 
-fn lock(disk: &dyn Disk, directory: &Path, holder: &str) -> Result<Box<dyn DiskFile>, DirectoryError> {
-    let path = directory.join(LOCK_FILE);
-    let Some(lock) = disk.try_lock(&path)? else {
-        // Who may not read the text may still know that the directory is in use.
-        let text = read_small_file(disk, &path, HOLDER_BYTES_MAX).unwrap_or_default();
-        let holder = String::from_utf8_lossy(&text).trim().to_owned();
-        return Err(DirectoryError::Locked { path: directory.to_path_buf(), holder });
-    };
-    let text = holder.as_bytes();
-    lock.set_len(0)?;
-    match lock.write_all_at(text.get(..text.len().min(HOLDER_BYTES_MAX)).unwrap_or_default(), 0) {
-        // The lock holds without its text, and on a full disk a store is still to be opened and read.
-        Err(error) if !error.is_out_of_space() => Err(error.into()),
-        _ => Ok(lock),
+/// What a directory says that is not opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DirectoryFacts {
+    /// Who the member is.
+    pub identity: Option<Identity>,
+    /// A reset was interrupted, and goes on at the next opening.
+    pub is_reset_pending: bool,
+}
+
+fn check_reset(identity: Option<Identity>, reset: Reset, directory: &Path) -> Result<(), DirectoryError> {
+    if identity.is_some_and(|identity| identity == reset.from || identity == reset.to) {
+        return Ok(());
     }
+    Err(DirectoryError::Damaged {
+        path: directory.join(RESET_FILE),
+        detail: "it is about another member than IDENTITY names, so nothing was removed: files of two directories were mixed",
+    })
+}
+
+fn data_directories(disk: &dyn Disk, path: &Path) -> Result<Vec<PathBuf>, DirectoryError> {
+    let mut there = Vec::new();
+    for path in [path.join(LOG_DIRECTORY), path.join(SNAPSHOT_DIRECTORY)] {
+        if disk.kind(&path)? == Some(PathKind::Directory) {
+            there.push(path);
+        }
+    }
+    Ok(there)
+}
+
+fn holds_data(disk: &dyn Disk, path: &Path) -> Result<bool, DirectoryError> {
+    for directory in data_directories(disk, path)? {
+        if !disk.list(&directory)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn take_lock(disk: &dyn Disk, directory: &Path) -> Result<Box<dyn DiskFile>, DirectoryError> {
+    let path = directory.join(LOCK_FILE);
+    if let Some(lock) = disk.try_lock(&path)? {
+        return Ok(lock);
+    }
+    // Who may not read the text may still know that the directory is in use.
+    let text = read_small_file(disk, &path, HOLDER_BYTES_MAX).unwrap_or_default();
+    let holder = String::from_utf8_lossy(&text).trim().to_owned();
+    Err(DirectoryError::Locked { path: directory.to_path_buf(), holder })
+}
+
+fn lock(disk: &dyn Disk, directory: &Path, holder: &str) -> Result<Box<dyn DiskFile>, DirectoryError> {
+    let lock = take_lock(disk, directory)?;
+    let text = holder.as_bytes();
+    let text = text.get(..text.len().min(HOLDER_BYTES_MAX)).unwrap_or_default();
+    // Cut off afterwards: on a full disk the room that the text before had must not be lost to others in between.
+    match lock.write_all_at(text, 0).and_then(|()| lock.set_len(text.len() as u64)) {
+        // It is for people: a store can be opened and read on a disk that has no room for it. Nothing is better than
+        // what is left of the name of another.
+        Err(error) if error.is_out_of_space() => drop(lock.set_len(0)),
+        written => written?,
+    }
+    Ok(lock)
 }

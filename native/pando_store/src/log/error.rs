@@ -2,9 +2,10 @@
 
 use crate::directory::StoreId;
 use crate::disk::DiskError;
+use crate::repair_hint::REPAIR_HINT;
 use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An operation on an open log that was not done.
@@ -131,8 +132,20 @@ pub enum OpenError {
     },
 }
 
-const REPAIR_HINT: &str = "Restore the directory from a backup, or, in a cluster, let this member come back as a new one: \
-                           move the directory away and start it empty. Do not delete single files";
+impl OpenError {
+    /// The file or directory that it is about.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            OpenError::Disk(error) => Some(&error.path),
+            OpenError::Thread(_) => None,
+            OpenError::Empty { directory: path }
+            | OpenError::MissingSegment { path }
+            | OpenError::OtherStore { path, .. }
+            | OpenError::NewerFormat { path, .. }
+            | OpenError::Damaged { path, .. } => Some(path),
+        }
+    }
+}
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

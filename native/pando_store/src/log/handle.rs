@@ -3,14 +3,13 @@
 use super::Durable;
 use super::cache::TailCache;
 use super::error::{LogError, OpenError};
-use super::open::{Opened, Recovered, open};
+use super::open::{Opened, Recovered, ScannedLog};
 use super::options::{
     CLOSE_WAIT_MS_MAX, ENTRY_BYTES_MAX, LogOptions, QUEUE_BYTES_MAX, QUEUE_WAIT_MS_MAX, VOTE_BYTES_MAX,
 };
 use super::position::{LogEntry, LogPosition};
 use super::preparer::Preparer;
 use super::reader::ReadPlan;
-use super::segment::SEGMENT_HEADER_BYTES;
 use super::shared::{Job, JobKind, Lifecycle, LogState, Shared, State};
 use super::writer::Writer;
 use crate::directory::StoreId;
@@ -21,11 +20,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-
-/// Segments must have room for a checkpoint and a few records.
-const SEGMENT_BYTES_MIN: u64 = 2 * SEGMENT_HEADER_BYTES;
-/// Offsets within a segment are kept in 32 bits.
-const SEGMENT_BYTES_LIMIT: u64 = 1024 * 1024 * 1024;
 
 /// A handle of an open log. Clones are cheap and mean the same log; when the last one is dropped the log is closed.
 ///
@@ -54,18 +48,24 @@ impl<E: LogEntry> Log<E> {
         store_id: StoreId,
         mut options: LogOptions,
     ) -> Result<(Log<E>, Recovered), OpenError> {
-        options.segment_bytes_max = options.segment_bytes_max.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_LIMIT);
-        options.segment_bytes_first =
-            options.segment_bytes_first.clamp(SEGMENT_BYTES_MIN, options.segment_bytes_max);
-        let Opened { replay, segments, point, torn_tail, used_bytes } =
-            open(disk.as_ref(), directory, store_id, &options)?;
+        options.clamp();
+        Log::start(ScannedLog::read(disk, directory, store_id, &options, &mut ())?, options)
+    }
+
+    /// Opens a log that was read.
+    pub fn start(scanned: ScannedLog, mut options: LogOptions) -> Result<(Log<E>, Recovered), OpenError> {
+        options.clamp();
+        let (disk, store_id) = (scanned.disk().clone(), scanned.store_id());
+        let directory = scanned.directory().to_path_buf();
+        let Opened { replay, segments, point, tail, notices, used_bytes } = scanned.finish()?;
         let recovered = Recovered {
             vote: replay.state.vote.clone(),
             committed: replay.state.committed,
             purged: replay.state.purged,
             last: replay.state.last,
             entry_count: replay.index.entry_count(),
-            torn_tail,
+            tail,
+            notices,
         };
         let state = State {
             index: replay.index,
@@ -82,11 +82,9 @@ impl<E: LogEntry> Log<E> {
             writer_is_gone: false,
         };
         let shared = Arc::new(Shared::new(state, used_bytes));
-        let preparer =
-            Preparer::new(disk.clone(), directory.to_path_buf(), store_id, options.segment_bytes_first);
+        let preparer = Preparer::new(disk.clone(), directory.clone(), store_id, options.segment_bytes_first);
         let preparer = Arc::new(preparer);
         let prefix = options.thread_name_prefix.clone();
-        let directory = directory.to_path_buf();
         let writer = Writer::new(shared.clone(), preparer.clone(), disk, directory, store_id, options, point);
         let inner = Inner { shared, preparer: preparer.clone(), threads: Mutex::default() };
         // If the second thread cannot be started, dropping `inner` ends the first.

@@ -5,7 +5,8 @@
 //! 1. A callback runs with `Ok` only after the bytes of its operation, and of all before it, were synced.
 //! 2. Batch n+1 is written only after batch n was synced, so at most one batch can be torn, and it was never acknowledged.
 //!    Reopening syncs what it found before anything is written after it.
-//! 3. What looks like a torn batch is cut off only if nothing valid follows it; anything else is damage and refused.
+//! 3. A torn batch is cut off only if nothing valid follows it, nothing says that it was synced, and a part of it is missing as
+//!    a write that was cut short leaves it; anything else is damage and refused.
 //! 4. The checksum of a batch covers store, segment and offset: bytes that were meant for another place never count.
 //! 5. After a failed write or sync nothing is written any more: the log is poisoned until it is opened again.
 //! 6. A segment is unlinked only when every entry in it lies below a purge point that is itself synced. All that an
@@ -29,19 +30,22 @@ mod preparer;
 mod reader;
 mod record;
 mod replay;
-
+mod scan;
 mod segment;
 mod shared;
+mod synced_mark;
 mod writer;
 
 pub use error::{LogError, OpenError};
 pub use handle::Log;
-pub use open::{Recovered, TornTail};
+pub use names::is_file_name;
+pub use open::{LogFacts, Recovered, ScannedLog, SegmentFacts, inspect};
 pub use options::{
     BATCH_BODY_BYTES_MAX, CACHE_BYTES_DEFAULT, ENTRY_BYTES_MAX, LogOptions, SEGMENT_BYTES_FIRST,
     SEGMENT_BYTES_MAX, VOTE_BYTES_MAX,
 };
 pub use position::{LogEntry, LogPosition};
+pub use scan::{ScanObserver, Tail, TailKind};
 pub use shared::LogState;
 
 /// Called once when an operation is durable, or when it is certain that this log will never say so.

@@ -1,5 +1,6 @@
 //! The names of the files in a log directory.
 
+use super::synced_mark::SYNCED_FILE;
 use std::path::{Path, PathBuf};
 
 const SEGMENT_SUFFIX: &str = ".segment";
@@ -22,6 +23,11 @@ pub(super) fn parse_segment_name(name: &str) -> Option<u64> {
     let lower_case_hex = digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
     let fits = digits.len() == SEQUENCE_DIGITS && lower_case_hex;
     fits.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+}
+
+/// Whether a log has files of this name, unfinished ones aside.
+pub fn is_file_name(name: &str) -> bool {
+    name == SYNCED_FILE || parse_segment_name(name).is_some()
 }
 
 /// True for what a crash leaves of a segment that was being made.

@@ -1,18 +1,18 @@
-//! Opening a log: reads every segment, tells a torn tail from damage, and finds where to go on.
+//! Opening a log: makes it if it is not there, reads it, cuts off what was torn, and finds where to go on. In two steps, so that
+//! whoever finds fault with what was read has changed nothing.
 
-use super::batch::{ALIGNMENT_BYTES, BATCH_HEADER_BYTES, BatchSeal};
+use super::batch::BATCH_HEADER_BYTES;
 use super::error::OpenError;
-use super::index::Location;
-use super::names::{is_temporary_name, parse_segment_name, segment_path};
 use super::options::LogOptions;
 use super::position::LogPosition;
-use super::record::{self, Record};
 use super::replay::Replay;
-use super::segment::{HeaderError, SEGMENT_FORMAT_VERSION, SEGMENT_HEADER_BYTES, Segment};
+use super::scan::{Listing, SEQUENCE_FIRST, Scan, ScanObserver, Tail, TailKind, UsedTo, list, scan};
+use super::segment::{SEGMENT_HEADER_BYTES, Segment};
 use super::shared::UsedSegment;
+use super::synced_mark::{FoundMark, MarkWriter, SYNCED_FILE};
 use super::writer::WritePoint;
 use crate::directory::StoreId;
-use crate::disk::{Disk, DiskError, create_dir_durably};
+use crate::disk::{Access, Disk, DiskError, create_dir_durably};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,19 +30,10 @@ pub struct Recovered {
     pub last: Option<LogPosition>,
     /// How many entries can be read.
     pub entry_count: usize,
-    /// A batch that was being written when the power failed, and was cut off. Nothing in it had been acknowledged.
-    pub torn_tail: Option<TornTail>,
-}
-
-/// Bytes that were cut off the end of the log.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TornTail {
-    /// In which file.
-    pub path: PathBuf,
-    /// Where they began.
-    pub offset: u64,
-    /// How many there were, zeros at the end not counted.
-    pub size_bytes: u64,
+    /// What stood behind the last batch, and was cut off.
+    pub tail: Option<Tail>,
+    /// What was found amiss and is harmless, in words.
+    pub notices: Vec<String>,
 }
 
 /// All that the open log is made of.
@@ -50,256 +41,149 @@ pub(super) struct Opened {
     pub(super) replay: Replay,
     pub(super) segments: BTreeMap<u64, UsedSegment>,
     pub(super) point: WritePoint,
-    pub(super) torn_tail: Option<TornTail>,
+    pub(super) tail: Option<Tail>,
+    pub(super) notices: Vec<String>,
     /// Batches of the segments that are left.
     pub(super) used_bytes: u64,
 }
 
-const SEQUENCE_FIRST: u64 = 1;
-
-pub(super) fn open(
-    disk: &dyn Disk,
-    directory: &Path,
+/// A log that was read and is not open yet. So far nothing was changed, but that it is there, and that unfinished files are gone.
+pub struct ScannedLog {
+    disk: Arc<dyn Disk>,
+    directory: PathBuf,
     store_id: StoreId,
-    options: &LogOptions,
-) -> Result<Opened, OpenError> {
-    create_dir_durably(disk, directory)?;
-    let mut sequences = find_segments(disk, directory)?;
-    if sequences.is_empty() {
-        if options.must_exist {
-            return Err(OpenError::Empty { directory: directory.to_path_buf() });
-        }
-        Segment::create(disk, directory, store_id, SEQUENCE_FIRST, options.segment_bytes_first, &|| true)?;
-        sequences.push(SEQUENCE_FIRST);
-    }
-    // A crash may have come between the last renaming and its sync.
-    disk.sync_dir(directory)?;
-    let mut scanner = Scanner::default();
-    let mut segments = Vec::with_capacity(sequences.len());
-    for sequence in sequences {
-        let segment = open_segment(disk, directory, store_id, sequence)?;
-        scanner.scan(&segment, store_id)?;
-        segments.push(segment);
-    }
-    if let Some(index) = scanner.replay.index.missing_before_first() {
-        let first = segments.first().map_or(SEQUENCE_FIRST, |segment| segment.sequence);
-        let path = segment_path(directory, first.saturating_sub(1));
-        return Err(match first {
-            SEQUENCE_FIRST => OpenError::Damaged {
-                path: segment_path(directory, first),
-                offset: SEGMENT_HEADER_BYTES,
-                detail: format!("the log begins after entry {index}, which was not purged"),
-            },
-            _ => OpenError::MissingSegment { path },
-        });
-    }
-    finish(disk, directory, segments, scanner)
+    scan: Scan,
 }
 
-/// The sequences of all segments, which must be consecutive. Leftovers of a crash are removed.
-fn find_segments(disk: &dyn Disk, directory: &Path) -> Result<Vec<u64>, OpenError> {
-    let mut sequences = Vec::new();
-    for name in disk.list(directory)? {
-        if is_temporary_name(&name) {
-            disk.remove_file(&directory.join(&name))?;
+impl ScannedLog {
+    /// Reads the log in a directory, which is made if it is not there. The caller holds the lock of the store.
+    pub fn read(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        store_id: StoreId,
+        options: &LogOptions,
+        observer: &mut dyn ScanObserver,
+    ) -> Result<ScannedLog, OpenError> {
+        create_dir_durably(disk.as_ref(), directory)?;
+        let listing = list(disk.as_ref(), directory)?;
+        for path in listing.temporary {
+            disk.remove_file(&path)?;
         }
-        sequences.extend(parse_segment_name(&name));
-    }
-    sequences.sort_unstable();
-    for (sequence, next) in sequences.iter().zip(sequences.iter().skip(1)) {
-        if sequence + 1 != *next {
-            return Err(OpenError::MissingSegment { path: segment_path(directory, sequence + 1) });
-        }
-    }
-    Ok(sequences)
-}
-
-fn open_segment(
-    disk: &dyn Disk,
-    directory: &Path,
-    store_id: StoreId,
-    sequence: u64,
-) -> Result<Segment, OpenError> {
-    Segment::open(disk, directory, store_id, sequence)?.map_err(|error| {
-        let path = segment_path(directory, sequence);
-        match error {
-            HeaderError::NewerFormat(found) => {
-                OpenError::NewerFormat { path, found, supported: SEGMENT_FORMAT_VERSION }
+        let mut sequences = listing.sequences;
+        if sequences.is_empty() {
+            if options.must_exist {
+                return Err(OpenError::Empty { directory: directory.to_path_buf() });
             }
-            HeaderError::OtherStore(found) => OpenError::OtherStore { path, found, expected: store_id },
-            HeaderError::Damaged(detail) => OpenError::Damaged { path, offset: 0, detail: detail.to_owned() },
+            let size_bytes = options.segment_bytes_first;
+            Segment::create(disk.as_ref(), directory, store_id, SEQUENCE_FIRST, size_bytes, &|| true)?;
+            sequences.push(SEQUENCE_FIRST);
         }
+        // A crash may have come between the last renaming and its sync.
+        disk.sync_dir(directory)?;
+        let scan = scan(disk.as_ref(), directory, store_id, sequences, Access::ReadWrite, observer)?;
+        Ok(ScannedLog { disk, directory: directory.to_path_buf(), store_id, scan })
+    }
+
+    /// All entries up to this one were purged: a snapshot must have them.
+    pub fn purged(&self) -> Option<LogPosition> {
+        self.scan.replay.state.purged
+    }
+
+    pub(super) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(super) fn store_id(&self) -> StoreId {
+        self.store_id
+    }
+
+    /// Makes it ready to be written to.
+    pub(super) fn finish(self) -> Result<Opened, OpenError> {
+        finish(self.disk.as_ref(), &self.directory, self.store_id, self.scan)
+    }
+}
+
+/// One segment of a log that is not open.
+#[derive(Clone, Debug)]
+pub struct SegmentFacts {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub size_bytes: u64,
+    /// How far it is used.
+    pub used_bytes: u64,
+}
+
+/// What a log that is not open holds.
+#[derive(Clone, Debug)]
+pub struct LogFacts {
+    /// All entries up to this one were purged.
+    pub purged: Option<LogPosition>,
+    /// The last entry, or the purge point.
+    pub last: Option<LogPosition>,
+    /// How many entries can be read.
+    pub entry_count: usize,
+    /// The segments from the oldest to the newest.
+    pub segments: Vec<SegmentFacts>,
+    /// What opening it would tell.
+    pub notices: Vec<String>,
+}
+
+impl SegmentFacts {
+    fn of((segment, used): &(Segment, UsedTo)) -> SegmentFacts {
+        SegmentFacts { path: segment.path.clone(), size_bytes: segment.size_bytes, used_bytes: used.offset }
+    }
+}
+
+/// Reads a log and changes nothing on the disk. Errors are those that opening it would answer.
+pub fn inspect(
+    disk: &dyn Disk,
+    directory: &Path,
+    store_id: StoreId,
+    observer: &mut dyn ScanObserver,
+) -> Result<LogFacts, OpenError> {
+    let Listing { sequences, .. } = list(disk, directory)?;
+    if sequences.is_empty() {
+        return Err(OpenError::Empty { directory: directory.to_path_buf() });
+    }
+    let scan = scan(disk, directory, store_id, sequences, Access::Read, observer)?;
+    let segments = scan.segments.iter();
+    Ok(LogFacts {
+        purged: scan.replay.state.purged,
+        last: scan.replay.state.last,
+        entry_count: scan.replay.index.entry_count(),
+        segments: segments.map(SegmentFacts::of).collect(),
+        notices: notices(directory, scan.tail.as_ref(), &scan.mark),
     })
 }
 
-/// Goes through the segments from the oldest to the newest.
-#[derive(Default)]
-struct Scanner {
-    replay: Replay,
-    next_batch_sequence: Option<u64>,
-    used: Vec<UsedTo>,
-    /// The first place where something other than a valid batch or zeros stands.
-    bad: Option<TornTail>,
-    /// A segment without a batch was seen: all that follow must be like it.
-    prepared_path: Option<PathBuf>,
-    content: Vec<u8>,
-}
-
-/// How far a segment is used.
-struct UsedTo {
-    offset: u64,
-    /// Where its last batch begins; the end of the header if it has none.
-    last_batch_offset: u64,
-    index_max: Option<u64>,
-}
-
-impl Scanner {
-    fn scan(&mut self, segment: &Segment, store_id: StoreId) -> Result<(), OpenError> {
-        let mut content = std::mem::take(&mut self.content);
-        content.resize(usize::try_from(segment.size_bytes).unwrap_or(usize::MAX), 0);
-        segment.file.read_exact_at(&mut content, 0)?;
-        let scanned = self.scan_content(segment, &content, &BatchSeal::new(store_id, segment.sequence));
-        self.content = content;
-        scanned
-    }
-
-    fn scan_content(&mut self, segment: &Segment, content: &[u8], seal: &BatchSeal) -> Result<(), OpenError> {
-        let begin = usize::try_from(SEGMENT_HEADER_BYTES).unwrap_or(usize::MAX);
-        let mut offset = begin;
-        let mut last_batch_offset = begin;
-        let mut index_max = None;
-        while let Some(batch) = seal.parse(content, offset) {
-            if self.next_batch_sequence.is_some_and(|expected| expected != batch.sequence) {
-                break;
-            }
-            self.refuse_after_end(segment)?;
-            self.next_batch_sequence = Some(batch.sequence + 1);
-            let body_offset = offset + BATCH_HEADER_BYTES;
-            self.replay_batch(segment, body_offset, batch.body, batch.record_count, &mut index_max)?;
-            last_batch_offset = offset;
-            offset = body_offset + batch.body.len();
-        }
-        let rest = content.get(offset..).unwrap_or_default();
-        if let Some(size_bytes) = used_length(rest) {
-            self.refuse_after_end(segment)?;
-            if let Some(valid) = seal.find_from(content, offset) {
-                let detail = format!("a batch is not valid although a later one, at offset {valid}, is");
-                return Err(damaged(segment, offset, detail));
-            }
-            let (path, offset) = (segment.path.clone(), offset as u64);
-            self.bad = Some(TornTail { path, offset, size_bytes: size_bytes as u64 });
-        }
-        if offset == begin && self.bad.is_none() {
-            self.prepared_path.get_or_insert_with(|| segment.path.clone());
-        }
-        let last_batch_offset = last_batch_offset as u64;
-        self.used.push(UsedTo { offset: offset as u64, last_batch_offset, index_max });
-        Ok(())
-    }
-
-    /// Something stands in this segment: then everything before it must be whole.
-    fn refuse_after_end(&self, segment: &Segment) -> Result<(), OpenError> {
-        if let Some(TornTail { path, offset, .. }) = &self.bad {
-            let detail =
-                format!("a batch is not valid although {} was written after it", segment.path.display());
-            return Err(OpenError::Damaged { path: path.clone(), offset: *offset, detail });
-        }
-        match &self.prepared_path {
-            None => Ok(()),
-            Some(path) => Err(OpenError::Damaged {
-                path: path.clone(),
-                offset: SEGMENT_HEADER_BYTES,
-                detail: format!(
-                    "the segment is empty although {} was written after it",
-                    segment.path.display()
-                ),
-            }),
-        }
-    }
-
-    fn replay_batch(
-        &mut self,
-        segment: &Segment,
-        body_offset: usize,
-        body: &[u8],
-        record_count: u32,
-        index_max: &mut Option<u64>,
-    ) -> Result<(), OpenError> {
-        let mut at = 0;
-        let is_first_batch = body_offset as u64 == SEGMENT_HEADER_BYTES + BATCH_HEADER_BYTES as u64;
-        for number in 0..record_count {
-            let bytes = body.get(at..).unwrap_or_default();
-            let offset = body_offset + at;
-            let wrong = |detail: &str| damaged(segment, offset, detail.to_owned());
-            let (record, size_bytes, padded_bytes) = record::parse(bytes).map_err(wrong)?;
-            let is_checkpoint = matches!(record, Record::Checkpoint(_));
-            if is_checkpoint != (is_first_batch && number == 0) {
-                return Err(wrong(
-                    "a checkpoint must be the first record of a segment and stand nowhere else",
-                ));
-            }
-            if let Record::Entry { position, .. } = &record {
-                *index_max = (*index_max).max(Some(position.index));
-            }
-            let small = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-            let location =
-                Location { segment: segment.sequence, offset: small(offset), size_bytes: small(size_bytes) };
-            self.replay.apply(record, location).map_err(wrong)?;
-            at += padded_bytes;
-        }
-        if at != body.len() {
-            return Err(damaged(
-                segment,
-                body_offset + at,
-                "a batch has bytes after its last record".to_owned(),
-            ));
-        }
-        Ok(())
-    }
-}
-
-fn damaged(segment: &Segment, offset: usize, detail: String) -> OpenError {
-    OpenError::Damaged { path: segment.path.clone(), offset: offset as u64, detail }
-}
-
-/// The bytes up to and with the last that is not zero.
-fn used_length(bytes: &[u8]) -> Option<usize> {
-    // Eight at a time from the end: a prepared segment has 64 MiB of zeros.
-    let (words, tail) = bytes.as_chunks::<ALIGNMENT_BYTES>();
-    if let Some(last) = tail.iter().rposition(|byte| *byte != 0) {
-        return Some(words.len() * ALIGNMENT_BYTES + last + 1);
-    }
-    let word = words.iter().rposition(|word| u64::from_ne_bytes(*word) != 0)?;
-    let last = words.get(word)?.iter().rposition(|byte| *byte != 0)?;
-    Some(word * ALIGNMENT_BYTES + last + 1)
-}
-
 /// Cuts off a torn tail, makes durable what was found, and removes segments that a crash kept from being unlinked.
-fn finish(
-    disk: &dyn Disk,
-    directory: &Path,
-    segments: Vec<Segment>,
-    scanner: Scanner,
-) -> Result<Opened, OpenError> {
-    let Scanner { replay, next_batch_sequence, used, bad: torn_tail, .. } = scanner;
+fn finish(disk: &dyn Disk, directory: &Path, store_id: StoreId, scan: Scan) -> Result<Opened, OpenError> {
+    let Scan { replay, segments, batch_sequence, tail, mark } = scan;
+    let notices = notices(directory, tail.as_ref(), &mark);
     let begin = SEGMENT_HEADER_BYTES;
-    let last_used = used.iter().rposition(|used| used.offset > begin);
-    if let Some(torn) = &torn_tail {
-        let segment = segments.iter().find(|segment| segment.path == torn.path);
-        segment.map_or(Ok(()), |segment| cut_off(segment, torn))?;
+    let last_used = segments.iter().rposition(|(_, used)| used.offset > begin);
+    if let Some(tail) = &tail {
+        let segment = segments.iter().find(|(segment, _)| segment.path == tail.path);
+        segment.map_or(Ok(()), |(segment, _)| cut_off(segment, tail))?;
     }
     let active_number = last_used.unwrap_or(0);
-    if let (Some(active), Some(used)) = (segments.get(active_number), used.get(active_number)) {
+    if let Some((active, used)) = segments.get(active_number) {
         // The process may have died between a write and its sync. What was found counts from here on: before anything
         // is written after it or unlinked because of it, it must be on the disk.
         write_again(active, used)?;
         active.file.sync_data()?;
     }
+    let mark = MarkWriter::open(disk, directory, store_id, &mark, batch_sequence)?;
     let purged = replay.state.purged.map(|position| position.index);
     let mut opened = BTreeMap::new();
     let mut prepared = VecDeque::new();
     let (mut write_offset, mut used_bytes) = (begin, 0);
-    for (number, (segment, used)) in segments.into_iter().zip(used).enumerate() {
+    for (number, (segment, used)) in segments.into_iter().enumerate() {
         if number > active_number {
             prepared.push_back(segment);
             continue;
@@ -313,7 +197,7 @@ fn finish(
             write_offset = used.offset;
         }
         used_bytes += used.offset - begin;
-        let UsedTo { index_max, .. } = used;
+        let index_max = used.index_max;
         opened.insert(segment.sequence, UsedSegment { segment: Arc::new(segment), index_max });
     }
     let Some(active) = opened.last_entry().map(|active| active.get().segment.clone()) else {
@@ -322,15 +206,16 @@ fn finish(
     let point = WritePoint {
         segment: active,
         offset: write_offset,
-        batch_sequence: next_batch_sequence.unwrap_or(1),
+        batch_sequence: batch_sequence + 1,
         written: replay.state.clone(),
         prepared,
+        mark,
     };
-    Ok(Opened { replay, segments: opened, point, torn_tail, used_bytes })
+    Ok(Opened { replay, segments: opened, point, tail, notices, used_bytes })
 }
 
 /// Writes the last batch where it stands. Its sync may have failed under the process before: the system may then show it
-/// although it is not on the disk and count it as synced, so that only writing it again brings it there. (No batch was
+/// although it is not on the disk, and count it as synced, so that only writing it again brings it there. (No batch was
 /// written after one whose sync failed.)
 fn write_again(segment: &Segment, used: &UsedTo) -> Result<(), DiskError> {
     let size_bytes = used.offset.saturating_sub(used.last_batch_offset);
@@ -339,8 +224,41 @@ fn write_again(segment: &Segment, used: &UsedTo) -> Result<(), DiskError> {
     segment.file.write_all_at(&batch, used.last_batch_offset)
 }
 
-fn cut_off(segment: &Segment, torn: &TornTail) -> Result<(), DiskError> {
-    let zeros = vec![0; usize::try_from(torn.size_bytes).unwrap_or(usize::MAX)];
-    segment.file.write_all_at(&zeros, torn.offset)?;
-    segment.file.sync_data()
+fn cut_off(segment: &Segment, tail: &Tail) -> Result<(), DiskError> {
+    let zeros = vec![0; usize::try_from(tail.size_bytes).unwrap_or(usize::MAX)];
+    let (header, rest) = zeros.split_at(zeros.len().min(BATCH_HEADER_BYTES));
+    // The header last: a write that ends early leaves zeros behind a whole header, or behind a part of it. Both look torn
+    // to the next opening; zeros before bytes would not.
+    segment.file.write_all_at(rest, tail.offset + header.len() as u64)?;
+    segment.file.write_all_at(header, tail.offset)?;
+    segment.file.sync_data().inspect_err(|_| {
+        // The system may show zeros now that are not on the disk and count them as synced: the next opening finds nothing to
+        // cut off. Written again, they are synced then.
+        let _ = segment.file.write_all_at(&zeros, tail.offset);
+    })
+}
+
+/// What an operator should know, in words.
+fn notices(directory: &Path, tail: Option<&Tail>, mark: &FoundMark) -> Vec<String> {
+    let mut notices = Vec::new();
+    if let Some(Tail { path, offset, size_bytes, kind }) = tail {
+        let why = match kind {
+            TailKind::Torn => {
+                "a write that was under way when the computer or the VM stopped, and was never acknowledged"
+            }
+            TailKind::Decayed => {
+                "nothing was ever written there, so nothing is lost; but the disk does not keep what it was given: look at it"
+            }
+        };
+        notices
+            .push(format!("{size_bytes} bytes at offset {offset} of {} were cut off: {why}", path.display()));
+    }
+    if let FoundMark::Damaged(detail) = mark {
+        notices.push(format!(
+            "{} is damaged: {detail}. It was written anew, and nothing is lost; but the disk does not keep what it was \
+             given: look at it",
+            directory.join(SYNCED_FILE).display()
+        ));
+    }
+    notices
 }

@@ -1,5 +1,7 @@
 //! Limits of the log, and what may be chosen when it is opened.
 
+use super::segment::SEGMENT_HEADER_BYTES;
+
 /// The size of the first segment of a store: small, because most stores are.
 pub const SEGMENT_BYTES_FIRST: u64 = 1024 * 1024;
 /// The size that segments grow to. A batch that does not fit in it gets a segment of its own size.
@@ -25,10 +27,17 @@ pub(super) const PREPARE_WAIT_MS_MAX: u64 = 120_000;
 pub(super) const PREPARE_RETRY_MS: u64 = 1_000;
 /// How long a closing log waits for its threads.
 pub(super) const CLOSE_WAIT_MS_MAX: u64 = 30_000;
+/// A log that has been idle for so long notes how far it was synced.
+pub(super) const MARK_IDLE_MS: u64 = 200;
 /// The largest piece that is read from a segment at once, unless one entry is larger.
 pub(super) const READ_SPAN_BYTES_MAX: u64 = 1024 * 1024;
 /// Segments are filled with zeros in pieces of this size, each synced, so that the writer's syncs are not held up for long.
 pub(super) const ZERO_FILL_BYTES: usize = 1024 * 1024;
+
+/// Segments must have room for a checkpoint and a few records.
+const SEGMENT_BYTES_MIN: u64 = 2 * SEGMENT_HEADER_BYTES;
+/// Offsets within a segment are kept in 32 bits.
+const SEGMENT_BYTES_LIMIT: u64 = 1024 * 1024 * 1024;
 
 /// What may be chosen when a log is opened.
 #[derive(Clone, Debug)]
@@ -55,5 +64,13 @@ impl Default for LogOptions {
             segment_bytes_max: SEGMENT_BYTES_MAX,
             must_exist: false,
         }
+    }
+}
+
+impl LogOptions {
+    /// Brings sizes within what a log can do.
+    pub(super) fn clamp(&mut self) {
+        self.segment_bytes_max = self.segment_bytes_max.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_LIMIT);
+        self.segment_bytes_first = self.segment_bytes_first.clamp(SEGMENT_BYTES_MIN, self.segment_bytes_max);
     }
 }

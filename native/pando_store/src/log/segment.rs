@@ -54,13 +54,14 @@ fn decode_header(header: &[u8], store_id: StoreId, sequence: u64) -> Result<u64,
     if &magic != SEGMENT_MAGIC {
         return Err(HeaderError::Damaged("this is not a segment header"));
     }
-    if version > SEGMENT_FORMAT_VERSION {
-        return Err(HeaderError::NewerFormat(version));
-    }
     let covered_bytes = header.len() - reader.rest().len();
     let covered = header.get(..covered_bytes).unwrap_or_default();
     if reader.u32() != Some(crc32fast::hash(covered)) {
         return Err(HeaderError::Damaged("the checksum of the segment header is wrong"));
+    }
+    // Every version has these fields and this checksum, so a flipped bit is not taken for a newer release.
+    if version > SEGMENT_FORMAT_VERSION {
+        return Err(HeaderError::NewerFormat(version));
     }
     if found != store_id.0 {
         return Err(HeaderError::OtherStore(StoreId(found)));
@@ -80,9 +81,10 @@ impl Segment {
         directory: &Path,
         store_id: StoreId,
         sequence: u64,
+        access: Access,
     ) -> Result<Result<Segment, HeaderError>, DiskError> {
         let path = segment_path(directory, sequence);
-        let file = disk.open(&path, Access::ReadWrite)?;
+        let file = disk.open(&path, access)?;
         let file_bytes = file.size_bytes()?;
         if file_bytes < SEGMENT_HEADER_BYTES {
             return Ok(Err(HeaderError::Damaged("the file is shorter than its header")));

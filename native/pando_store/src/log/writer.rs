@@ -5,24 +5,26 @@
 //! 3. The first failure ends the thread. Nothing is tried twice.
 
 use super::Durable;
-use super::batch::{BATCH_HEADER_BYTES, BatchSeal};
+use super::batch::{BATCH_HEADER_BYTES, BATCH_TRAILER_BYTES, BatchSeal};
 use super::checkpoint::Checkpoint;
 use super::error::LogError;
 use super::index::Location;
-use super::options::{BATCH_BODY_BYTES_MAX, LogOptions, SEGMENT_GROWTH};
+use super::options::{BATCH_BODY_BYTES_MAX, LogOptions, MARK_IDLE_MS, SEGMENT_GROWTH};
 use super::position::LogEntry;
 use super::preparer::Preparer;
 use super::record;
 use super::segment::{SEGMENT_HEADER_BYTES, Segment};
 use super::shared::{Job, JobKind, Lifecycle, Shared, UsedSegment};
+use super::synced_mark::MarkWriter;
 use crate::directory::StoreId;
 use crate::disk::Disk;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 const RECORD_TOO_LONG: &str = "a record is longer than the format allows";
 
@@ -34,6 +36,7 @@ pub(super) struct WritePoint {
     pub(super) written: Checkpoint,
     /// Segments that are ready, in order.
     pub(super) prepared: VecDeque<Segment>,
+    pub(super) mark: MarkWriter,
 }
 
 /// The writer thread's own state.
@@ -134,6 +137,7 @@ impl<E: LogEntry> Writer<E> {
             }
             self.write_batch()?;
         }
+        self.point.mark.close(self.point.batch_sequence - 1);
         Ok(())
     }
 
@@ -155,7 +159,21 @@ impl<E: LogEntry> Writer<E> {
                 return None;
             }
             state.writer_is_idle = true;
-            state = self.shared.work.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+            let synced = self.point.batch_sequence - 1;
+            if self.point.mark.lags(synced) {
+                // Under load the next batch proves that this one was synced.
+                let idle = Duration::from_millis(MARK_IDLE_MS);
+                let waited = self.shared.work.wait_timeout(state, idle);
+                let (again, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                state = again;
+                if timeout.timed_out() && state.queue.is_empty() {
+                    drop(state);
+                    self.point.mark.advance(synced);
+                    state = self.shared.lock();
+                }
+            } else {
+                state = self.shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
             state.writer_is_idle = false;
         }
     }
@@ -260,12 +278,12 @@ impl<E: LogEntry> Writer<E> {
     fn find_room(&mut self) -> Result<(), String> {
         let room_bytes = self.point.segment.size_bytes.saturating_sub(self.point.offset);
         let is_first_batch = self.point.offset == SEGMENT_HEADER_BYTES;
-        if !is_first_batch && self.batch.buffer.len() as u64 <= room_bytes {
+        if !is_first_batch && self.batch.size_bytes() <= room_bytes {
             return Ok(());
         }
         self.batch.insert_checkpoint(&self.point.written)?;
         if is_first_batch {
-            if self.batch.buffer.len() as u64 <= room_bytes {
+            if self.batch.size_bytes() <= room_bytes {
                 return Ok(());
             }
             // A segment without a batch must not have one after it.
@@ -274,7 +292,7 @@ impl<E: LogEntry> Writer<E> {
             alone.insert_checkpoint(&self.point.written)?;
             self.point.write(self.store_id, &mut alone.buffer, alone.record_count)?;
         }
-        let segment = self.next_segment(SEGMENT_HEADER_BYTES + self.batch.buffer.len() as u64)?;
+        let segment = self.next_segment(SEGMENT_HEADER_BYTES + self.batch.size_bytes())?;
         let segment = Arc::new(segment);
         let mut state = self.shared.lock();
         state.segments.insert(segment.sequence, UsedSegment { segment: segment.clone(), index_max: None });
@@ -342,7 +360,7 @@ impl<E: LogEntry> Writer<E> {
 
 impl WritePoint {
     /// Writes and syncs one batch, and moves on behind it.
-    fn write(&mut self, store_id: StoreId, buffer: &mut [u8], record_count: u32) -> Result<(), String> {
+    fn write(&mut self, store_id: StoreId, buffer: &mut Vec<u8>, record_count: u32) -> Result<(), String> {
         let seal = BatchSeal::new(store_id, self.segment.sequence);
         seal.seal(buffer, self.offset, self.batch_sequence, record_count).ok_or(RECORD_TOO_LONG)?;
         self.segment.file.write_all_at(buffer, self.offset).map_err(|error| error.to_string())?;
@@ -362,6 +380,11 @@ impl BatchInMaking {
         self.entries.clear();
         self.holds_purge = false;
         self.completes_count = 0;
+    }
+
+    /// With the trailer that it will have.
+    fn size_bytes(&self) -> u64 {
+        (self.buffer.len() + BATCH_TRAILER_BYTES) as u64
     }
 
     /// Puts a checkpoint before the other records.

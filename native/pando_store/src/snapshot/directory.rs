@@ -32,7 +32,8 @@ impl SnapshotName {
         directory.join(format!("{:016x}-{:016x}{SNAPSHOT_SUFFIX}", self.index, self.term))
     }
 
-    fn parse(name: &str) -> Option<SnapshotName> {
+    /// The name of a snapshot's file; `None` for any other file.
+    pub(crate) fn parse(name: &str) -> Option<SnapshotName> {
         let (index, term) = name.strip_suffix(SNAPSHOT_SUFFIX)?.split_once('-')?;
         Some(SnapshotName { index: parse_field(index)?, term: parse_field(term)? })
     }
@@ -77,6 +78,11 @@ impl SnapshotDirectory {
         // A crash may have come between the last renaming and its sync.
         disk.sync_dir(directory)?;
         Ok(SnapshotDirectory { disk, directory: directory.to_path_buf(), store_id })
+    }
+
+    /// The directory of a store that is not opened: for reading only.
+    pub fn at(disk: Arc<dyn Disk>, directory: &Path, store_id: StoreId) -> SnapshotDirectory {
+        SnapshotDirectory { disk, directory: directory.to_path_buf(), store_id }
     }
 
     /// Begins a snapshot of the state after `position`. The metadata is stored in the header.

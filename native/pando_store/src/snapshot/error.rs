@@ -2,6 +2,7 @@
 
 use crate::directory::StoreId;
 use crate::disk::DiskError;
+use crate::repair_hint::REPAIR_HINT;
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -71,7 +72,8 @@ impl fmt::Display for SnapshotError {
             ),
             SnapshotError::OtherStore { path, found, expected } => write!(
                 f,
-                "the snapshot {} belongs to the store {found}, not to {expected}: files of two stores were mixed",
+                "the snapshot {} belongs to the store {found}, not to {expected}: files of two stores were mixed. \
+                 {REPAIR_HINT}",
                 path.display()
             ),
             SnapshotError::TooLarge { size_bytes, size_bytes_max } => {

@@ -64,7 +64,6 @@ pub(super) fn metadata_length(header: &[u8; HEADER_BYTES]) -> Result<usize, Head
         return Err(HeaderError::Damaged("this is not a snapshot header"));
     }
     match (reader.u32(), reader.u32().and_then(|length| usize::try_from(length).ok())) {
-        (Some(version), _) if version > FORMAT_VERSION => Err(HeaderError::NewerFormat(version)),
         (Some(_), Some(length)) if length <= METADATA_BYTES_MAX => Ok(length),
         _ => Err(HeaderError::Damaged("the length of the metadata is impossible")),
     }
@@ -78,11 +77,17 @@ pub(super) fn decode_header(header: &[u8; HEADER_BYTES], metadata: &[u8]) -> Res
         return Err(damaged);
     }
     let mut reader = ByteReader::new(covered);
-    let skipped = reader.take(FILE_MAGIC.len() + 2 * size_of::<u32>());
-    let fields = (skipped, reader.array(), reader.u64(), reader.u64(), reader.u64());
-    let (Some(_), Some(store_id), Some(term), Some(node_id), Some(index)) = fields else {
+    let versions = (reader.array::<{ FILE_MAGIC.len() }>(), reader.u32(), reader.u32());
+    let fields = (reader.array(), reader.u64(), reader.u64(), reader.u64());
+    let ((Some(_), Some(version), Some(_)), (Some(store_id), Some(term), Some(node_id), Some(index))) =
+        (versions, fields)
+    else {
         return Err(damaged);
     };
+    // Every version has these fields and this checksum, so a flipped bit is not taken for a newer release.
+    if version > FORMAT_VERSION {
+        return Err(HeaderError::NewerFormat(version));
+    }
     Ok(Header { store_id: StoreId(store_id), position: LogPosition { term, node_id, index }, crc })
 }
 
