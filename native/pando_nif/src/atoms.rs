@@ -87,6 +87,9 @@ rustler::atoms! {
     node_count,
     log_size_bytes,
     snapshot_index,
+    snapshot_written_percent,
+    log_bytes_since_snapshot,
+    under_way,
     waiting_size_bytes,
     log_index,
     // threads

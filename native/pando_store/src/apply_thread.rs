@@ -19,7 +19,7 @@ use crate::log::LogEntry;
 use crate::machine::{Answers, CommandAnswer, Machine};
 use crate::reaper::Garbage;
 use crate::shared::Shared;
-use crate::snapshot_thread::{SnapshotJob, load_received};
+use crate::snapshot_thread::{self, SnapshotJob, load_received};
 use crate::ticket::{Applied, Outcome, Ticket};
 use crate::view::View;
 
@@ -44,14 +44,13 @@ pub struct ApplyThread<T> {
     machine: Machine,
     snapshots: Sender<SnapshotJob>,
     retired: VecDeque<Arc<View>>,
-    log_bytes_since_snapshot: u64,
 }
 
 impl<T: Ticket> ApplyThread<T> {
     /// Continues from the view that `shared` has published.
     pub fn new(shared: Arc<Shared<T>>, snapshots: Sender<SnapshotJob>) -> ApplyThread<T> {
         let machine = Machine::new(View::clone(&shared.view()));
-        ApplyThread { shared, machine, snapshots, retired: VecDeque::new(), log_bytes_since_snapshot: 0 }
+        ApplyThread { shared, machine, snapshots, retired: VecDeque::new() }
     }
 
     /// Runs until nobody can hand over work any more.
@@ -83,7 +82,7 @@ impl<T: Ticket> ApplyThread<T> {
     fn apply(&mut self, entries: Vec<Entry>, done: Done) {
         let mut answered = Vec::with_capacity(entries.len());
         for entry in &entries {
-            self.log_bytes_since_snapshot += entry.size_bytes() as u64;
+            self.shared.count_log_bytes(entry.size_bytes() as u64);
             let applied = self.machine.apply(entry);
             if let Change::Commands(batch) = &entry.change
                 && self.shared.is_own(&batch.origin)
@@ -139,12 +138,9 @@ impl<T: Ticket> ApplyThread<T> {
     }
 
     fn take_snapshot_if_due(&mut self) {
-        if self.log_bytes_since_snapshot < self.shared.snapshot_due_bytes() {
-            return;
-        }
-        // Full means that one is being written: the next entry asks again.
-        if self.snapshots.try_send(SnapshotJob::Write(self.shared.view())).is_ok() {
-            self.log_bytes_since_snapshot = 0;
+        if self.shared.log_bytes_since_snapshot() >= self.shared.snapshot_due_bytes() {
+            // While one is being written: the next entry asks again.
+            snapshot_thread::begin(&self.shared, &self.snapshots);
         }
     }
 }

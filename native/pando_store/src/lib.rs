@@ -27,6 +27,7 @@ mod proposer;
 mod reaper;
 mod shared;
 pub mod snapshot;
+mod snapshot_progress;
 mod snapshot_thread;
 mod store;
 mod ticket;

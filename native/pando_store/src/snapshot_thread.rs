@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use bincode::Options;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use pando_tree::{TreeBuilder, TreeRecords};
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +24,6 @@ use crate::snapshot::{METADATA_BYTES_MAX, SnapshotDirectory, SnapshotError, Snap
 use crate::ticket::Ticket;
 use crate::view::View;
 
-/// Snapshots kept.
-const SNAPSHOTS_KEPT: usize = 2;
 /// Records between two looks at whether the store closes meanwhile.
 const RECORDS_BETWEEN_LOOKS: u64 = 1_024;
 /// Work for the thread.
@@ -34,6 +32,22 @@ pub enum SnapshotJob {
     Consensus(Weak<dyn Consensus>),
     /// Write this.
     Write(Arc<View>),
+}
+
+/// Has the newest view written, in the background; `false`: a snapshot is being written already.
+///
+/// None is queued behind another: it would show an older moment than need be, and hold that in memory meanwhile.
+pub fn begin<T: Ticket>(shared: &Shared<T>, jobs: &Sender<SnapshotJob>) -> bool {
+    if !shared.snapshot_progress().begin() {
+        return false;
+    }
+    // Before the view is taken: what is applied meanwhile is counted for the next one, though it may be in this.
+    shared.forget_log_bytes();
+    let is_begun = jobs.try_send(SnapshotJob::Write(shared.view())).is_ok();
+    if !is_begun {
+        shared.snapshot_progress().end();
+    }
+    is_begun
 }
 
 /// What a snapshot says besides the tree. Never changed: a new form gets a new name and version.
@@ -75,19 +89,29 @@ impl<T: Ticket> SnapshotThread<T> {
                         self.write(&view);
                     }
                     self.shared.engine.reaper().free(Garbage::View(view));
+                    self.shared.snapshot_progress().end();
                 }
             }
         }
     }
 
     fn write(&self, view: &View) {
-        let closing = || self.shared.is_closing();
-        match write_snapshot(&self.shared.snapshots, view, &closing) {
+        if self.shared.snapshot().is_some_and(|newest| Some(newest.covers) == view.applied) {
+            return;
+        }
+        let go_on = |written: &Written| {
+            self.shared.snapshot_progress().note(written.records, written.records_whole);
+            !self.shared.is_closing()
+        };
+        match write_snapshot(&self.shared.snapshots, view, &go_on) {
             Ok(None) => {}
             Ok(Some((file, size_bytes))) => {
                 let covers = file.covers;
+                let newest = file.name;
                 let before = self.shared.set_snapshot(file, size_bytes);
-                if let Err(error) = self.shared.snapshots.retain(SNAPSHOTS_KEPT) {
+                // By name, not by age: one that was found damaged must not take the place of one that can be read.
+                let kept: Vec<_> = before.iter().map(|file| file.name).chain([newest]).collect();
+                if let Err(error) = self.shared.snapshots.retain(&kept) {
                     self.shared.notice(&format!("an old snapshot could not be removed: {error}"));
                 }
                 if let Some(consensus) = self.consensus.as_ref().and_then(Weak::upgrade) {
@@ -101,11 +125,22 @@ impl<T: Ticket> SnapshotThread<T> {
     }
 }
 
-/// Writes `view`; `None` when there is nothing in it yet, or when `give_up` says so meanwhile.
+/// How much of a snapshot is written.
+#[derive(Default)]
+pub struct Written {
+    /// Records.
+    pub records: u64,
+    /// Records that it will have.
+    pub records_whole: u64,
+    /// Bytes of those written.
+    pub size_bytes: u64,
+}
+
+/// Writes `view`; `None` when there is nothing in it yet, or when `go_on`, asked at intervals, says no.
 pub fn write_snapshot(
     snapshots: &SnapshotDirectory,
     view: &View,
-    give_up: &dyn Fn() -> bool,
+    go_on: &dyn Fn(&Written) -> bool,
 ) -> Result<Option<(SnapshotFile, u64)>, SnapshotError> {
     let Some(covers) = view.applied else { return Ok(None) };
     let mut membership = Vec::new();
@@ -123,18 +158,18 @@ pub fn write_snapshot(
     let mut writer = snapshots.create(covers, &metadata)?;
     let mut records = TreeRecords::new(&view.state);
     let mut record = Vec::new();
-    let (mut written, mut size_bytes): (u64, u64) = (0, 0);
+    let mut written = Written { records_whole: records.count(), ..Written::default() };
     while records.next_into(&mut record) {
         writer.append(&record)?;
-        size_bytes += record.len() as u64;
+        written.size_bytes += record.len() as u64;
         record.clear();
-        written += 1;
-        if written.is_multiple_of(RECORDS_BETWEEN_LOOKS) && give_up() {
+        written.records += 1;
+        if written.records.is_multiple_of(RECORDS_BETWEEN_LOOKS) && !go_on(&written) {
             return Ok(None);
         }
     }
     let name = writer.finish()?;
-    Ok(Some((SnapshotFile { name, covers, membership: view.membership.clone() }, size_bytes)))
+    Ok(Some((SnapshotFile { name, covers, membership: view.membership.clone() }, written.size_bytes)))
 }
 
 /// Why a snapshot was not read.

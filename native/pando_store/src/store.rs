@@ -79,6 +79,11 @@ pub struct StoreStatus {
     pub log_size_bytes: u64,
     /// The last log index in the newest snapshot.
     pub snapshot_index: Option<u64>,
+    /// How much of the snapshot that is being written is done, in percent; `None` when none is.
+    pub snapshot_written_percent: Option<u64>,
+    /// Bytes of log applied since the newest snapshot, or the one being written, was begun: about what an opening would
+    /// have to apply.
+    pub log_bytes_since_snapshot: u64,
     /// Bytes of commands that wait to be proposed.
     pub waiting_size_bytes: usize,
     /// Transactions that have a turn, or stand in line for one.
@@ -97,6 +102,8 @@ pub struct Store<T: Ticket> {
     /// Disconnected when the ingest thread has ended.
     ingest_ended: Mutex<Receiver<()>>,
     apply: Sender<ApplyJob>,
+    /// `None` once closed: the snapshot thread ends when nobody can give it work any more.
+    snapshots: Mutex<Option<Sender<SnapshotJob>>>,
     log: Log<Entry>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     directory: Mutex<Option<StoreDirectory>>,
@@ -214,6 +221,7 @@ impl<T: Ticket> Store<T> {
             wake,
             ingest_ended: Mutex::new(ingest_ended),
             apply,
+            snapshots: Mutex::new(Some(snapshots)),
             log,
             threads: Mutex::new(threads),
             directory: Mutex::new(Some(store_directory)),
@@ -318,9 +326,17 @@ impl<T: Ticket> Store<T> {
             node_count: view.state.node_count(),
             log_size_bytes: self.log.size_on_disk_bytes(),
             snapshot_index: self.shared.snapshot().map(|file| file.covers.index),
+            snapshot_written_percent: self.shared.snapshot_progress().percent(),
+            log_bytes_since_snapshot: self.shared.log_bytes_since_snapshot(),
             waiting_size_bytes: self.shared.admission.waiting_size_bytes(),
             transactions_in_line: self.shared.with_lanes(|lanes, _| lanes.runners()),
         }
+    }
+
+    /// Has a snapshot of the newest view written in the background, due or not; `false`: one is being written already.
+    pub fn take_snapshot(&self) -> bool {
+        let snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshots.as_ref().is_some_and(|snapshots| snapshot_thread::begin(&self.shared, snapshots))
     }
 
     /// Makes a thread panic, to show what a fault in it does: the store halts and says why.
@@ -360,6 +376,7 @@ impl<T: Ticket> Store<T> {
         self.shared.end_waiting(&StoreError::Closed);
         self.consensus.shut_down();
         let _ = self.apply.send(ApplyJob::End);
+        *self.snapshots.lock().unwrap_or_else(PoisonError::into_inner) = None;
         // An error here was told to everybody who waited for something.
         let _ = self.log.clone().close();
         // Every thread ends by itself now; one that panicked has ended already, and said so.
