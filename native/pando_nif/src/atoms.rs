@@ -31,6 +31,7 @@ rustler::atoms! {
     pando_closed,
     pando_halted,
     pando_notice,
+    pando_progress,
     node_not_found,
     mismatching_node,
     limit_exceeded,

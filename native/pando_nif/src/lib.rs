@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pando_bridge::{OpenRequest, OpenStore, PanickingThread, Token};
+use pando_store::log::SEGMENT_BYTES_MAX;
 use pando_store::options::{QUEUED_COMMANDS_MAX, SNAPSHOT_LOG_BYTES_MIN};
 use pando_store::{ProvokedThread, StoreError, StoreOptions, SystemClock};
 use pando_tree::limits::COMMAND_STEPS_MAX;
@@ -130,6 +131,7 @@ fn open<'a>(
             incarnation,
             clock: Arc::new(SystemClock),
             snapshot_log_bytes_min: SNAPSHOT_LOG_BYTES_MIN,
+            log_segment_bytes_max: SEGMENT_BYTES_MAX,
             queued_commands_max: QUEUED_COMMANDS_MAX,
         },
         owner: Arc::new(Owner { pid: env.pid() }),

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use pando_store::disk::RealDisk;
+use pando_store::log::SEGMENT_BYTES_MAX;
 use pando_store::options::{QUEUED_COMMANDS_MAX, SNAPSHOT_LOG_BYTES_MIN};
 use pando_store::{Outcome, Replies, Store, StoreEvents, StoreOptions, SystemClock, Ticket};
 use pando_tree::{Command, Name, Payload, Step};
@@ -70,6 +71,7 @@ fn main() {
         incarnation: 1,
         clock: Arc::new(SystemClock),
         snapshot_log_bytes_min: SNAPSHOT_LOG_BYTES_MIN,
+        log_segment_bytes_max: SEGMENT_BYTES_MAX,
         queued_commands_max: QUEUED_COMMANDS_MAX,
     };
     let begin = Instant::now();

@@ -66,6 +66,8 @@ pub struct StoreOptions {
     pub clock: Arc<dyn Clock>,
     /// See [`SNAPSHOT_LOG_BYTES_MIN`].
     pub snapshot_log_bytes_min: u64,
+    /// See [`crate::log::LogOptions::segment_bytes_max`].
+    pub log_segment_bytes_max: u64,
     /// See [`QUEUED_COMMANDS_MAX`].
     pub queued_commands_max: usize,
 }

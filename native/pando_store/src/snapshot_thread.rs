@@ -8,6 +8,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use bincode::Options;
 use crossbeam_channel::{Receiver, Sender};
@@ -18,14 +19,19 @@ use crate::consensus::{Consensus, SnapshotFile};
 use crate::history::History;
 use crate::log::LogPosition;
 use crate::membership::Membership;
+use crate::opening_progress::{OpeningProgress, OpeningStep};
+use crate::operating_system::let_others_go_first;
 use crate::reaper::Garbage;
 use crate::shared::Shared;
 use crate::snapshot::{METADATA_BYTES_MAX, SnapshotDirectory, SnapshotError, SnapshotName, SnapshotReader};
-use crate::ticket::Ticket;
+use crate::snapshot_pace;
+use crate::ticket::{StoreEvents, Ticket};
 use crate::view::View;
 
-/// Records between two looks at whether the store closes meanwhile.
+/// Records, or bytes of them, between two looks at the time and at whether the store closes meanwhile.
 const RECORDS_BETWEEN_LOOKS: u64 = 1_024;
+/// See [`RECORDS_BETWEEN_LOOKS`].
+const BYTES_BETWEEN_LOOKS: u64 = 64 * 1024;
 /// Work for the thread.
 pub enum SnapshotJob {
     /// Whom to tell of finished snapshots.
@@ -81,6 +87,7 @@ impl<T: Ticket> SnapshotThread<T> {
 
     /// Runs until nobody can hand over work any more.
     pub fn run(mut self, jobs: &Receiver<SnapshotJob>) {
+        let_others_go_first();
         while let Ok(job) = jobs.recv() {
             match job {
                 SnapshotJob::Consensus(consensus) => self.consensus = Some(consensus),
@@ -99,9 +106,17 @@ impl<T: Ticket> SnapshotThread<T> {
         if self.shared.snapshot().is_some_and(|newest| Some(newest.covers) == view.applied) {
             return;
         }
+        let begin = Instant::now();
         let go_on = |written: &Written| {
             self.shared.snapshot_progress().note(written.records, written.records_whole);
-            !self.shared.is_closing()
+            while !self.shared.is_closing() {
+                let log_bytes = self.shared.log_bytes_since_snapshot();
+                match snapshot_pace::pause(written.size_bytes, log_bytes, begin.elapsed()) {
+                    Some(pause) => std::thread::sleep(pause),
+                    None => return true,
+                }
+            }
+            false
         };
         match write_snapshot(&self.shared.snapshots, view, &go_on) {
             Ok(None) => {}
@@ -159,13 +174,18 @@ pub fn write_snapshot(
     let mut records = TreeRecords::new(&view.state);
     let mut record = Vec::new();
     let mut written = Written { records_whole: records.count(), ..Written::default() };
+    let mut looked_at = (0, 0);
     while records.next_into(&mut record) {
         writer.append(&record)?;
         written.size_bytes += record.len() as u64;
         record.clear();
         written.records += 1;
-        if written.records.is_multiple_of(RECORDS_BETWEEN_LOOKS) && !go_on(&written) {
-            return Ok(None);
+        let is_far = written.size_bytes - looked_at.1 >= BYTES_BETWEEN_LOOKS;
+        if is_far || written.records - looked_at.0 >= RECORDS_BETWEEN_LOOKS {
+            looked_at = (written.records, written.size_bytes);
+            if !go_on(&written) {
+                return Ok(None);
+            }
         }
     }
     let name = writer.finish()?;
@@ -225,15 +245,18 @@ pub struct Loaded {
 pub fn load_newest(
     snapshots: &SnapshotDirectory,
     directory: &Path,
-    notice: &dyn Fn(&str),
+    events: &dyn StoreEvents,
+    progress: &OpeningProgress,
 ) -> Result<Loaded, LoadError> {
     for name in snapshots.list()? {
-        match load(snapshots, directory, name) {
+        match load(snapshots, directory, name, Some(progress)) {
             Ok((view, covers, size_bytes)) => {
                 let file = SnapshotFile { name, covers, membership: view.membership.clone() };
                 return Ok(Loaded { view, snapshot: Some((file, size_bytes)) });
             }
-            Err(error) if error.is_damage() => notice(&format!("{error}; trying the one before")),
+            Err(error) if error.is_damage() => {
+                events.notice(&format!("{error}; trying the one before"));
+            }
             Err(error) => return Err(error),
         }
     }
@@ -246,7 +269,7 @@ pub fn load_received(
     directory: &Path,
     file: &SnapshotFile,
 ) -> Result<View, LoadError> {
-    let (mut view, _, _) = load(snapshots, directory, file.name)?;
+    let (mut view, _, _) = load(snapshots, directory, file.name, None)?;
     // Newer than the one in the file, if the leader says so (pitfall 6).
     view.membership = file.membership.clone().or(view.membership);
     Ok(view)
@@ -256,11 +279,18 @@ fn load(
     snapshots: &SnapshotDirectory,
     directory: &Path,
     name: SnapshotName,
+    progress: Option<&OpeningProgress>,
 ) -> Result<(View, LogPosition, u64), LoadError> {
     let mut reader = snapshots.read(name)?;
-    let view = read_view(&mut reader).map_err(|error| match error {
+    let path = name.path(directory);
+    let on_nodes = |nodes, nodes_whole| {
+        if let Some(progress) = progress {
+            progress.note(&OpeningStep::Snapshot { path: &path, nodes, nodes_whole });
+        }
+    };
+    let view = read_view(&mut reader, &on_nodes).map_err(|error| match error {
         ReadError::Snapshot(error) => LoadError::Snapshot(error),
-        ReadError::Content(text) => LoadError::Content { path: name.path(directory), text },
+        ReadError::Content(text) => LoadError::Content { path: path.clone(), text },
     })?;
     Ok((view, reader.position(), reader.size_bytes()))
 }
@@ -270,14 +300,21 @@ enum ReadError {
     Content(String),
 }
 
-fn read_view(reader: &mut SnapshotReader) -> Result<View, ReadError> {
+/// `on_nodes` is told at intervals how many of how many nodes are read.
+fn read_view(reader: &mut SnapshotReader, on_nodes: &dyn Fn(u64, u64)) -> Result<View, ReadError> {
     let position = reader.position();
     let metadata: MetadataV1 = codec()
         .deserialize(reader.metadata())
         .map_err(|error| ReadError::Content(format!("metadata: {error}")))?;
     let mut builder = TreeBuilder::new();
+    let mut records: u64 = 0;
     while let Some(record) = reader.next_record().map_err(ReadError::Snapshot)? {
         builder.push(record).map_err(|error| ReadError::Content(error.to_string()))?;
+        records += 1;
+        if records.is_multiple_of(RECORDS_BETWEEN_LOOKS) {
+            // Behind the nodes stand a few records of other kinds.
+            on_nodes(records.min(metadata.node_count), metadata.node_count);
+        }
     }
     let state = builder.finish(metadata.revision).map_err(|error| ReadError::Content(error.to_string()))?;
     if state.node_count() != metadata.node_count {

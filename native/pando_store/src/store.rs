@@ -29,6 +29,7 @@ use crate::error::{OpenError, StoreError};
 use crate::ingest_thread::{IngestJob, IngestThread, refuse_queued};
 use crate::log::{Log, LogOptions};
 use crate::machine::panic_text;
+use crate::opening_progress::OpeningProgress;
 use crate::options::{
     CLOSE_DRAIN_TIMEOUT_MS, COMMANDS_SIZE_BYTES_MAX, ENTRIES_IN_FLIGHT_MAX, OPEN_RECOVERY_TIMEOUT_MS,
     StoreOptions, WAITERS_MAX,
@@ -120,6 +121,7 @@ impl<T: Ticket> Store<T> {
         replies: Arc<dyn Replies<T>>,
         events: Arc<dyn StoreEvents>,
     ) -> Result<Store<T>, OpenError> {
+        let progress = OpeningProgress::new(options.clock.clone(), events.clone());
         let engine = Engine::shared().map_err(OpenError::Thread)?;
         let mut store_directory = StoreDirectory::open(disk.clone(), directory, &options.holder)?;
         let found = store_directory.identity();
@@ -130,10 +132,11 @@ impl<T: Ticket> Store<T> {
         }
         let snapshot_path = store_directory.snapshot_path();
         let snapshots = SnapshotDirectory::open(disk.clone(), &snapshot_path, store_id)?;
-        let loaded = snapshot_thread::load_newest(&snapshots, &snapshot_path, &|text| events.notice(text))?;
+        let loaded = snapshot_thread::load_newest(&snapshots, &snapshot_path, &*events, &progress)?;
         let log_options = LogOptions {
             thread_name_prefix: "pando".to_owned(),
             must_exist: !founding,
+            segment_bytes_max: options.log_segment_bytes_max,
             ..LogOptions::default()
         };
         let (log, recovered) = Log::open(disk, &store_directory.log_path(), store_id, log_options)?;
@@ -175,7 +178,8 @@ impl<T: Ticket> Store<T> {
         threads.push(spawn(&shared, "snapshot", move || snapshot_thread.run(&snapshot_jobs))?);
         // No bound needed: consensus hands over one chunk and waits for it.
         let (apply, apply_jobs) = unbounded();
-        let apply_thread = ApplyThread::new(shared.clone(), snapshots.clone());
+        let last_index = log.state().last.map(|position| position.index);
+        let apply_thread = ApplyThread::new(shared.clone(), snapshots.clone(), progress, last_index);
         threads.push(spawn(&shared, "apply", move || apply_thread.run(&apply_jobs))?);
         let applier =
             Arc::new(StoreApplier { shared: shared.clone(), jobs: apply.clone(), log: log.clone() });
@@ -193,6 +197,12 @@ impl<T: Ticket> Store<T> {
         )
         .map_err(OpenError::Consensus)?;
         let consensus: Arc<dyn Consensus> = Arc::new(consensus);
+        let (opened, is_opened) = bounded(1);
+        let _ = apply.send(ApplyJob::Opened(Box::new(move |result| {
+            let _ = opened.send(result);
+        })));
+        // No answer: the thread has panicked, and the store has halted and says why.
+        let _ = is_opened.recv();
         // The snapshot thread was started before consensus, which it tells of finished snapshots.
         let _ = snapshots.send(SnapshotJob::Consensus(Arc::downgrade(&consensus)));
         let (ingest, queue) = bounded(options.queued_commands_max);

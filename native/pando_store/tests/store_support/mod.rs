@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pando_store::disk::{Disk, MemoryDisk};
+use pando_store::log::SEGMENT_BYTES_MAX;
 use pando_store::{Clock, OpenError, Outcome, Replies, Store, StoreError, StoreEvents, StoreOptions, Ticket};
 use pando_tree::{Command, Name, Payload, Step};
 
@@ -57,6 +58,7 @@ impl Replies<Caller> for Channels {
 pub struct Events {
     pub notices: Mutex<Vec<String>>,
     pub halts: Mutex<Vec<String>>,
+    pub progress: Mutex<Vec<String>>,
 }
 
 impl StoreEvents for Events {
@@ -65,6 +67,9 @@ impl StoreEvents for Events {
     }
     fn notice(&self, text: &str) {
         self.notices.lock().unwrap().push(text.to_owned());
+    }
+    fn progress(&self, text: &str) {
+        self.progress.lock().unwrap().push(text.to_owned());
     }
 }
 
@@ -89,6 +94,7 @@ pub fn options() -> StoreOptions {
         incarnation: INCARNATION.fetch_add(1, Ordering::Relaxed),
         clock: Arc::new(Noon),
         snapshot_log_bytes_min: 1024 * 1024,
+        log_segment_bytes_max: SEGMENT_BYTES_MAX,
         queued_commands_max: 1_000,
     }
 }
