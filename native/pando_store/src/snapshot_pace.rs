@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 /// What is written in a second when nothing else is.
-pub const BYTES_PER_S_MIN: u64 = 32 * 1024 * 1024;
+pub const BYTES_PER_S_MIN: u64 = 16 * 1024 * 1024;
 /// What may be written besides for each byte of log.
 pub const BYTES_PER_LOG_BYTE: u64 = 1;
 /// The longest pause without a look at the log, and at whether the store closes.

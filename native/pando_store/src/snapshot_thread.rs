@@ -31,7 +31,7 @@ use crate::view::View;
 /// Records, or bytes of them, between two looks at the time and at whether the store closes meanwhile.
 const RECORDS_BETWEEN_LOOKS: u64 = 1_024;
 /// See [`RECORDS_BETWEEN_LOOKS`].
-const BYTES_BETWEEN_LOOKS: u64 = 64 * 1024;
+const BYTES_BETWEEN_LOOKS: u64 = 32 * 1024;
 /// Work for the thread.
 pub enum SnapshotJob {
     /// Whom to tell of finished snapshots.

@@ -173,7 +173,8 @@ impl<T: Ticket> Store<T> {
         };
         let shared = Arc::new(Shared::new(core, loaded.view, loaded.snapshot));
         let mut threads = Vec::new();
-        let (snapshots, snapshot_jobs) = bounded(1);
+        // Whom to tell, and the one snapshot that is under way at a time.
+        let (snapshots, snapshot_jobs) = bounded(2);
         let snapshot_thread = SnapshotThread::new(shared.clone());
         threads.push(spawn(&shared, "snapshot", move || snapshot_thread.run(&snapshot_jobs))?);
         // No bound needed: consensus hands over one chunk and waits for it.

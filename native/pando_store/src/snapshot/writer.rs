@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Bytes that may pile up in the system's memory before they are on their way to the disk. With many, whatever syncs
 /// another file on that disk, above all the log, would wait for them.
-const BYTES_BEHIND_MAX: u64 = 128 * 1024;
+const BYTES_BEHIND_MAX: u64 = 64 * 1024;
 /// The same where the system cannot be asked to begin by itself, and a sync, which costs much more, must do.
 const UNSYNCED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
