@@ -125,7 +125,8 @@ impl<T: Ticket> ApplyThread<T> {
         self.free_detached();
         if let Some(opening) = &self.opening {
             // Entries of this opening come behind those that were there.
-            let (entries, entries_whole) = (opening.entries.min(opening.entries_whole), opening.entries_whole);
+            let (entries, entries_whole) =
+                (opening.entries.min(opening.entries_whole), opening.entries_whole);
             opening.progress.note(&OpeningStep::Log { entries, entries_whole });
         }
     }

@@ -67,7 +67,8 @@ mod tests {
     use crate::log::LogPosition;
 
     fn entry(index: u64) -> Entry {
-        let path = |number: u64| vec![Step::Child(Name::atom("a")), Step::Child(Name::atom(&format!("n{number}")))];
+        let path =
+            |number: u64| vec![Step::Child(Name::atom("a")), Step::Child(Name::atom(&format!("n{number}")))];
         let commands = (0..5)
             .map(|number| Command::put(path(index * number % 7), Payload::Data(vec![131, 97, 1].into())))
             .collect();

@@ -31,7 +31,10 @@ mod tests {
     #[test]
     fn what_is_not_ahead_of_time_does_not_wait_and_what_is_waits_in_small_parts() {
         assert_eq!(pause(BYTES_PER_S_MIN, 0, SECOND), None);
-        assert_eq!(pause(BYTES_PER_S_MIN, 0, SECOND - Duration::from_millis(3)), Some(Duration::from_millis(3)));
+        assert_eq!(
+            pause(BYTES_PER_S_MIN, 0, SECOND - Duration::from_millis(3)),
+            Some(Duration::from_millis(3))
+        );
         assert_eq!(pause(100 * BYTES_PER_S_MIN, 0, SECOND), Some(PAUSE_MAX));
         assert_eq!(pause(u64::MAX, u64::MAX, Duration::ZERO), None);
         assert_eq!(pause(u64::MAX, 0, Duration::ZERO), Some(PAUSE_MAX));
@@ -40,7 +43,10 @@ mod tests {
     #[test]
     fn no_snapshot_waits_once_the_log_has_grown_by_as_much_as_it_has_itself() {
         for written_bytes in [1, 1_000, BYTES_PER_S_MIN, 1 << 40] {
-            assert_eq!(pause(written_bytes, written_bytes.div_ceil(BYTES_PER_LOG_BYTE), Duration::ZERO), None);
+            assert_eq!(
+                pause(written_bytes, written_bytes.div_ceil(BYTES_PER_LOG_BYTE), Duration::ZERO),
+                None
+            );
         }
     }
 }

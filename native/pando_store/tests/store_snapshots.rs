@@ -21,7 +21,8 @@ fn files(disk: &MemoryDisk, directory: &str) -> Vec<String> {
 
 /// A file may go between the listing and the look at it.
 fn size_bytes(disk: &MemoryDisk, directory: &str) -> u64 {
-    let size_of = |name: &String| disk.open(&Path::new(directory).join(name), Access::Read).ok()?.size_bytes().ok();
+    let size_of =
+        |name: &String| disk.open(&Path::new(directory).join(name), Access::Read).ok()?.size_bytes().ok();
     files(disk, directory).iter().filter_map(size_of).sum()
 }
 
@@ -85,11 +86,8 @@ fn the_bytes_kept_on_the_disk_are_bounded_however_much_is_written() {
     const WRITTEN_BYTES: u64 = 50_000_000;
     let (due_bytes, segment_bytes) = (MIB, 256 * KIB);
     let disk = MemoryDisk::new();
-    let small = StoreOptions {
-        snapshot_log_bytes_min: due_bytes,
-        log_segment_bytes_max: segment_bytes,
-        ..options()
-    };
+    let small =
+        StoreOptions { snapshot_log_bytes_min: due_bytes, log_segment_bytes_max: segment_bytes, ..options() };
     let store = try_open(&disk, small, &Arc::default()).unwrap();
     let value = "x".repeat(VALUE_BYTES);
     let snapshot_bytes = 64 * 2 * VALUE_BYTES as u64;
@@ -148,7 +146,11 @@ fn a_long_opening_says_how_far_it_is_in_the_snapshot_and_in_the_log() {
     let store = open(&disk);
     let load = |names: std::ops::Range<u64>| {
         for name in names {
-            submit(&store, put(&["wood", &format!("n{name}")], "x")).unwrap().recv_timeout(WAIT_MAX).unwrap().unwrap();
+            submit(&store, put(&["wood", &format!("n{name}")], "x"))
+                .unwrap()
+                .recv_timeout(WAIT_MAX)
+                .unwrap()
+                .unwrap();
         }
     };
     load(0..3_000);

@@ -117,7 +117,8 @@ impl SnapshotWriter {
         self.file.write_all_at(bytes, self.offset)?;
         self.offset += bytes.len() as u64;
         let behind_bytes = self.offset - self.pushed_offset;
-        if behind_bytes >= BYTES_BEHIND_MAX && self.file.begin_writing_back(self.pushed_offset, behind_bytes) {
+        if behind_bytes >= BYTES_BEHIND_MAX && self.file.begin_writing_back(self.pushed_offset, behind_bytes)
+        {
             self.pushed_offset = self.offset;
         } else if behind_bytes >= UNSYNCED_BYTES_MAX {
             self.file.sync_data()?;
