@@ -23,18 +23,16 @@ pub fn membership_through_raft(membership: &Membership) -> Result<Membership, St
 /// The view that the newest readable snapshot holds, as an opening store reads it; what it would tell of those that it passed
 /// over otherwise.
 pub fn load_snapshot(snapshots: &SnapshotDirectory, directory: &Path) -> Result<View, String> {
-    let passed_over = std::cell::RefCell::new(String::new());
-    let notice = |text: &str| *passed_over.borrow_mut() = text.to_owned();
-    match crate::snapshot_thread::load_newest(snapshots, directory, &notice) {
+    match crate::snapshot_thread::load_newest(snapshots, directory, &mut |_, _| {}) {
         Ok(loaded) if loaded.snapshot.is_some() => Ok(loaded.view),
-        Ok(_) => Err(passed_over.into_inner()),
+        Ok(loaded) => Err(loaded.refused.concat()),
         Err(error) => Err(error.to_string()),
     }
 }
 
 /// Writes a view as a snapshot. Whether there was anything to write.
 pub fn write_snapshot(snapshots: &SnapshotDirectory, view: &View) -> Result<bool, String> {
-    crate::snapshot_thread::write_snapshot(snapshots, view, &|| false)
+    crate::snapshot_thread::write_snapshot(snapshots, view, &|_| true)
         .map(|written| written.is_some())
         .map_err(|error| error.to_string())
 }

@@ -59,6 +59,11 @@ pub trait DiskFile: Send + Sync {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), DiskError>;
     /// Makes the content durable, and of the metadata only what is needed to read it.
     fn sync_data(&self) -> Result<(), DiskError>;
+    /// Has the system begin to write these bytes to the disk, in its own time: a hint that makes a later sync shorter. It
+    /// makes nothing durable. False: this disk cannot be asked.
+    fn begin_writing_back(&self, _offset: u64, _size_bytes: u64) -> bool {
+        false
+    }
     /// Makes content and metadata durable.
     fn sync_all(&self) -> Result<(), DiskError>;
     /// Cuts or extends the file (with zeros).
