@@ -282,3 +282,32 @@ fn any_flipped_bit_of_a_reset_is_noticed() {
         assert_eq!(read_all(&open(&disk).0), entries(1, 0..3, 10));
     }
 }
+
+#[test]
+fn an_identity_that_a_crash_left_under_two_names_is_not_emptied_by_the_next() {
+    let disk = MemoryDisk::new();
+    let two_names: Arc<Mutex<Option<MemoryDisk>>> = Arc::default();
+    let taken = two_names.clone();
+    disk.on_operation(move |disk, moment| {
+        if moment.operation == Operation::Rename && moment.is_after {
+            let last = disk.unsynced_pieces().iter().rposition(|path| path.ends_with("IDENTITY.tmp"));
+            *taken.lock().unwrap() = Some(disk.after_power_cut(|piece| Some(piece) != last));
+        }
+    });
+    open_on(&disk).unwrap().set_identity(FIRST).unwrap();
+    let disk = two_names.lock().unwrap().take().unwrap();
+    assert_eq!(disk.list(path()).unwrap(), ["IDENTITY", "IDENTITY.tmp", "LOCK"]);
+    let cuts: Arc<Mutex<Vec<MemoryDisk>>> = Arc::default();
+    let taken = cuts.clone();
+    disk.on_operation(move |disk, moment| {
+        if moment.operation == Operation::Create && moment.is_after {
+            taken.lock().unwrap().extend([disk.after_kill(), disk.after_power_cut(|_| true)]);
+        }
+    });
+    open_on(&disk).unwrap().set_identity(SECOND).unwrap();
+    let cuts = std::mem::take(&mut *cuts.lock().unwrap());
+    assert_eq!(cuts.len(), 2);
+    for cut in cuts {
+        assert_eq!(open_on(&cut).unwrap().identity(), Some(FIRST));
+    }
+}
