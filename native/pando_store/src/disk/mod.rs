@@ -251,6 +251,11 @@ pub(crate) fn sync_parent(disk: &dyn Disk, path: &Path) -> Result<(), DiskError>
 /// Puts a small file in place so that after a crash either the old content or all of the new is there.
 pub(crate) fn write_file_atomically(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), DiskError> {
     let temporary = path.with_extension("tmp");
+    // A crash may have left the file in place under this name, too, where renaming is two steps: creating would empty it.
+    match disk.remove_file(&temporary) {
+        Err(error) if !error.is_not_found() => return Err(error),
+        _ => {}
+    }
     let file = disk.create(&temporary)?;
     file.write_all_at(content, 0)?;
     file.sync_all()?;
