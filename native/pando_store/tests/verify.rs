@@ -37,8 +37,11 @@ fn looking_at_a_store_ends_where_nobody_wants_more_of_it() {
     told.into_iter().for_each(|told| {
         told.recv_timeout(WAIT_MAX).unwrap().unwrap();
     });
-    wait_until("there is a snapshot", || store.status().snapshot_index.is_some());
-    run(&store, put(&["last"], "x")).unwrap();
+    let all_written_at = store.status().applied_index;
+    wait_until("there is a snapshot of all of it", || {
+        run(&store, put(&["last"], &"x".repeat(1_000))).unwrap();
+        store.status().snapshot_index.is_some_and(|index| index >= all_written_at)
+    });
     store.close();
     let disk: Arc<dyn Disk> = Arc::new(disk);
     let look = |calls_max: usize| {
