@@ -75,8 +75,8 @@
     | {closed | halted | disk_full | not_leader | command_failed, Text :: binary(), NotApplied :: boolean()}.
 
 %% Opens a store; the caller owns it and gets `{pando_opened, Store, ok | {error, Reason}}'. Later it may get
-%% `{pando_notice, Store, Text}' and `{pando_halted, Store, Reason}'. The handle must be kept: when it is collected,
-%% the store closes.
+%% `{pando_notice, Store, Text}', `{pando_progress, Store, Text}' and `{pando_halted, Store, Reason}'. The handle must be
+%% kept: when it is collected, the store closes.
 -callback open(
     store_id(),
     Name :: binary(),

@@ -42,7 +42,7 @@
     limits/0
 ]).
 %% For drills and for the floors of the benchmark.
--export([provoke_panic/2, noop/0, noop_dirty/0]).
+-export([take_snapshot/1, provoke_panic/2, noop/0, noop_dirty/0]).
 
 -on_load(load/0).
 
@@ -85,6 +85,7 @@
     cancel/1,
     status/1,
     limits/0,
+    take_snapshot/1,
     provoke_panic/2,
     noop/0,
     noop_dirty/0
@@ -238,6 +239,11 @@ status(_Store) -> ?NOT_LOADED.
 
 -spec limits() -> #{binary() => non_neg_integer()}.
 limits() -> ?NOT_LOADED.
+
+%% @doc Has a snapshot written in the background, due or not. `under_way': one is being written already, perhaps of an
+%% older moment. `snapshot_written_percent' of `pando_cluster:status/1' is a number until it is done.
+-spec take_snapshot(pando_backend:store_id()) -> ok | under_way | noproc.
+take_snapshot(_Store) -> ?NOT_LOADED.
 
 %% @doc Makes a thread of a store panic, as a drill: the store halts, says why, and its supervisor opens it again.
 -spec provoke_panic(pando_backend:store_id(), ingest | apply | log | reply) -> ok | noproc.

@@ -173,6 +173,9 @@ handle_info({pando_halted, StoreId, Text}, #state{store_id = StoreId} = State) -
 handle_info({pando_notice, StoreId, Text}, #state{store_id = StoreId} = State) ->
     ?LOG_WARNING("Store ~ts: ~ts", [StoreId, Text], ?LOG_DOMAIN),
     {noreply, State};
+handle_info({pando_progress, StoreId, Text}, #state{store_id = StoreId} = State) ->
+    ?LOG_NOTICE("Store ~ts: ~ts", [StoreId, Text], ?LOG_DOMAIN),
+    {noreply, State};
 handle_info({'EXIT', _Parent, Reason}, State) ->
     {stop, Reason, State};
 handle_info(_Unexpected, State) ->

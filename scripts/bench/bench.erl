@@ -39,7 +39,8 @@ plan("1") ->
         settle_ms => 1000,
         large_node_count => 100000,
         tree => bench_tree:plan(quick),
-        transactions => bench_transactions:plan(quick)
+        transactions => bench_transactions:plan(quick),
+        snapshots => bench_snapshots:plan(quick)
     };
 plan("") ->
     #{
@@ -60,7 +61,8 @@ plan("") ->
         settle_ms => 3000,
         large_node_count => 1000000,
         tree => bench_tree:plan(full),
-        transactions => bench_transactions:plan(full)
+        transactions => bench_transactions:plan(full),
+        snapshots => bench_snapshots:plan(full)
     }.
 
 run() ->
@@ -84,7 +86,15 @@ run() ->
     Measured = lists:foldl(
         fun(Part, Rows) -> maps:merge(Rows, Part(Directory, Plan, Progress)) end,
         #{},
-        [fun empty_stores/3, fun calls/3, fun transactions/3, fun tree/3, fun loaded_stores/3, fun large_store/3]
+        [
+            fun empty_stores/3,
+            fun calls/3,
+            fun transactions/3,
+            fun tree/3,
+            fun loaded_stores/3,
+            fun large_store/3,
+            fun snapshots/3
+        ]
     ),
     Progress("done", []),
     bench_report:print(Measured, Facts),
@@ -263,3 +273,9 @@ large_store(Directory, #{large_node_count := NodeCount}, Progress) ->
     Progress("~b nodes: memory, and the longest put while loading", [NodeCount]),
     Large = bench_vm:large_store(filename:join(Directory, "large"), NodeCount, ?LARGE_LOADERS),
     #{large => Large#{node_count => NodeCount, loader_count => ?LARGE_LOADERS}}.
+
+%%% Snapshots
+
+snapshots(Directory, #{snapshots := Plan}, Progress) ->
+    DiskFloor = fun(Ms) -> bench_disk:floor(growing, Ms, Directory) end,
+    #{snapshots => bench_snapshots:measure(filename:join(Directory, "snapshots"), Plan, DiskFloor, Progress)}.

@@ -2,14 +2,14 @@
 %%
 %% `closed_loop/3': N processes call as fast as they are answered, and each call is timed. Building the
 %% arguments and checking the answer lie outside of the timed span, but inside of the time the throughput is
-%% taken from. `each_timed/3' is the same for a number of items instead of a time. `block/3': one process makes
+%% taken from. `closed_loop_while/3' is the same for as long as something else takes. `each_timed/3' is the same for a number of items instead of a time. `block/3': one process makes
 %% calls for a while and only the whole is timed, because reading the clock costs as much as the shortest calls.
 %% `once/2': a single long call.
 %%
 %% A wrong answer ends the caller, and with it the benchmark.
 -module(bench_load).
 
--export([closed_loop/3, each_timed/3, block/3, once/2]).
+-export([closed_loop/3, closed_loop_while/3, each_timed/3, block/3, once/2]).
 -export([each/3, beside/2, in_process/1, together/1]).
 
 -export_type([operation/0, round/0, timed/0]).
@@ -40,14 +40,26 @@
 %% @doc One round: `CallerCount' processes for `DurationMs', each making at least one call.
 -spec closed_loop(pos_integer(), pos_integer(), operation()) -> round().
 closed_loop(CallerCount, DurationMs, Operation) ->
+    closed_loop_from(CallerCount, Operation, fun(Begin) ->
+        Deadline = Begin + erlang:convert_time_unit(DurationMs, millisecond, native),
+        fun(Now) -> Now < Deadline end
+    end).
+
+%% @doc One round that lasts until `GoesOn' says no; it is asked between two calls, and must be quick.
+-spec closed_loop_while(pos_integer(), fun(() -> boolean()), operation()) -> round().
+closed_loop_while(CallerCount, GoesOn, Operation) ->
+    closed_loop_from(CallerCount, Operation, fun(_Begin) -> fun(_Now) -> GoesOn() end end).
+
+%% `From' makes, of the time at which the round begins, what says after each call whether it goes on.
+closed_loop_from(CallerCount, Operation, From) ->
     Self = self(),
     Callers = [
         spawn_link(fun() ->
             Caller = caller(Operation),
             receive
-                {go, Deadline} ->
-                    Random = erlang:phash2({Number, Deadline}, 1 bsl 32),
-                    {End, Slowest} = loop(Caller, Deadline, Random, 0),
+                {go, Begin, GoesOn} ->
+                    Random = erlang:phash2({Number, Begin}, 1 bsl 32),
+                    {End, Slowest} = loop(Caller, GoesOn, Random, 0),
                     Self ! {self(), Caller#caller.histogram, End, Slowest}
             end
         end)
@@ -55,8 +67,8 @@ closed_loop(CallerCount, DurationMs, Operation) ->
     ],
     MachineBefore = bench_machine:load_before(),
     Begin = erlang:monotonic_time(),
-    Deadline = Begin + erlang:convert_time_unit(DurationMs, millisecond, native),
-    [Caller ! {go, Deadline} || Caller <- Callers],
+    GoesOn = From(Begin),
+    [Caller ! {go, Begin, GoesOn} || Caller <- Callers],
     Results = [
         receive
             {Caller, Histogram, End, Slowest} -> {Histogram, End, Slowest}
@@ -79,15 +91,15 @@ closed_loop(CallerCount, DurationMs, Operation) ->
     }.
 
 %% Times are in the native unit of the clock.
-loop(Caller, Deadline, Random0, Max0) ->
+loop(Caller, GoesOn, Random0, Max0) ->
     %% A linear congruential generator (Numerical Recipes), cheaper than a call into `rand'. Its low bits are
     %% poor.
     Random = (Random0 * 1664525 + 1013904223) band 16#ffffffff,
     {End, Elapsed} = timed_call(Caller, Random bsr 8),
     Max = max(Max0, Elapsed),
-    if
-        End < Deadline -> loop(Caller, Deadline, Random, Max);
-        true -> {End, Max}
+    case GoesOn(End) of
+        true -> loop(Caller, GoesOn, Random, Max);
+        false -> {End, Max}
     end.
 
 caller(#{prepare := Prepare, call := Call, is_right := IsRight}) ->

@@ -59,10 +59,14 @@ print_facts(Facts) ->
 print(Measured, Facts) ->
     Calls = call_rows(Measured),
     Sizes = size_rows(Measured),
-    #{transactions := Transactions, tree := Tree, large := Large} = Measured,
+    #{transactions := Transactions, tree := Tree, large := Large, snapshots := Snapshots} = Measured,
     TransactionRows = bench_transaction_rows:rows(Transactions),
     TreeRows = bench_tree_rows:rows(Tree, Large),
-    Targets = targets(Measured) ++ bench_transaction_rows:targets(Transactions) ++ bench_tree_rows:targets(Tree, Large),
+    PutRows = bench_snapshot_rows:put_rows(Snapshots),
+    SnapshotRows = bench_snapshot_rows:size_rows(Snapshots),
+    Targets =
+        targets(Measured) ++ bench_transaction_rows:targets(Transactions) ++ bench_tree_rows:targets(Tree, Large) ++
+            bench_snapshot_rows:targets(Snapshots),
     io:format("~n## Calls, and the floors under them~n~n"),
     table(
         ["", "calls/s", "least–greatest", "mean µs", "p50 µs", "p99 µs", "max µs", "beside its floor", "peer"],
@@ -77,6 +81,13 @@ print(Measured, Facts) ->
     table(["", "median", "least–greatest", "beside its floor", "peer"], [tree_cells(Row) || Row <- TreeRows]),
     io:format("~n## Memory, disk, opening~n~n"),
     table(["", "median", "least–greatest", "peer"], [size_cells(Row) || Row <- Sizes]),
+    io:format("~n## Snapshots~n~n"),
+    table(
+        ["", "calls/s", "least–greatest", "p50 µs", "p99 µs", "max µs", "beside its floor"],
+        [put_cells(Row) || Row <- PutRows]
+    ),
+    io:format("~n"),
+    table(["", "median", "least–greatest", "beside its floor", "peer"], [tree_cells(Row) || Row <- SnapshotRows]),
     io:format("~n## Targets~n~n"),
     table(
         ["target", "wanted", "measured", "measured/wanted", "peer", "verdict"],
@@ -85,7 +96,7 @@ print(Measured, Facts) ->
     Met = length([met || Target <- Targets, verdict(Target) =:= met]),
     io:format("~n~b of ~b targets met.~n", [Met, length(Targets)]),
     print_disturbance(Measured),
-    write_json(Facts, Calls, TransactionRows, Sizes, TreeRows, Targets).
+    write_json(Facts, Calls, TransactionRows ++ PutRows, Sizes, TreeRows ++ SnapshotRows, Targets).
 
 %%% Rows
 
@@ -290,6 +301,10 @@ transaction_cells(#{p50_us := P50, p99_us := P99, max_us := Max, beside := Besid
     Runs = [format("~.3f", [Each]) || {ok, Each} <- [maps:find(runs_per_success, Row)]],
     [Name, thousands(Rate), range(thousands(Least), thousands(Most))] ++
         [microseconds(P50), microseconds(P99), microseconds(Max), lists:append(Runs), Beside, Peer].
+
+put_cells(#{name := Name, rates := {Rate, Least, Most}, p50_us := P50, p99_us := P99, max_us := Max, beside := Beside}) ->
+    [Name, thousands(Rate), range(thousands(Least), thousands(Most))] ++
+        [microseconds(P50), microseconds(P99), microseconds(Max), Beside].
 
 size_cells(#{name := Name, unit := Unit, values := {Median, Least, Most}, peer := Peer}) ->
     [Name, with_unit(Unit, Median), range(with_unit(Unit, Least), with_unit(Unit, Most)), Peer].

@@ -4,6 +4,7 @@
 -module(bench_vm).
 
 -export([loaded_store/2, large_store/3, empty_store/1]).
+-export([start_child/0, stop_child/1, kill_child/1, call/4, size_bytes/1]).
 %% Called in the child VM.
 -export([ready/0, load/3, open_beside/1, open/1, check/1, resident_bytes_settled/0, keep_writing/1]).
 
@@ -96,6 +97,8 @@ large_store(Directory, NodeCount, LoaderCount) ->
     ok = file:del_dir_r(Directory),
     Large.
 
+%% @doc A VM of its own, with all code loaded that a store needs.
+-spec start_child() -> pid().
 start_child() ->
     Directories = [filename:dirname(code:which(Module)) || Module <- [?MODULE, pando]],
     CodePath = lists:append([["-pa", Directory] || Directory <- Directories]),
@@ -108,15 +111,23 @@ start_child() ->
     Child.
 
 call(Child, Function, Arguments) ->
-    peer:call(Child, ?MODULE, Function, Arguments, infinity).
+    call(Child, ?MODULE, Function, Arguments).
 
-%% Stops the store first, so that the end of the VM is not the end of the store.
+%% @doc Calls a function in a child VM.
+-spec call(pid(), module(), atom(), [term()]) -> term().
+call(Child, Module, Function, Arguments) ->
+    peer:call(Child, Module, Function, Arguments, infinity).
+
+%% @doc Stops the store first, so that the end of the VM is not the end of the store.
+-spec stop_child(pid()) -> ok.
 stop_child(Child) ->
     ok = peer:call(Child, pando, stop, [?STORE], infinity),
     Monitor = monitor(process, Child),
     ok = peer:stop(Child),
     await_end(Monitor).
 
+%% @doc SIGKILL. Returns when the VM is gone.
+-spec kill_child(pid()) -> ok.
 kill_child(Child) ->
     Monitor = monitor(process, Child),
     Pid = peer:call(Child, os, getpid, []),

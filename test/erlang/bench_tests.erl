@@ -11,6 +11,8 @@
     bench_machine,
     bench_number,
     bench_report,
+    bench_snapshot_rows,
+    bench_snapshots,
     bench_store,
     bench_transaction_rows,
     bench_transactions,
@@ -42,7 +44,10 @@ instruments_test_() ->
         {timeout, 120, fun every_section_of_the_tree_runs_with_tiny_sizes_and_gives_its_rows/0},
         fun a_transaction_stands_beside_the_put_of_its_round/0,
         fun each_target_of_transactions_is_measured_by_the_row_of_its_name/0,
-        {timeout, 120, fun every_section_of_transactions_runs_with_tiny_sizes_and_gives_its_rows/0}
+        {timeout, 120, fun every_section_of_transactions_runs_with_tiny_sizes_and_gives_its_rows/0},
+        fun a_round_that_lasts_as_long_as_something_else_counts_every_call/0,
+        fun a_put_beside_a_snapshot_stands_beside_the_one_of_its_round/0,
+        {timeout, 120, fun what_is_measured_in_the_vm_of_a_store_with_snapshots_runs_with_tiny_sizes/0}
     ]}.
 
 compile_instruments() ->
@@ -459,4 +464,93 @@ every_section_of_transactions_runs_with_tiny_sizes_and_gives_its_rows() ->
         [?assert(Each >= 1, Run) || {_, Each} = Run <- Runs],
         ?assertEqual(5, length(bench_transaction_rows:targets(Measured))),
         ?assertEqual({ok, []}, file:list_dir(Directory))
+    end).
+
+%%% Snapshots
+
+a_round_that_lasts_as_long_as_something_else_counts_every_call() ->
+    Calls = counters:new(1, []),
+    Operation = #{
+        prepare => fun(Number) -> Number end,
+        call => fun(_) -> counters:add(Calls, 1, 1) end,
+        is_right => fun(_, Answer) -> Answer =:= ok end
+    },
+    #{call_count := Count} = bench_load:closed_loop_while(3, fun() -> counters:get(Calls, 1) < 1000 end, Operation),
+    ?assert(Count >= 1000),
+    ?assertEqual(counters:get(Calls, 1), Count).
+
+%% What `bench_snapshots:measure/4' returns, with figures that are easy to follow.
+snapshots() ->
+    Round = fun(PerS, P99Us, MaxUs) ->
+        #{calls_per_s => PerS, p50_us => P99Us / 2, p99_us => P99Us, max_us => MaxUs}
+    end,
+    Rounds = fun(Alone, Beside) ->
+        Floor = #{mean_us => 200.0, p50_us => 150.0, p99_us => 300.0, max_us => 4.0e4},
+        #{floor => Floor, alone => Alone, beside => Beside, snapshot_ms => 9000.0}
+    end,
+    #{
+        plan => bench_snapshots:plan(full),
+        snapshot_bytes => 189000000,
+        growths => #{
+            0 => #{growth_bytes => 1000000, put_count => 0, snapshot_ms => 9000.0},
+            128 => #{growth_bytes => 60000000, put_count => 100000, snapshot_ms => 9000.0}
+        },
+        rounds => #{
+            %% Ratios 4, 1.5, 2.
+            1 => [
+                Rounds(Round(5.0e3, 400.0, 5.0e3), Round(4.0e3, 1600.0, 9.0e3)),
+                Rounds(Round(5.0e3, 1000.0, 5.0e3), Round(5.0e3, 1500.0, 9.0e3)),
+                Rounds(Round(5.0e3, 600.0, 5.0e3), Round(4.5e3, 1200.0, 9.0e3))
+            ],
+            128 => [Rounds(Round(6.0e4, 4.0e3, 9.0e3), Round(5.0e4, 9.0e3, 51.0e3))]
+        },
+        opens => [
+            #{killed_ms => 700.0, log_ms => 3000.0, log_bytes => 100100000, log_open_bytes => 134217728},
+            #{killed_ms => 800.0, log_ms => 4000.0, log_bytes => 100100000, log_open_bytes => 134217728},
+            #{killed_ms => 600.0, log_ms => 2000.0, log_bytes => 100100000, log_open_bytes => 134217728}
+        ]
+    }.
+
+a_put_beside_a_snapshot_stands_beside_the_one_of_its_round() ->
+    Measured = snapshots(),
+    ?assertMatch(
+        #{ratio := 2.0, beside := "p99 2.00 × without (1.50–4.00), rate 0.90 × without", max_us := 9.0e3},
+        tree_row(snapshot_beside_1, bench_snapshot_rows:put_rows(Measured))
+    ),
+    Sizes = bench_snapshot_rows:size_rows(Measured),
+    ?assertMatch(#{beside := "100,000 puts meanwhile, 600 B each"}, tree_row(snapshot_memory_128, Sizes)),
+    ?assertMatch(#{beside := "0 puts meanwhile"}, tree_row(snapshot_memory_0, Sizes)),
+    ?assertMatch(#{peer := "14.3 s", values := {700.0, 600.0, 800.0}}, tree_row(large_open_killed, Sizes)),
+    ?assertMatch(#{beside := "2,300 ms more"}, tree_row(large_open_log, Sizes)),
+    ?assertEqual(
+        [
+            {"put, p99, 1 caller, while a snapshot of 1,000,000 nodes is written, beside without", 2.0, met},
+            {"put, p99, 128 callers, while a snapshot of 1,000,000 nodes is written, beside without", 2.25, missed},
+            {"longest put while a snapshot of 1,000,000 nodes is written", 51.0, missed},
+            {"open with 1,000,000 nodes, after SIGKILL", 700.0, met},
+            {"open with 100 MB of log besides, longer by", 2300.0, met}
+        ],
+        [
+            {Name, Value, bench_report:verdict(Target)}
+         || #{name := Name, measured := Value} = Target <- bench_snapshot_rows:targets(Measured)
+        ]
+    ).
+
+%% In this VM: what needs others, which are killed, is only in the benchmark.
+what_is_measured_in_the_vm_of_a_store_with_snapshots_runs_with_tiny_sizes() ->
+    pando_test_store:with_dir(fun(Directory) ->
+        NodeCount = 100,
+        ?assert(bench_snapshots:prepare(Directory, NodeCount) > 10000),
+        try
+            {Beside, SnapshotMs} = bench_snapshots:puts_beside_snapshot(2, NodeCount),
+            ?assert(SnapshotMs > 0),
+            Alone = bench_snapshots:puts(2, NodeCount, 10),
+            [?assert(Count > 0) || #{call_count := Count} <- [Beside, Alone]],
+            ?assertMatch(#{put_count := 0, growth_bytes := _}, bench_snapshots:growth(0, NodeCount)),
+            ok = bench_snapshots:write_log(NodeCount, 20000),
+            {ok, #{log_bytes_since_snapshot := LogBytes}} = pando_cluster:status(pando_bench),
+            ?assert(LogBytes >= 20000)
+        after
+            ok = pando:stop(pando_bench)
+        end
     end).

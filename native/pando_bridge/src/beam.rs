@@ -27,6 +27,8 @@ pub trait Beam: Send + Sync + Sized + 'static {
     fn halted(owner: &Self::Owner, key: Self::Key, reason: &str);
     /// Something an operator should read.
     fn notice(owner: &Self::Owner, key: Self::Key, text: &str);
+    /// How far something has come that takes long.
+    fn progress(owner: &Self::Owner, key: Self::Key, text: &str);
 }
 
 /// Why a store was not opened.

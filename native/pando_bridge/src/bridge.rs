@@ -296,6 +296,10 @@ impl<B: Beam> StoreEvents for OwnerEvents<B> {
     fn notice(&self, text: &str) {
         B::notice(&self.owner, self.key, text);
     }
+
+    fn progress(&self, text: &str) {
+        B::progress(&self.owner, self.key, text);
+    }
 }
 
 /// The one bridge of a process, for a `static`.

@@ -203,6 +203,8 @@ pub fn status_term<'a>(env: Env<'a>, status: &StoreStatus) -> Term<'a> {
         (atoms::node_count().to_term(env), status.node_count.encode(env)),
         (atoms::log_size_bytes().to_term(env), status.log_size_bytes.encode(env)),
         (atoms::snapshot_index().to_term(env), optional(env, status.snapshot_index)),
+        (atoms::snapshot_written_percent().to_term(env), optional(env, status.snapshot_written_percent)),
+        (atoms::log_bytes_since_snapshot().to_term(env), status.log_bytes_since_snapshot.encode(env)),
         (atoms::transactions_in_line().to_term(env), (status.transactions_in_line as u64).encode(env)),
         (atoms::waiting_size_bytes().to_term(env), (status.waiting_size_bytes as u64).encode(env)),
     ];

@@ -31,6 +31,7 @@ rustler::atoms! {
     pando_closed,
     pando_halted,
     pando_notice,
+    pando_progress,
     node_not_found,
     mismatching_node,
     limit_exceeded,
@@ -87,6 +88,9 @@ rustler::atoms! {
     node_count,
     log_size_bytes,
     snapshot_index,
+    snapshot_written_percent,
+    log_bytes_since_snapshot,
+    under_way,
     waiting_size_bytes,
     log_index,
     // threads

@@ -179,6 +179,10 @@ impl Beam for Erlang {
     fn notice(owner: &Owner, key: AtomKey, text: &str) {
         owner.tell(|env| (atoms::pando_notice(), key_atom(env, key), text).encode(env));
     }
+
+    fn progress(owner: &Owner, key: AtomKey, text: &str) {
+        owner.tell(|env| (atoms::pando_progress(), key_atom(env, key), text).encode(env));
+    }
 }
 
 /// Held by the process that opened a store: when the process dies without closing, the store closes by itself.

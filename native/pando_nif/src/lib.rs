@@ -559,6 +559,17 @@ fn status<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Term<'a>> {
     Ok(status.map_or_else(|| not_running(env), |status| (atoms::ok(), status_term(env, &status)).encode(env)))
 }
 
+/// `take_snapshot(Store) -> ok | under_way | noproc`: writes one in the background, due or not.
+#[rustler::nif]
+fn take_snapshot(store: Term<'_>) -> NifResult<Atom> {
+    let begun = BRIDGE.get().with(key_of(store)?, |open| open.store().take_snapshot());
+    Ok(match begun {
+        Some(true) => atoms::ok(),
+        Some(false) => atoms::under_way(),
+        None => atoms::noproc(),
+    })
+}
+
 /// `provoke_panic(Store, ingest | apply | log | reply) -> ok`: a drill. The store halts, says why, and is restarted.
 #[rustler::nif]
 fn provoke_panic(store: Term<'_>, thread: Atom) -> NifResult<Atom> {

@@ -17,9 +17,11 @@ use crate::entry::{Change, Entry};
 use crate::error::StoreError;
 use crate::log::LogEntry;
 use crate::machine::{Answers, CommandAnswer, Machine};
+use crate::opening_progress::{OpeningProgress, OpeningStep};
 use crate::reaper::Garbage;
+use crate::replay::Replay;
 use crate::shared::Shared;
-use crate::snapshot_thread::{SnapshotJob, load_received};
+use crate::snapshot_thread::{self, SnapshotJob, load_received};
 use crate::ticket::{Applied, Outcome, Ticket};
 use crate::view::View;
 
@@ -32,6 +34,8 @@ pub enum ApplyJob {
     Entries(Vec<Entry>, Done),
     /// Replace everything by a snapshot's content.
     Install(SnapshotFile, Done),
+    /// All that the log held when the store opened has been handed over: from now on there are readers.
+    Opened(Done),
     /// End.
     End,
     /// Panic, to show that a panic is survived (`Store::provoke_panic`).
@@ -44,20 +48,46 @@ pub struct ApplyThread<T> {
     machine: Machine,
     snapshots: Sender<SnapshotJob>,
     retired: VecDeque<Arc<View>>,
-    log_bytes_since_snapshot: u64,
+    /// While the store opens.
+    opening: Option<Opening>,
+}
+
+struct Opening {
+    replay: Replay,
+    progress: OpeningProgress,
+    entries: u64,
+    entries_whole: u64,
 }
 
 impl<T: Ticket> ApplyThread<T> {
-    /// Continues from the view that `shared` has published.
-    pub fn new(shared: Arc<Shared<T>>, snapshots: Sender<SnapshotJob>) -> ApplyThread<T> {
-        let machine = Machine::new(View::clone(&shared.view()));
-        ApplyThread { shared, machine, snapshots, retired: VecDeque::new(), log_bytes_since_snapshot: 0 }
+    /// Continues from the view that `shared` has published. `last_index` is that of the log.
+    pub fn new(
+        shared: Arc<Shared<T>>,
+        snapshots: Sender<SnapshotJob>,
+        progress: OpeningProgress,
+        last_index: Option<u64>,
+    ) -> ApplyThread<T> {
+        let view = shared.view();
+        let entries_whole = last_index.unwrap_or(0).saturating_sub(view.applied_index());
+        let machine = Machine::new(View::clone(&view));
+        let opening = Some(Opening { replay: Replay::default(), progress, entries: 0, entries_whole });
+        ApplyThread { shared, machine, snapshots, retired: VecDeque::new(), opening }
     }
 
     /// Runs until nobody can hand over work any more.
     pub fn run(mut self, jobs: &Receiver<ApplyJob>) {
         while let Ok(job) = jobs.recv() {
             match job {
+                ApplyJob::Entries(entries, done) if self.opening.is_some() => {
+                    self.replay(entries);
+                    done(Ok(()));
+                }
+                ApplyJob::Opened(done) => {
+                    self.end_stride();
+                    self.opening = None;
+                    self.let_go_of_views();
+                    done(Ok(()));
+                }
                 ApplyJob::Entries(entries, done) => {
                     self.apply(entries, done);
                     if jobs.is_empty() {
@@ -80,10 +110,40 @@ impl<T: Ticket> ApplyThread<T> {
         }
     }
 
+    /// Nobody waits for an answer yet, and nobody reads.
+    fn replay(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            self.shared.count_log_bytes(entry.size_bytes() as u64);
+            let before = self.shared.view();
+            let Some(opening) = &mut self.opening else { return };
+            opening.entries += 1;
+            if opening.replay.apply(&mut self.machine, entry, &before) {
+                drop(before);
+                self.end_stride();
+            }
+        }
+        self.free_detached();
+        if let Some(opening) = &self.opening {
+            // Entries of this opening come behind those that were there.
+            let (entries, entries_whole) =
+                (opening.entries.min(opening.entries_whole), opening.entries_whole);
+            opening.progress.note(&OpeningStep::Log { entries, entries_whole });
+        }
+    }
+
+    fn end_stride(&mut self) {
+        self.free_detached();
+        self.publish();
+        if let Some(opening) = &mut self.opening {
+            opening.replay.begin();
+        }
+        self.take_snapshot_if_due();
+    }
+
     fn apply(&mut self, entries: Vec<Entry>, done: Done) {
         let mut answered = Vec::with_capacity(entries.len());
         for entry in &entries {
-            self.log_bytes_since_snapshot += entry.size_bytes() as u64;
+            self.shared.count_log_bytes(entry.size_bytes() as u64);
             let applied = self.machine.apply(entry);
             if let Change::Commands(batch) = &entry.change
                 && self.shared.is_own(&batch.origin)
@@ -133,18 +193,18 @@ impl<T: Ticket> ApplyThread<T> {
                 .map_err(|error| error.to_string())?;
             self.machine = Machine::new(view);
             self.publish();
+            if let Some(opening) = &mut self.opening {
+                opening.replay.begin();
+            }
             self.shared.answer_applied();
         }
         Ok(())
     }
 
     fn take_snapshot_if_due(&mut self) {
-        if self.log_bytes_since_snapshot < self.shared.snapshot_due_bytes() {
-            return;
-        }
-        // Full means that one is being written: the next entry asks again.
-        if self.snapshots.try_send(SnapshotJob::Write(self.shared.view())).is_ok() {
-            self.log_bytes_since_snapshot = 0;
+        if self.shared.log_bytes_since_snapshot() >= self.shared.snapshot_due_bytes() {
+            // While one is being written: the next entry asks again.
+            snapshot_thread::begin(&self.shared, &self.snapshots);
         }
     }
 }

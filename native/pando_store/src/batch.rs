@@ -93,6 +93,9 @@ impl Batch {
         let clock_ms = next()?;
         let from = PredictedFrom { last_index: next()?, sequence: next()? };
         let predicted_from = (from.sequence != 0).then_some(from);
+        if predicted_from.is_none() && from.last_index != 0 {
+            return Err("a batch that was predicted from nothing, after an entry".to_owned());
+        }
         let count = reader.u32().ok_or("batch header cut short")?;
         let mut rest = reader.rest();
         // A command takes at least one byte: a count that cannot be true must not reserve memory.
@@ -151,6 +154,16 @@ mod tests {
             assert!(Batch::decode(&bytes[..length]).is_err(), "cut at {length}");
         }
         bytes.push(0);
+        assert!(Batch::decode(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_batch_predicted_from_nothing_has_no_entry_that_it_was_predicted_after() {
+        let mut bytes = Vec::new();
+        batch(0).encode(&mut bytes);
+        assert!(Batch::decode(&bytes).is_ok());
+        let at = BATCH_HEADER_SIZE_BYTES - 4 - 16;
+        bytes[at..at + 8].copy_from_slice(&5u64.to_le_bytes());
         assert!(Batch::decode(&bytes).is_err());
     }
 

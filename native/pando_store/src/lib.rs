@@ -13,12 +13,16 @@ pub mod disk;
 mod engine;
 mod entry;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 mod ingest_thread;
 mod lanes;
 pub mod log;
 mod machine;
 mod membership;
+mod opening_progress;
 mod operating_system;
 pub mod options;
 mod pending;
@@ -26,8 +30,11 @@ mod prediction;
 mod proposer;
 mod reaper;
 mod repair_hint;
+mod replay;
 mod shared;
 pub mod snapshot;
+mod snapshot_pace;
+mod snapshot_progress;
 mod snapshot_thread;
 mod store;
 mod ticket;
@@ -39,6 +46,7 @@ mod waiters;
 
 pub use error::{OpenError, OpenTrouble, OutcomeKnown, StoreError};
 pub use lanes::Standing;
+pub use opening_progress::OPENING_PROGRESS_INTERVAL_MS;
 pub use options::{Clock, StoreOptions, SystemClock};
 pub use reaper::{Garbage, Reaper};
 pub use snapshot_thread::LoadError;

@@ -65,6 +65,28 @@ impl Machine {
     ///
     /// An entry at or below what is applied changes nothing and is answered with nothing: replays are harmless.
     pub fn apply(&mut self, entry: &Entry) -> Answers {
+        self.apply_by(entry, Machine::apply_batch)
+    }
+
+    /// The same where answers are not wanted, without a copy to go back to: pages that nobody else holds are changed in
+    /// place. False: a command panicked, and this machine is of no more use.
+    pub fn apply_in_place(&mut self, entry: &Entry) -> bool {
+        let attempt = catch_unwind(AssertUnwindSafe(|| {
+            self.apply_by(entry, |machine, batch, is_as_predicted| {
+                for command in batch.commands.iter() {
+                    machine.apply_command(batch, command, is_as_predicted);
+                }
+                Vec::new()
+            });
+        }));
+        attempt.is_ok()
+    }
+
+    fn apply_by(
+        &mut self,
+        entry: &Entry,
+        apply_batch: impl FnOnce(&mut Machine, &Batch, bool) -> Vec<CommandAnswer>,
+    ) -> Answers {
         if self.view.applied.is_some_and(|applied| entry.position.index <= applied.index) {
             return Answers { first_revision: 0, answers: Vec::new(), came_true: true };
         }
@@ -80,7 +102,7 @@ impl Machine {
                 let is_as_predicted = self.view.history.is_as_predicted(batch);
                 came_true = is_as_predicted || batch.predicted_from.is_none();
                 self.view.history.note(batch, entry.position.index);
-                self.apply_batch(batch, is_as_predicted)
+                apply_batch(self, batch, is_as_predicted)
             }
         };
         self.view.applied = Some(entry.position);
@@ -88,18 +110,9 @@ impl Machine {
     }
 
     fn apply_batch(&mut self, batch: &Batch, is_as_predicted: bool) -> Vec<CommandAnswer> {
-        let context = |state: &State| Context {
-            revision: state.revision() + 1,
-            clock_ms: batch.clock_ms,
-            is_as_predicted,
-        };
         let before = self.view.state.clone();
-        let state = &mut self.view.state;
         let attempt = catch_unwind(AssertUnwindSafe(|| {
-            let apply = |command| {
-                let context = context(state);
-                CommandAnswer::Answer(state.apply(command, &context))
-            };
+            let apply = |command| CommandAnswer::Answer(self.apply_command(batch, command, is_as_predicted));
             batch.commands.iter().map(apply).collect()
         }));
         attempt.unwrap_or_else(|_| {
@@ -108,12 +121,21 @@ impl Machine {
                 .commands
                 .iter()
                 .map(|command| {
-                    let context = context(&self.view.state);
+                    let context = context(&self.view.state, batch, is_as_predicted);
                     apply_alone(&mut self.view.state, command, &context)
                 })
                 .collect()
         })
     }
+
+    fn apply_command(&mut self, batch: &Batch, command: &Command, is_as_predicted: bool) -> Answer {
+        let context = context(&self.view.state, batch, is_as_predicted);
+        self.view.state.apply(command, &context)
+    }
+}
+
+fn context(state: &State, batch: &Batch, is_as_predicted: bool) -> Context {
+    Context { revision: state.revision() + 1, clock_ms: batch.clock_ms, is_as_predicted }
 }
 
 /// One command, with a copy of the state to go back to if it panics.

@@ -62,7 +62,14 @@ impl Membership {
             Some((1, record)) => {
                 let record: MembershipV1 =
                     codec().deserialize(record).map_err(|error| format!("membership record: {error}"))?;
-                Ok(Membership { voter_sets: record.voter_sets, members: record.members })
+                let membership = Membership { voter_sets: record.voter_sets, members: record.members };
+                let mut again = Vec::with_capacity(bytes.len());
+                membership.encode(&mut again);
+                // Ids in another order, or one twice.
+                if again != bytes {
+                    return Err("membership record: its ids are not sorted".to_owned());
+                }
+                Ok(membership)
             }
             Some((version, _)) => Err(format!("membership record of version {version}, this code reads 1")),
             None => Err("empty membership record".to_owned()),
@@ -84,6 +91,21 @@ mod tests {
         assert_eq!(Membership::decode(&bytes), Ok(membership));
         for length in 0..bytes.len() {
             assert!(Membership::decode(&bytes[..length]).is_err());
+        }
+    }
+
+    #[test]
+    fn members_that_are_not_sorted_or_stand_there_twice_are_refused() {
+        let mut membership = Membership::of_one(7, "a@b");
+        membership.voter_sets = vec![BTreeSet::from([1, 2])];
+        let mut bytes = Vec::new();
+        membership.encode(&mut bytes);
+        // Version, number of sets, number of ids, the ids.
+        let ids = 1 + 8 + 8;
+        for (first, second, is_read) in [(1u64, 2u64, true), (2, 1, false), (2, 2, false)] {
+            bytes[ids..ids + 8].copy_from_slice(&first.to_le_bytes());
+            bytes[ids + 8..ids + 16].copy_from_slice(&second.to_le_bytes());
+            assert_eq!(Membership::decode(&bytes).is_ok(), is_read, "{first}, {second}");
         }
     }
 

@@ -19,6 +19,7 @@ use crate::pending::Pending;
 use crate::proposer::Proposer;
 use crate::reaper::Garbage;
 use crate::snapshot::SnapshotDirectory;
+use crate::snapshot_progress::SnapshotProgress;
 use crate::ticket::{Applied, Replies, StoreEvents, Ticket};
 use crate::view::View;
 use crate::waiter::{Places, Waiter};
@@ -73,6 +74,8 @@ pub struct Shared<T> {
     waiters: Waiters<T>,
     snapshot: Mutex<Option<SnapshotFile>>,
     snapshot_size_bytes: AtomicU64,
+    snapshot_progress: SnapshotProgress,
+    log_bytes_since_snapshot: AtomicU64,
     closing: AtomicBool,
     halted: OnceLock<String>,
 }
@@ -104,6 +107,8 @@ impl<T: Ticket> Shared<T> {
             next_runner: AtomicU64::new(0),
             snapshot: Mutex::new(snapshot),
             snapshot_size_bytes: AtomicU64::new(snapshot_size_bytes),
+            snapshot_progress: SnapshotProgress::new(),
+            log_bytes_since_snapshot: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             halted: OnceLock::new(),
         }
@@ -225,6 +230,26 @@ impl<T: Ticket> Shared<T> {
     /// snapshots costs at most as much as writing the log.
     pub fn snapshot_due_bytes(&self) -> u64 {
         self.snapshot_log_bytes_min.max(self.snapshot_size_bytes.load(Ordering::Relaxed))
+    }
+
+    /// The snapshot that is being written, if any.
+    pub fn snapshot_progress(&self) -> &SnapshotProgress {
+        &self.snapshot_progress
+    }
+
+    /// Bytes of log that were applied since the newest snapshot, or the one under way, was begun.
+    pub fn log_bytes_since_snapshot(&self) -> u64 {
+        self.log_bytes_since_snapshot.load(Ordering::Relaxed)
+    }
+
+    /// Counts applied bytes of log; the sum is [`Shared::log_bytes_since_snapshot`].
+    pub fn count_log_bytes(&self, size_bytes: u64) {
+        self.log_bytes_since_snapshot.fetch_add(size_bytes, Ordering::Relaxed);
+    }
+
+    /// A snapshot of the newest view is begun.
+    pub fn forget_log_bytes(&self) {
+        self.log_bytes_since_snapshot.store(0, Ordering::Relaxed);
     }
 
     /// Closing has begun: nothing is admitted any more, and a fault is no longer news.

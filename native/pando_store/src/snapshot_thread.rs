@@ -9,9 +9,10 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use bincode::Options;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use pando_tree::{TreeBuilder, TreeRecords};
 use serde::{Deserialize, Serialize};
 
@@ -19,22 +20,40 @@ use crate::consensus::{Consensus, SnapshotFile};
 use crate::history::History;
 use crate::log::LogPosition;
 use crate::membership::Membership;
+use crate::operating_system::let_others_go_first;
 use crate::reaper::Garbage;
 use crate::shared::Shared;
 use crate::snapshot::{METADATA_BYTES_MAX, SnapshotDirectory, SnapshotError, SnapshotName, SnapshotReader};
+use crate::snapshot_pace;
 use crate::ticket::Ticket;
 use crate::view::View;
 
-/// Snapshots kept.
-const SNAPSHOTS_KEPT: usize = 2;
-/// Records between two looks at whether the store closes meanwhile.
+/// Records, or bytes of them, between two looks at the time and at whether the store closes meanwhile.
 const RECORDS_BETWEEN_LOOKS: u64 = 1_024;
+/// See [`RECORDS_BETWEEN_LOOKS`].
+const BYTES_BETWEEN_LOOKS: u64 = 32 * 1024;
 /// Work for the thread.
 pub enum SnapshotJob {
     /// Whom to tell of finished snapshots.
     Consensus(Weak<dyn Consensus>),
     /// Write this.
     Write(Arc<View>),
+}
+
+/// Has the newest view written, in the background; `false`: a snapshot is being written already.
+///
+/// None is queued behind another: it would show an older moment than need be, and hold that in memory meanwhile.
+pub fn begin<T: Ticket>(shared: &Shared<T>, jobs: &Sender<SnapshotJob>) -> bool {
+    if !shared.snapshot_progress().begin() {
+        return false;
+    }
+    // Before the view is taken: what is applied meanwhile is counted for the next one, though it may be in this.
+    shared.forget_log_bytes();
+    let is_begun = jobs.try_send(SnapshotJob::Write(shared.view())).is_ok();
+    if !is_begun {
+        shared.snapshot_progress().end();
+    }
+    is_begun
 }
 
 /// What a snapshot says besides the tree. Never changed: a new form gets a new name and version.
@@ -68,6 +87,7 @@ impl<T: Ticket> SnapshotThread<T> {
 
     /// Runs until nobody can hand over work any more.
     pub fn run(mut self, jobs: &Receiver<SnapshotJob>) {
+        let_others_go_first();
         while let Ok(job) = jobs.recv() {
             match job {
                 SnapshotJob::Consensus(consensus) => self.consensus = Some(consensus),
@@ -76,19 +96,37 @@ impl<T: Ticket> SnapshotThread<T> {
                         self.write(&view);
                     }
                     self.shared.engine.reaper().free(Garbage::View(view));
+                    self.shared.snapshot_progress().end();
                 }
             }
         }
     }
 
     fn write(&self, view: &View) {
-        let closing = || self.shared.is_closing();
-        match write_snapshot(&self.shared.snapshots, view, &closing) {
+        if self.shared.snapshot().is_some_and(|newest| Some(newest.covers) == view.applied) {
+            return;
+        }
+        let begin = Instant::now();
+        let go_on = |written: &Written| {
+            self.shared.snapshot_progress().note(written.records, written.records_whole);
+            while !self.shared.is_closing() {
+                let log_bytes = self.shared.log_bytes_since_snapshot();
+                match snapshot_pace::pause(written.size_bytes, log_bytes, begin.elapsed()) {
+                    Some(pause) => std::thread::sleep(pause),
+                    None => return true,
+                }
+            }
+            false
+        };
+        match write_snapshot(&self.shared.snapshots, view, &go_on) {
             Ok(None) => {}
             Ok(Some((file, size_bytes))) => {
                 let covers = file.covers;
+                let newest = file.name;
                 let before = self.shared.set_snapshot(file, size_bytes);
-                if let Err(error) = self.shared.snapshots.retain(SNAPSHOTS_KEPT) {
+                // By name, not by age: one that was found damaged must not take the place of one that can be read.
+                let kept: Vec<_> = before.iter().map(|file| file.name).chain([newest]).collect();
+                if let Err(error) = self.shared.snapshots.retain(&kept) {
                     self.shared.notice(&format!("an old snapshot could not be removed: {error}"));
                 }
                 if let Some(consensus) = self.consensus.as_ref().and_then(Weak::upgrade) {
@@ -102,11 +140,22 @@ impl<T: Ticket> SnapshotThread<T> {
     }
 }
 
-/// Writes `view`; `None` when there is nothing in it yet, or when `give_up` says so meanwhile.
+/// How much of a snapshot is written.
+#[derive(Default)]
+pub struct Written {
+    /// Records.
+    pub records: u64,
+    /// Records that it will have.
+    pub records_whole: u64,
+    /// Bytes of those written.
+    pub size_bytes: u64,
+}
+
+/// Writes `view`; `None` when there is nothing in it yet, or when `go_on`, asked at intervals, says no.
 pub fn write_snapshot(
     snapshots: &SnapshotDirectory,
     view: &View,
-    give_up: &dyn Fn() -> bool,
+    go_on: &dyn Fn(&Written) -> bool,
 ) -> Result<Option<(SnapshotFile, u64)>, SnapshotError> {
     let Some(covers) = view.applied else { return Ok(None) };
     let mut membership = Vec::new();
@@ -124,18 +173,23 @@ pub fn write_snapshot(
     let mut writer = snapshots.create(covers, &metadata)?;
     let mut records = TreeRecords::new(&view.state);
     let mut record = Vec::new();
-    let (mut written, mut size_bytes): (u64, u64) = (0, 0);
+    let mut written = Written { records_whole: records.count(), ..Written::default() };
+    let mut looked_at = (0, 0);
     while records.next_into(&mut record) {
         writer.append(&record)?;
-        size_bytes += record.len() as u64;
+        written.size_bytes += record.len() as u64;
         record.clear();
-        written += 1;
-        if written.is_multiple_of(RECORDS_BETWEEN_LOOKS) && give_up() {
-            return Ok(None);
+        written.records += 1;
+        let is_far = written.size_bytes - looked_at.1 >= BYTES_BETWEEN_LOOKS;
+        if is_far || written.records - looked_at.0 >= RECORDS_BETWEEN_LOOKS {
+            looked_at = (written.records, written.size_bytes);
+            if !go_on(&written) {
+                return Ok(None);
+            }
         }
     }
     let name = writer.finish()?;
-    Ok(Some((SnapshotFile { name, covers, membership: view.membership.clone() }, size_bytes)))
+    Ok(Some((SnapshotFile { name, covers, membership: view.membership.clone() }, written.size_bytes)))
 }
 
 /// Why a snapshot was not read.
@@ -196,25 +250,26 @@ pub struct Loaded {
     pub refused: Vec<String>,
 }
 
-/// Reads the newest readable snapshot. Damaged ones are passed over with a notice: whether the log reaches back to
-/// the next older one is for the caller to check.
+/// Reads the newest readable snapshot. Damaged ones are passed over: whether the log reaches back to the next older one is
+/// for the caller to check.
 pub fn load_newest(
     snapshots: &SnapshotDirectory,
     directory: &Path,
-    notice: &dyn Fn(&str),
+    on_step: &mut dyn FnMut(&Path, LoadStep),
 ) -> Result<Loaded, LoadError> {
-    let mut go_on = |_, _| ControlFlow::Continue(());
     let mut refused = Vec::new();
     for name in snapshots.list()? {
-        match load(snapshots, directory, name, &mut go_on) {
+        let path = name.path(directory);
+        let mut note = |step| {
+            on_step(&path, step);
+            ControlFlow::Continue(())
+        };
+        match load(snapshots, directory, name, &mut note) {
             Ok((view, covers, size_bytes)) => {
                 let file = SnapshotFile { name, covers, membership: view.membership.clone() };
                 return Ok(Loaded { view, snapshot: Some((file, size_bytes)), refused });
             }
-            Err(error) if error.is_damage() => {
-                notice(&format!("{error}; trying the one before"));
-                refused.push(error.to_string());
-            }
+            Err(error) if error.is_damage() => refused.push(error.to_string()),
             Err(error) => return Err(error),
         }
     }
@@ -227,15 +282,28 @@ pub fn load_received(
     directory: &Path,
     file: &SnapshotFile,
 ) -> Result<View, LoadError> {
-    let mut go_on = |_, _| ControlFlow::Continue(());
+    let mut go_on = |_| ControlFlow::Continue(());
     let (mut view, _, _) = load(snapshots, directory, file.name, &mut go_on)?;
     // Newer than the one in the file, if the leader says so (pitfall 6).
     view.membership = file.membership.clone().or(view.membership);
     Ok(view)
 }
 
-/// Who is told how many bytes of a snapshot were read, and how many it has; `Break`: no more of it is wanted.
-pub(crate) type LoadProgress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
+/// How much of a snapshot was read.
+#[derive(Clone, Copy)]
+pub struct LoadStep {
+    /// Nodes read.
+    pub nodes: u64,
+    /// How many there are.
+    pub nodes_whole: u64,
+    /// Bytes read.
+    pub read_bytes: u64,
+    /// How many there are.
+    pub size_bytes: u64,
+}
+
+/// Who is told how much of a snapshot was read; `Break`: no more of it is wanted.
+pub(crate) type LoadProgress<'a> = &'a mut dyn FnMut(LoadStep) -> ControlFlow<()>;
 
 /// Reads one snapshot, all of it: the view, the position that it covers, and the size of the file.
 pub(crate) fn load(
@@ -269,9 +337,17 @@ fn read_view(reader: &mut SnapshotReader, progress: LoadProgress<'_>) -> Result<
     while let Some(record) = reader.next_record().map_err(ReadError::Snapshot)? {
         builder.push(record).map_err(|error| ReadError::Content(error.to_string()))?;
         records_read += 1;
-        if records_read.is_multiple_of(RECORDS_BETWEEN_LOOKS)
-            && progress(reader.read_bytes(), reader.size_bytes()).is_break()
-        {
+        if !records_read.is_multiple_of(RECORDS_BETWEEN_LOOKS) {
+            continue;
+        }
+        let step = LoadStep {
+            // Behind the nodes stand a few records of other kinds.
+            nodes: records_read.min(metadata.node_count),
+            nodes_whole: metadata.node_count,
+            read_bytes: reader.read_bytes(),
+            size_bytes: reader.size_bytes(),
+        };
+        if progress(step).is_break() {
             return Err(ReadError::Stopped);
         }
     }

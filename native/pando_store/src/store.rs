@@ -29,6 +29,7 @@ use crate::error::{OpenError, StoreError};
 use crate::ingest_thread::{IngestJob, IngestThread, refuse_queued};
 use crate::log::{Log, LogOptions, ScannedLog};
 use crate::machine::panic_text;
+use crate::opening_progress::{OpeningProgress, OpeningStep, SegmentsNoted};
 use crate::options::{
     CLOSE_DRAIN_TIMEOUT_MS, COMMANDS_SIZE_BYTES_MAX, ENTRIES_IN_FLIGHT_MAX, OPEN_RECOVERY_TIMEOUT_MS,
     StoreOptions, WAITERS_MAX,
@@ -79,6 +80,11 @@ pub struct StoreStatus {
     pub log_size_bytes: u64,
     /// The last log index in the newest snapshot.
     pub snapshot_index: Option<u64>,
+    /// How much of the snapshot that is being written is done, in percent; `None` when none is.
+    pub snapshot_written_percent: Option<u64>,
+    /// Bytes of log applied since the newest snapshot, or the one being written, was begun: about what an opening would
+    /// have to apply.
+    pub log_bytes_since_snapshot: u64,
     /// Bytes of commands that wait to be proposed.
     pub waiting_size_bytes: usize,
     /// Transactions that have a turn, or stand in line for one.
@@ -97,6 +103,8 @@ pub struct Store<T: Ticket> {
     /// Disconnected when the ingest thread has ended.
     ingest_ended: Mutex<Receiver<()>>,
     apply: Sender<ApplyJob>,
+    /// `None` once closed: the snapshot thread ends when nobody can give it work any more.
+    snapshots: Mutex<Option<Sender<SnapshotJob>>>,
     log: Log<Entry>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     directory: Mutex<Option<StoreDirectory>>,
@@ -113,6 +121,7 @@ impl<T: Ticket> Store<T> {
         replies: Arc<dyn Replies<T>>,
         events: Arc<dyn StoreEvents>,
     ) -> Result<Store<T>, OpenError> {
+        let progress = OpeningProgress::new(options.clock.clone(), events.clone());
         let engine = Engine::shared().map_err(OpenError::Thread)?;
         let mut store_directory = StoreDirectory::open(disk.clone(), directory, &options.holder)?;
         let found = store_directory.identity();
@@ -123,7 +132,12 @@ impl<T: Ticket> Store<T> {
         }
         let snapshot_path = store_directory.snapshot_path();
         let snapshots = SnapshotDirectory::open(disk.clone(), &snapshot_path, store_id)?;
-        let loaded = snapshot_thread::load_newest(&snapshots, &snapshot_path, &|text| events.notice(text))?;
+        let loaded = snapshot_thread::load_newest(&snapshots, &snapshot_path, &mut |path, step| {
+            progress.note(&OpeningStep::Snapshot { path, nodes: step.nodes, nodes_whole: step.nodes_whole });
+        })?;
+        for text in &loaded.refused {
+            events.notice(&format!("{text}; trying the one before"));
+        }
         let log_options = LogOptions {
             thread_name_prefix: "pando".to_owned(),
             must_exist: !founding,
@@ -132,7 +146,8 @@ impl<T: Ticket> Store<T> {
             ..LogOptions::default()
         };
         let log_path = store_directory.log_path();
-        let scanned = ScannedLog::read(disk, &log_path, store_id, &log_options, &mut ())?;
+        let scanned =
+            ScannedLog::read(disk, &log_path, store_id, &log_options, &mut SegmentsNoted(&progress))?;
         check_for_gap(&scanned, &loaded, &snapshot_path)?;
         let (log, recovered) = Log::start(scanned, log_options)?;
         recovered.notices.iter().for_each(|text| events.notice(text));
@@ -159,12 +174,14 @@ impl<T: Ticket> Store<T> {
         };
         let shared = Arc::new(Shared::new(core, loaded.view, loaded.snapshot));
         let mut threads = Vec::new();
-        let (snapshots, snapshot_jobs) = bounded(1);
+        // Whom to tell, and the one snapshot that is under way at a time.
+        let (snapshots, snapshot_jobs) = bounded(2);
         let snapshot_thread = SnapshotThread::new(shared.clone());
         threads.push(spawn(&shared, "snapshot", move || snapshot_thread.run(&snapshot_jobs))?);
         // No bound needed: consensus hands over one chunk and waits for it.
         let (apply, apply_jobs) = unbounded();
-        let apply_thread = ApplyThread::new(shared.clone(), snapshots.clone());
+        let last_index = log.state().last.map(|position| position.index);
+        let apply_thread = ApplyThread::new(shared.clone(), snapshots.clone(), progress, last_index);
         threads.push(spawn(&shared, "apply", move || apply_thread.run(&apply_jobs))?);
         let applier =
             Arc::new(StoreApplier { shared: shared.clone(), jobs: apply.clone(), log: log.clone() });
@@ -182,6 +199,12 @@ impl<T: Ticket> Store<T> {
         )
         .map_err(OpenError::Consensus)?;
         let consensus: Arc<dyn Consensus> = Arc::new(consensus);
+        let (opened, is_opened) = bounded(1);
+        let _ = apply.send(ApplyJob::Opened(Box::new(move |result| {
+            let _ = opened.send(result);
+        })));
+        // No answer: the thread has panicked, and the store has halted and says why.
+        let _ = is_opened.recv();
         // The snapshot thread was started before consensus, which it tells of finished snapshots.
         let _ = snapshots.send(SnapshotJob::Consensus(Arc::downgrade(&consensus)));
         let (ingest, queue) = bounded(options.queued_commands_max);
@@ -210,6 +233,7 @@ impl<T: Ticket> Store<T> {
             wake,
             ingest_ended: Mutex::new(ingest_ended),
             apply,
+            snapshots: Mutex::new(Some(snapshots)),
             log,
             threads: Mutex::new(threads),
             directory: Mutex::new(Some(store_directory)),
@@ -314,9 +338,17 @@ impl<T: Ticket> Store<T> {
             node_count: view.state.node_count(),
             log_size_bytes: self.log.size_on_disk_bytes(),
             snapshot_index: self.shared.snapshot().map(|file| file.covers.index),
+            snapshot_written_percent: self.shared.snapshot_progress().percent(),
+            log_bytes_since_snapshot: self.shared.log_bytes_since_snapshot(),
             waiting_size_bytes: self.shared.admission.waiting_size_bytes(),
             transactions_in_line: self.shared.with_lanes(|lanes, _| lanes.runners()),
         }
+    }
+
+    /// Has a snapshot of the newest view written in the background, due or not; `false`: one is being written already.
+    pub fn take_snapshot(&self) -> bool {
+        let snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshots.as_ref().is_some_and(|snapshots| snapshot_thread::begin(&self.shared, snapshots))
     }
 
     /// Makes a thread panic, to show what a fault in it does: the store halts and says why.
@@ -356,6 +388,7 @@ impl<T: Ticket> Store<T> {
         self.shared.end_waiting(&StoreError::Closed);
         self.consensus.shut_down();
         let _ = self.apply.send(ApplyJob::End);
+        *self.snapshots.lock().unwrap_or_else(PoisonError::into_inner) = None;
         // An error here was told to everybody who waited for something.
         let _ = self.log.clone().close();
         // Every thread ends by itself now; one that panicked has ended already, and said so.

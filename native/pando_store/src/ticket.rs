@@ -39,4 +39,6 @@ pub trait StoreEvents: Send + Sync + 'static {
     fn halted(&self, reason: &str);
     /// Something an operator should read: a torn tail that was cut off, a snapshot that could not be written.
     fn notice(&self, text: &str);
+    /// How far something has come that takes long, for whoever waits for it.
+    fn progress(&self, _text: &str) {}
 }

@@ -15,7 +15,7 @@ use crate::entry::Entry;
 use crate::error::OpenError;
 use crate::log::{LogEntry, LogFacts, LogPosition, ScanObserver};
 use crate::snapshot::{SnapshotDirectory, SnapshotName};
-use crate::snapshot_thread::{self, LoadError};
+use crate::snapshot_thread::{self, LoadError, LoadStep};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -280,7 +280,7 @@ impl Verifier<'_> {
         for name in names {
             let path = name.path(directory);
             let progress = &mut *self.progress;
-            let mut go_on = |read_bytes, size_bytes| progress(&path, read_bytes, size_bytes);
+            let mut go_on = |step: LoadStep| progress(&path, step.read_bytes, step.size_bytes);
             match snapshot_thread::load(snapshots, directory, name, &mut go_on) {
                 Ok((view, covers, size_bytes)) => {
                     let text = format!(

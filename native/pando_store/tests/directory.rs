@@ -281,3 +281,32 @@ fn a_directory_above_that_is_not_ours_to_sync_is_no_reason_not_to_open() {
     disk.fail(Failure { operation, path_suffix: "/".to_owned(), after: 0, times: u64::MAX, kind });
     assert_eq!(open_on(&disk).unwrap().identity(), Some(FIRST));
 }
+
+#[test]
+fn an_identity_that_a_crash_left_under_two_names_is_not_emptied_by_the_next() {
+    let disk = MemoryDisk::new();
+    let two_names: Arc<Mutex<Option<MemoryDisk>>> = Arc::default();
+    let taken = two_names.clone();
+    disk.on_operation(move |disk, moment| {
+        if moment.operation == Operation::Rename && moment.is_after {
+            let last = disk.unsynced_pieces().iter().rposition(|path| path.ends_with("IDENTITY.tmp"));
+            *taken.lock().unwrap() = Some(disk.after_power_cut(|piece| Some(piece) != last));
+        }
+    });
+    open_on(&disk).unwrap().set_identity(FIRST).unwrap();
+    let disk = two_names.lock().unwrap().take().unwrap();
+    assert_eq!(disk.list(path()).unwrap(), ["IDENTITY", "IDENTITY.tmp", "LOCK"]);
+    let cuts: Arc<Mutex<Vec<MemoryDisk>>> = Arc::default();
+    let taken = cuts.clone();
+    disk.on_operation(move |disk, moment| {
+        if moment.operation == Operation::Create && moment.is_after {
+            taken.lock().unwrap().extend([disk.after_kill(), disk.after_power_cut(|_| true)]);
+        }
+    });
+    open_on(&disk).unwrap().set_identity(SECOND).unwrap();
+    let cuts = std::mem::take(&mut *cuts.lock().unwrap());
+    assert_eq!(cuts.len(), 2);
+    for cut in cuts {
+        assert_eq!(open_on(&cut).unwrap().identity(), Some(FIRST));
+    }
+}

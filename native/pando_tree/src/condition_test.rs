@@ -377,3 +377,33 @@ fn a_large_name_test_takes_its_steps_and_stops_where_there_are_none() {
     assert_eq!(steps, 5000 - 1001);
     assert_eq!(contains.test(Some(&long), &NO_COUNTERS, &mut 1000), Err(OutOfSteps));
 }
+
+#[test]
+fn iodata_in_any_shape_is_read_in_one_pass() {
+    // A list for each character, each the tail of the one before: 50,000 characters, which no encoder spells so.
+    let count = 50_000;
+    let mut chained: Vec<u8> = (0..count).flat_map(|_| [108, 0, 0, 0, 1, 97, b'a']).collect();
+    chained.push(106);
+    let regex = |iodata: &[u8]| record("if_name_matches", &[iodata.to_vec(), etf::atom("undefined")]);
+    let condition = parse(&regex(&chained)).unwrap();
+    let name = |length: usize| crate::name::Name::binary("a".repeat(length).as_bytes());
+    let verdict = |length| condition.test(Some(&name(length)), &NO_COUNTERS, &mut 1_000_000);
+    assert_eq!(verdict(count), Ok(Verdict::Met));
+    assert_ne!(verdict(count - 1), Ok(Verdict::Met));
+    // Lists within lists, to the depth that a term may have.
+    let depth = 200;
+    let mut nested: Vec<u8> = [108, 0, 0, 0, 2, 97, b'b'].repeat(depth);
+    nested.extend([106].repeat(depth + 1));
+    assert!(parse(&regex(&nested)).is_ok());
+}
+
+#[test]
+fn a_condition_of_far_too_many_parts_is_refused_before_they_are_listed() {
+    let many = |tag: u8, count: usize| {
+        [&[tag][..], &(count as u32).to_be_bytes(), &[106].repeat(count), &[106][..usize::from(tag == 108)]]
+            .concat()
+    };
+    let too_many = Err(BadCondition::LimitExceeded(Limit::ConditionParts));
+    assert_eq!(parse(&record("if_any", &[many(108, 1_000_000)])), too_many);
+    assert_eq!(parse(&many(105, 1_000_000)), Err(BadCondition::Malformed));
+}

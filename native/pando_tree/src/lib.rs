@@ -13,6 +13,9 @@ mod command_check;
 mod condition;
 mod delete;
 mod edit;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keep_while;
 pub mod limits;
 mod match_specification;

@@ -15,7 +15,7 @@ pub(crate) mod parts;
 pub(crate) mod skip;
 #[cfg(test)]
 pub(crate) mod test_terms;
-mod tokens;
+pub(crate) mod tokens;
 pub(crate) mod view;
 
 use std::fmt;

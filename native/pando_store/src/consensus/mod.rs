@@ -28,6 +28,9 @@ use crate::view::View;
 
 pub use raft::{RaftConsensus, RaftOptions};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use conversion::{membership_from_raft, membership_to_raft, vote_from_bytes, vote_to_bytes};
+
 /// Called once, with `Err` in words if what was asked for did not happen.
 pub type Done = Box<dyn FnOnce(Result<(), String>) + Send>;
 

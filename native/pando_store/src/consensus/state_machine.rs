@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::stream::{Stream, StreamExt};
 use openraft::RaftSnapshotBuilder;
-use openraft::storage::{EntryResponder, RaftStateMachine, Snapshot, SnapshotMeta};
+use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine, Snapshot, SnapshotMeta};
 use openraft::type_config::alias::{LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf};
 use tokio::sync::oneshot;
 
@@ -30,7 +30,8 @@ impl StateMachine {
         StateMachine { applier }
     }
 
-    async fn apply_chunk(&self, entries: Vec<Entry>) -> io::Result<()> {
+    /// Hands a chunk over; the receiver hears when it is applied.
+    fn begin_chunk(&self, entries: Vec<Entry>) -> oneshot::Receiver<Result<(), String>> {
         let (sender, receiver) = oneshot::channel();
         self.applier.apply(
             entries,
@@ -38,7 +39,7 @@ impl StateMachine {
                 let _ = sender.send(result);
             }),
         );
-        answered(receiver).await
+        receiver
     }
 
     fn newest_snapshot(&self) -> io::Result<Option<SnapshotOf<PandoTypes, SnapshotFile>>> {
@@ -49,6 +50,19 @@ impl StateMachine {
         };
         Ok(Some(Snapshot { meta, snapshot: file }))
     }
+}
+
+/// A chunk that was handed over, and who hears when it is applied.
+type ChunkUnderWay = (oneshot::Receiver<Result<(), String>>, Vec<ApplyResponder<PandoTypes>>);
+
+async fn end_chunk(chunk: Option<ChunkUnderWay>) -> io::Result<()> {
+    if let Some((receiver, responders)) = chunk {
+        answered(receiver).await?;
+        for responder in responders {
+            responder.send(());
+        }
+    }
+    Ok(())
 }
 
 async fn answered(receiver: oneshot::Receiver<Result<(), String>>) -> io::Result<()> {
@@ -72,6 +86,8 @@ impl RaftStateMachine<PandoTypes> for StateMachine {
         S: Stream<Item = io::Result<EntryResponder<PandoTypes>>> + Unpin + Send,
     {
         let mut more = true;
+        // While one chunk is applied, the next one is read and decoded: at most these two are in memory.
+        let mut under_way = None;
         while more {
             let mut chunk = Vec::new();
             let mut responders = Vec::new();
@@ -87,14 +103,12 @@ impl RaftStateMachine<PandoTypes> for StateMachine {
                     }
                 }
             }
+            end_chunk(under_way.take()).await?;
             if !chunk.is_empty() {
-                self.apply_chunk(chunk).await?;
-            }
-            for responder in responders {
-                responder.send(());
+                under_way = Some((self.begin_chunk(chunk), responders));
             }
         }
-        Ok(())
+        end_chunk(under_way.take()).await
     }
 
     async fn get_snapshot_builder(&mut self) -> WrittenSnapshot {

@@ -53,7 +53,7 @@ impl Applier for DirectApplier {
         let view = self.view();
         let mut newest = self.snapshot.lock().unwrap();
         if newest.as_ref().is_none_or(|file| Some(file.covers) != view.applied) {
-            let written = write_snapshot(&self.snapshots, &view, &|| false).unwrap();
+            let written = write_snapshot(&self.snapshots, &view, &|_| true).unwrap();
             *newest = written.map(|(file, _)| file);
         }
         newest.clone()

@@ -59,6 +59,11 @@ pub trait DiskFile: Send + Sync {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), DiskError>;
     /// Makes the content durable, and of the metadata only what is needed to read it.
     fn sync_data(&self) -> Result<(), DiskError>;
+    /// Has the system begin to write these bytes to the disk, in its own time: a hint that makes a later sync shorter. It
+    /// makes nothing durable. False: this disk cannot be asked.
+    fn begin_writing_back(&self, _offset: u64, _size_bytes: u64) -> bool {
+        false
+    }
     /// Makes content and metadata durable.
     fn sync_all(&self) -> Result<(), DiskError>;
     /// Cuts or extends the file (with zeros).
@@ -246,6 +251,11 @@ pub(crate) fn sync_parent(disk: &dyn Disk, path: &Path) -> Result<(), DiskError>
 /// Puts a small file in place so that after a crash either the old content or all of the new is there.
 pub(crate) fn write_file_atomically(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), DiskError> {
     let temporary = path.with_extension("tmp");
+    // A crash may have left the file in place under this name, too, where renaming is two steps: creating would empty it.
+    match disk.remove_file(&temporary) {
+        Err(error) if !error.is_not_found() => return Err(error),
+        _ => {}
+    }
     let file = disk.create(&temporary)?;
     file.write_all_at(content, 0)?;
     file.sync_all()?;

@@ -1,5 +1,7 @@
 //! The file system of the machine.
 
+use crate::operating_system::begin_writing_back;
+
 use super::{Access, Disk, DiskError, DiskFile, Operation, PathKind};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -109,6 +111,10 @@ impl DiskFile for RealFile {
 
     fn sync_data(&self) -> Result<(), DiskError> {
         self.file.sync_data().map_err(self.fail(Operation::SyncData))
+    }
+
+    fn begin_writing_back(&self, offset: u64, size_bytes: u64) -> bool {
+        begin_writing_back(&self.file, offset, size_bytes)
     }
 
     fn sync_all(&self) -> Result<(), DiskError> {

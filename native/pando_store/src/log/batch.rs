@@ -101,7 +101,9 @@ impl BatchSeal {
             return None;
         }
         let body_bytes = usize::try_from(reader.u32()?).ok()?;
-        let (sequence, record_count) = (reader.u64()?, reader.u32()?);
+        // There is always a next one.
+        let sequence = reader.u64().filter(|sequence| *sequence < u64::MAX)?;
+        let record_count = reader.u32()?;
         let (body_crc, blank_sectors) = (reader.u32()?, reader.u32()?);
         let (head, _) = rest.split_at_checked(rest.len() - reader.rest().len())?;
         let is_valid = reader.u32()? == self.place_crc(u64::try_from(offset).ok()?, head);
@@ -278,6 +280,13 @@ mod tests {
         assert!(BatchSeal::new(StoreId([8; 16]), 3).parse(&segment, 64).is_none());
         segment.drain(..8);
         assert_eq!(seal.find_from(&segment, 0), None);
+    }
+
+    #[test]
+    fn a_batch_that_none_could_follow_is_none() {
+        let seal = BatchSeal::new(StoreId([7; 16]), 3);
+        assert!(seal.parse(&sealed(0, u64::MAX - 1, b"somebody"), 0).is_some());
+        assert!(seal.parse(&sealed(0, u64::MAX, b"somebody"), 0).is_none());
     }
 
     #[test]

@@ -24,7 +24,9 @@ impl LogPosition {
     }
 
     pub(super) fn decode(reader: &mut ByteReader<'_>) -> Option<LogPosition> {
-        Some(LogPosition { term: reader.u64()?, node_id: reader.u64()?, index: reader.u64()? })
+        let position = LogPosition { term: reader.u64()?, node_id: reader.u64()?, index: reader.u64()? };
+        // There is always a next index.
+        (position.index < u64::MAX).then_some(position)
     }
 
     /// A position as the whole body of a record; an empty body is `None`.

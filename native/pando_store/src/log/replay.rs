@@ -6,6 +6,7 @@
 
 use super::checkpoint::Checkpoint;
 use super::index::{Location, LogIndex, Place};
+use super::position::LogPosition;
 use super::record::Record;
 
 /// The state of a log while its records are read.
@@ -31,7 +32,12 @@ impl Replay {
             }
             Record::Vote(vote) => self.state.vote = Some(vote.to_vec()),
             Record::Committed(committed) => self.state.committed = committed,
-            Record::TruncateAfter(last) => self.index.truncate_after(last),
+            Record::TruncateAfter(last) => {
+                if is_below(last, self.state.purged) {
+                    return Err("entries are cut off below the purge point");
+                }
+                self.index.truncate_after(last);
+            }
             Record::Purge(upto) => {
                 self.index.purge(upto);
                 self.state.purged = self.index.purged();
@@ -43,6 +49,9 @@ impl Replay {
 
     fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<(), &'static str> {
         if !self.has_begun {
+            if is_below(checkpoint.last, checkpoint.purged) {
+                return Err("a checkpoint has its last entry below its purge point");
+            }
             self.has_begun = true;
             self.index = LogIndex::after(checkpoint.purged, checkpoint.last);
             self.state = checkpoint;
@@ -52,5 +61,36 @@ impl Replay {
             return Err("a checkpoint does not agree with the segments before it");
         }
         Ok(())
+    }
+}
+
+/// Whether the last entry lies below the purge point, which is itself the last if there is no entry after it.
+fn is_below(last: Option<LogPosition>, purged: Option<LogPosition>) -> bool {
+    last.map(|position| position.index) < purged.map(|position| position.index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_ends_below_its_purge_point_is_refused() {
+        let location = Location { segment: 1, offset: 0, size_bytes: 0 };
+        let at = |index| Some(LogPosition { term: 1, node_id: 1, index });
+        let begun = |purged, last| {
+            let mut replay = Replay::default();
+            let checkpoint = Checkpoint { purged, last, ..Checkpoint::default() };
+            replay.apply(Record::Checkpoint(checkpoint), location).map(|()| replay)
+        };
+        assert!(begun(at(5), at(4)).is_err());
+        assert!(begun(at(5), None).is_err());
+        for last in [at(4), None] {
+            let mut replay = begun(at(5), at(5)).unwrap_or_default();
+            assert!(replay.apply(Record::TruncateAfter(last), location).is_err());
+        }
+        assert!(
+            begun(at(5), at(9))
+                .is_ok_and(|mut replay| { replay.apply(Record::TruncateAfter(at(5)), location).is_ok() })
+        );
     }
 }

@@ -309,6 +309,9 @@ impl Scanner {
         observer: &mut dyn ScanObserver,
     ) -> Result<(), OpenError> {
         let Batch { body, record_count, .. } = *batch;
+        if record_count == 0 {
+            return Err(damaged(segment, body_offset, "a batch holds no record".to_owned()));
+        }
         let mut at = 0;
         let is_first_batch = body_offset as u64 == SEGMENT_HEADER_BYTES + BATCH_HEADER_BYTES as u64;
         for number in 0..record_count {

@@ -127,9 +127,9 @@ impl SnapshotDirectory {
         Ok(NewestSnapshot { reader: None, refused })
     }
 
-    /// Removes all but the newest `count` snapshots. Readers that are open go on.
-    pub fn retain(&self, count: usize) -> Result<(), SnapshotError> {
-        for name in self.list()?.into_iter().skip(count) {
+    /// Removes all snapshots but these. Readers that are open go on.
+    pub fn retain(&self, kept: &[SnapshotName]) -> Result<(), SnapshotError> {
+        for name in self.list()?.into_iter().filter(|name| !kept.contains(name)) {
             self.disk.remove_file(&name.path(&self.directory))?;
         }
         Ok(self.disk.sync_dir(&self.directory)?)

@@ -14,7 +14,7 @@ pub const METADATA_BYTES_MAX: usize = 1024 * 1024;
 /// The longest record.
 pub const RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// A block is closed before the record that would make it longer; a longer record has a block to itself.
-pub(super) const BLOCK_BODY_BYTES: usize = 1024 * 1024;
+pub(super) const BLOCK_BODY_BYTES: usize = 64 * 1024;
 /// What no block exceeds.
 pub(super) const BLOCK_BODY_BYTES_MAX: usize = RECORD_BYTES_MAX + RECORD_LENGTH_BYTES;
 

@@ -13,7 +13,10 @@ use crc32fast::Hasher;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Unsynced bytes that may pile up before they are pushed to the disk, so that the log's syncs are not held up by them.
+/// Bytes that may pile up in the system's memory before they are on their way to the disk. With many, whatever syncs
+/// another file on that disk, above all the log, would wait for them.
+const BYTES_BEHIND_MAX: u64 = 64 * 1024;
+/// The same where the system cannot be asked to begin by itself, and a sync, which costs much more, must do.
 const UNSYNCED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// A snapshot that is being written. Dropped without [`SnapshotWriter::finish`], it leaves nothing behind.
@@ -24,7 +27,8 @@ pub struct SnapshotWriter {
     file: Box<dyn DiskFile>,
     position: LogPosition,
     offset: u64,
-    synced_offset: u64,
+    /// What is on its way to the disk, or there.
+    pushed_offset: u64,
     /// Room for the header of the block, then its records.
     block: Vec<u8>,
     block_record_count: u32,
@@ -51,7 +55,7 @@ impl SnapshotWriter {
             file,
             position,
             offset: 0,
-            synced_offset: 0,
+            pushed_offset: 0,
             block: vec![0; BLOCK_HEADER_BYTES],
             block_record_count: 0,
             record_count: 0,
@@ -112,9 +116,13 @@ impl SnapshotWriter {
     fn write(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
         self.file.write_all_at(bytes, self.offset)?;
         self.offset += bytes.len() as u64;
-        if self.offset - self.synced_offset > UNSYNCED_BYTES_MAX {
+        let behind_bytes = self.offset - self.pushed_offset;
+        if behind_bytes >= BYTES_BEHIND_MAX && self.file.begin_writing_back(self.pushed_offset, behind_bytes)
+        {
+            self.pushed_offset = self.offset;
+        } else if behind_bytes >= UNSYNCED_BYTES_MAX {
             self.file.sync_data()?;
-            self.synced_offset = self.offset;
+            self.pushed_offset = self.offset;
         }
         Ok(())
     }

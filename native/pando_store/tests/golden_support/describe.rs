@@ -292,7 +292,9 @@ pub fn describe_files(disk: &Arc<dyn Disk>, directory: &Path) -> String {
         return out;
     }
     let snapshots = SnapshotDirectory::at(disk.clone(), &directory.join("snapshot"), identity.store_id);
-    for file in snapshots.list().unwrap() {
+    // An empty directory is not kept by git.
+    let is_there = disk.kind(&directory.join("snapshot")).unwrap().is_some();
+    for file in if is_there { snapshots.list().unwrap() } else { Vec::new() } {
         let mut reader = snapshots.read(file).unwrap();
         let at = reader.position();
         // Node count, position of the membership, membership, revision, history: the last eleven numbers are fixed.

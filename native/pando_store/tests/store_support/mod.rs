@@ -58,6 +58,7 @@ impl Replies<Caller> for Channels {
 pub struct Events {
     pub notices: Mutex<Vec<String>>,
     pub halts: Mutex<Vec<String>>,
+    pub progress: Mutex<Vec<String>>,
 }
 
 impl StoreEvents for Events {
@@ -66,6 +67,9 @@ impl StoreEvents for Events {
     }
     fn notice(&self, text: &str) {
         self.notices.lock().unwrap().push(text.to_owned());
+    }
+    fn progress(&self, text: &str) {
+        self.progress.lock().unwrap().push(text.to_owned());
     }
 }
 

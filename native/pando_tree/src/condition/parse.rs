@@ -16,8 +16,9 @@ use crate::limits::{CONDITION_SIZE_BYTES_MAX, Limit};
 use crate::match_specification::{MatchSpecification, MatchSpecificationError};
 use crate::name::Name;
 use crate::name_regex::NameRegex;
-use crate::term::head::{Atom, Bits, Head, Integer};
+use crate::term::head::{Atom, Bits, Head, HeadReader, Integer};
 use crate::term::parts::{ListParts, head, list_parts, tuple_parts, with_version, without_version};
+use crate::term::tokens::{Token, Tokens};
 use crate::term::{TermError, validate};
 
 const ROOT: i64 = b'/' as i64;
@@ -72,6 +73,9 @@ impl From<TermError> for BadCondition {
 /// largest fits.
 const PARTS_SIZE_BYTES_MAX: usize = 4 * CONDITION_SIZE_BYTES_MAX;
 
+/// No record of a condition has more, its tag included.
+const RECORD_FIELDS_MAX: u32 = 4;
+
 struct Parser {
     /// How many conditions were read.
     parts: usize,
@@ -87,6 +91,10 @@ impl Parser {
         self.size_bytes += term.len();
         if self.size_bytes > PARTS_SIZE_BYTES_MAX {
             return Err(BadCondition::LimitExceeded(Limit::ConditionSizeBytes));
+        }
+        // A part is 16 bytes of memory, and may be one of the term.
+        if matches!(head(term)?, Head::Tuple { arity } if arity > RECORD_FIELDS_MAX) {
+            return Err(BadCondition::Malformed);
         }
         match tuple_parts(term)? {
             Some(fields) => self.record(term, &fields, depth),
@@ -153,6 +161,9 @@ fn combination(
 
 /// The terms of the elements of a list.
 fn element_terms(list: &[u8]) -> Result<Vec<Cow<'_, [u8]>>, BadCondition> {
+    if let Head::List { elements } = head(list)? {
+        Limit::ConditionParts.check(elements as usize).map_err(BadCondition::LimitExceeded)?;
+    }
     match list_parts(list)?.ok_or(BadCondition::Malformed)? {
         // A list of small integers, the special components among them, is spelled as a string.
         ListParts::Bytes(bytes) => {
@@ -245,26 +256,18 @@ fn name_test(term: &[u8], regex: &[u8], compiled: &[u8]) -> Result<NameTest, Bad
     NameRegex::compile(&characters(regex)?).map(NameTest::Regex).map_err(not_supported)
 }
 
-/// The bytes of iodata.
+/// The bytes of iodata. Goes through the term once, however lists lie in lists and behind each other.
 fn characters(term: &[u8]) -> Result<Vec<u8>, BadCondition> {
-    let mut bytes = Vec::with_capacity(term.len());
-    // What is still to be read, the next last. Each entry is a slice of what was taken off, so its length
-    // bounds it.
-    let mut open = vec![term];
-    while let Some(term) = open.pop() {
-        match list_parts(term)? {
-            Some(ListParts::Bytes(part)) => bytes.extend_from_slice(part),
-            Some(ListParts::Terms(parts, tail)) => {
-                open.extend(tail);
-                open.extend(parts.into_iter().rev());
+    let mut bytes = Vec::new();
+    let mut tokens = Tokens::from(HeadReader { rest: term });
+    while let Some(token) = tokens.next_token()? {
+        match token {
+            Token::Cons | Token::Head(Head::Nil) => {}
+            Token::Head(Head::Bits(bits)) => bytes.extend_from_slice(bytes_of(&bits)?),
+            Token::Head(Head::Integer(Integer::Small(byte))) => {
+                bytes.push(u8::try_from(byte).map_err(|_| BadCondition::Malformed)?);
             }
-            None => match head(term)? {
-                Head::Bits(bits) => bytes.extend_from_slice(bytes_of(&bits)?),
-                Head::Integer(Integer::Small(byte)) => {
-                    bytes.push(u8::try_from(byte).map_err(|_| BadCondition::Malformed)?);
-                }
-                _ => return Err(BadCondition::Malformed),
-            },
+            Token::Head(_) => return Err(BadCondition::Malformed),
         }
     }
     Ok(bytes)

@@ -625,7 +625,7 @@ proptest! {
 
     #[test]
     fn a_map_matches_with_some_of_its_keys(
-        pairs in proptest::collection::vec((term(), term()), 1..6), kept in any::<u8>(), by in term(),
+        pairs in proptest::collection::vec((term(), term()), 1..24), kept in any::<u32>(), by in term(),
         spelling_a in choices(), spelling_b in choices(),
     ) {
         let mut distinct: Vec<(Term, Term)> = Vec::new();
@@ -697,4 +697,17 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_map_of_many_keys_is_matched_in_steps_for_each_and_not_for_each_pair() {
+    let count = 20_000u32;
+    let map = |value: u8| {
+        let pairs = (0..count).flat_map(|key| [&[98][..], &key.to_be_bytes(), &[97, value]].concat());
+        [131, 116].into_iter().chain(count.to_be_bytes()).chain(pairs).collect::<Vec<u8>>()
+    };
+    let specification = MatchSpecification::parse(&map(1), &parsed("[]")).unwrap();
+    let enough = u64::from(count) * 64;
+    assert_eq!(specification.matches(&map(1), &mut enough.clone()), Ok(true));
+    assert_eq!(specification.matches(&map(2), &mut enough.clone()), Ok(false));
 }

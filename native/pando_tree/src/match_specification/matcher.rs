@@ -9,11 +9,11 @@
 use std::cmp::Ordering;
 
 use super::Stop;
-use super::pattern::Pattern;
+use super::pattern::{MapPattern, Pattern};
 use crate::steps_left::{take_steps, take_steps_for_bytes};
 use crate::term::TermError;
 use crate::term::head::{Head, HeadReader};
-use crate::term::order::{Relation, relate};
+use crate::term::order::{Relation, relate, sort_key};
 use crate::term::skip::{skip, split};
 use crate::term::view::{ListWalk, Next, View};
 
@@ -52,7 +52,7 @@ impl<'a> Matcher<'a, '_> {
                 return self.tuple(elements, *looked_at, bytes, needs_end);
             }
             Pattern::List { elements, tail } => return self.list(elements, tail, bytes, needs_end),
-            Pattern::Map(pairs) => return self.map(pairs, bytes, needs_end),
+            Pattern::Map(map) => return self.map(map, bytes, needs_end),
         }
         if needs_end { Ok(skip(bytes, 1, self.steps)?) } else { Ok(bytes) }
     }
@@ -114,14 +114,9 @@ impl<'a> Matcher<'a, '_> {
         }
     }
 
-    fn map(
-        &mut self,
-        wanted: &[(Box<[u8]>, Pattern)],
-        bytes: &'a [u8],
-        needs_end: bool,
-    ) -> Result<&'a [u8], Stop> {
+    fn map(&mut self, wanted: &MapPattern, bytes: &'a [u8], needs_end: bool) -> Result<&'a [u8], Stop> {
         let (Head::Map { pairs }, mut rest) = read(bytes)? else { return Err(Stop::Failed) };
-        let mut missing = wanted.len();
+        let mut missing = wanted.pairs.len();
         let mut left = pairs as usize;
         while missing > 0 {
             if left < missing {
@@ -142,11 +137,14 @@ impl<'a> Matcher<'a, '_> {
     /// The pattern for the key that the bytes begin with, and what is behind the key.
     fn find<'p>(
         &mut self,
-        wanted: &'p [(Box<[u8]>, Pattern)],
+        wanted: &'p MapPattern,
         bytes: &'a [u8],
     ) -> Result<Option<(&'p Pattern, &'a [u8])>, Stop> {
-        take_steps(self.steps, wanted.len() as u64)?;
-        for (key, pattern) in wanted {
+        if !wanted.by_sort_key.is_empty() {
+            return self.find_sorted(wanted, bytes);
+        }
+        take_steps(self.steps, wanted.pairs.len() as u64)?;
+        for (key, pattern) in &wanted.pairs {
             if let Some(rest) = self.behind_spelling(key, bytes)? {
                 return Ok(Some((pattern, rest)));
             }
@@ -159,6 +157,20 @@ impl<'a> Matcher<'a, '_> {
             }
         }
         Ok(None)
+    }
+
+    /// The same where many keys are wanted: looking at each of them for each key of the data would take the product.
+    fn find_sorted<'p>(
+        &mut self,
+        wanted: &'p MapPattern,
+        bytes: &'a [u8],
+    ) -> Result<Option<(&'p Pattern, &'a [u8])>, Stop> {
+        let (key, rest) = split(bytes, self.steps)?;
+        let key = sort_key(key, self.steps)?;
+        take_steps(self.steps, u64::from(usize::BITS - wanted.by_sort_key.len().leading_zeros()))?;
+        let found = wanted.by_sort_key.binary_search_by(|(wanted, _)| wanted.cmp(&key)).ok();
+        let place = found.and_then(|found| wanted.by_sort_key.get(found)).map(|(_, place)| *place);
+        Ok(place.and_then(|place| wanted.pairs.get(place)).map(|(_, pattern)| (pattern, rest)))
     }
 
     /// What is behind the literal if the bytes begin with it, spelled just so.

@@ -13,7 +13,7 @@ use super::build::encoded;
 use super::evaluation::Evaluation;
 use super::expression::Expression;
 use super::function::Function;
-use super::pattern::Pattern;
+use super::pattern::{MapPattern, Pattern};
 use super::value::Value;
 use super::{MATCH_SPECIFICATION_DEPTH_MAX, VARIABLE_NUMBER_MAX};
 use crate::term::canonical::canonical_part;
@@ -243,7 +243,7 @@ impl Parser {
             reader.rest = rest;
             patterns.push((key.into(), self.pattern_part(reader, depth + 1)?));
         }
-        Ok(Pattern::Map(patterns.into()))
+        Ok(Pattern::Map(MapPattern::new(patterns)?))
     }
 
     fn expression(&mut self, reader: &mut HeadReader<'_>, depth: usize) -> Result<Expression, Error> {

@@ -7,8 +7,9 @@
 //!    nothing is copied and the first difference ends it.
 
 use super::TermError;
-use super::canonical::canonical;
-use super::tokens::Tokens;
+use super::canonical::{canonical, check_keys};
+use super::head::Head;
+use super::tokens::{Token, Tokens};
 
 /// What reading both side by side tells.
 enum Verdict {
@@ -32,15 +33,22 @@ pub fn exactly_equal(a: &[u8], b: &[u8]) -> bool {
 }
 
 fn side_by_side(a: &[u8], b: &[u8]) -> Result<Verdict, TermError> {
-    let (mut a, mut b) = (Tokens::new(a)?, Tokens::new(b)?);
+    let (mut tokens_a, mut tokens_b) = (Tokens::new(a)?, Tokens::new(b)?);
+    let mut has_map = false;
     loop {
-        let in_key = a.is_in_key();
-        let (token_a, token_b) = (a.next_token()?, b.next_token()?);
+        let in_key = tokens_a.is_in_key();
+        let (token_a, token_b) = (tokens_a.next_token()?, tokens_b.next_token()?);
         if token_a != token_b {
             return Ok(if in_key { Verdict::KeysDiffer } else { Verdict::Different });
         }
         if token_a.is_none() {
-            return Ok(Verdict::Same);
+            break;
         }
+        has_map |= matches!(token_a, Some(Token::Head(Head::Map { pairs: 2.. })));
     }
+    // The same, but spelled in two ways, which is rare: what is no term then must be no term here.
+    if has_map {
+        check_keys(a)?;
+    }
+    Ok(Verdict::Same)
 }

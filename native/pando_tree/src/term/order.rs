@@ -20,7 +20,7 @@ use crate::steps_left::{BYTES_PER_STEP, take_steps, take_steps_for_bytes};
 
 /// What is asked of two terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Relation {
+pub enum Relation {
     /// Whether they are the same, `=:=`.
     Same,
     /// Whether they are equal, `==`.
@@ -265,8 +265,8 @@ fn sort(pairs: &mut Vec<Pair<'_>>, steps: &mut u64) -> Result<Vec<Vec<u8>>, Stop
         .collect())
 }
 
-/// Bytes in the order of keys.
-fn sort_key(key: &[u8], steps: &mut u64) -> Result<Vec<u8>, Stopped> {
+/// Bytes in the order of keys; the same of two keys if and only if they are the same.
+pub(crate) fn sort_key(key: &[u8], steps: &mut u64) -> Result<Vec<u8>, Stopped> {
     take_steps_for_bytes(steps, key.len().saturating_mul(CANONICAL_COST))?;
     match canonical_part(key) {
         Ok(bytes) => Ok(bytes),

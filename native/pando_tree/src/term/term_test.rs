@@ -486,3 +486,11 @@ fn bytes_that_are_no_term_are_the_same_only_bytewise() {
     assert!(!exactly_equal(b"junk", b"jump"));
     assert!(!exactly_equal(&[131, 97, 1, 0], &[131, 98, 0, 0, 0, 1, 0]));
 }
+
+#[test]
+fn what_is_no_term_in_two_spellings_is_not_the_same() {
+    // A key twice, its atom spelled in two ways.
+    let twice = |tag: u8| [131, 116, 0, 0, 0, 2, tag, 1, b'b', 106, 119, 1, b'b', 106];
+    assert_eq!(validate(&twice(119)), Err(TermError::DuplicateKey));
+    assert!(!exactly_equal(&twice(119), &twice(115)));
+}

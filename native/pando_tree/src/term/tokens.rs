@@ -11,7 +11,7 @@ use super::{TERM_DEPTH_MAX, TermError};
 
 /// A piece of a term. Terms of other terms are followed by the tokens of these.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Token<'a> {
+pub(crate) enum Token<'a> {
     /// One element of a list and its tail follow.
     Cons,
     /// Never that of a list with elements.
@@ -33,7 +33,7 @@ enum Frame {
 
 /// A reader of the tokens of one term.
 #[derive(Clone, Debug)]
-pub(super) struct Tokens<'a> {
+pub(crate) struct Tokens<'a> {
     reader: HeadReader<'a>,
     open: Vec<Frame>,
     /// How many of the open frames are maps in whose key the reader stands.
@@ -51,7 +51,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// The next token; `None` at the end.
-    pub(super) fn next_token(&mut self) -> Result<Option<Token<'a>>, TermError> {
+    pub(crate) fn next_token(&mut self) -> Result<Option<Token<'a>>, TermError> {
         loop {
             let token = match self.open.last_mut() {
                 None if self.reader.rest.is_empty() => return Ok(None),

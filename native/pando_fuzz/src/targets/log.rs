@@ -1,0 +1,339 @@
+//! A log: its segments, batches, records and entries.
+//!
+//! Input: a byte that says what is put right, and what follows the header of each segment as parts. Nothing damaged gets past the
+//! checksums, so they are put right, and with them lengths and numbers: bits of the byte say what is left as it is.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use pando_store::batch::{Batch, Origin};
+use pando_store::directory::StoreId;
+use pando_store::disk::{Access, Disk, MemoryDisk, SECTOR_BYTES};
+use pando_store::fuzzing::{Change, Entry, Membership};
+use pando_store::log::{Log, LogOptions, LogPosition, OpenError, Recovered};
+
+use crate::Outcome;
+use crate::input::{Parts, put_part};
+use crate::memory::bounded;
+
+const STORE: StoreId = StoreId([7; 16]);
+const DIRECTORY: &str = "/log";
+const HEADER_BYTES: usize = 4096;
+const BATCH_HEADER_BYTES: usize = 32;
+const RECORD_HEADER_BYTES: usize = 16;
+const SEGMENTS_MAX: usize = 4;
+/// Threads, segments that are prepared, zeros to fill them with.
+const MEMORY_FIXED: usize = 8 * 1024 * 1024;
+const MEMORY_PER_BYTE: usize = 64;
+
+/// Bits of the first byte: what is left as it is.
+mod left {
+    pub(super) const RECORDS: u8 = 1;
+    pub(super) const BATCHES: u8 = 2;
+    pub(super) const COUNTS: u8 = 4;
+    pub(super) const SEQUENCES: u8 = 8;
+    /// Its second half never reached the disk.
+    pub(super) const LAST_BATCH: u8 = 16;
+    /// Nothing is appended afterwards.
+    pub(super) const AS_OPENED: u8 = 32;
+}
+
+/// See the module.
+pub fn check(input: &[u8]) -> Outcome {
+    let mut from = Parts::new(input);
+    let selector = from.byte();
+    let mut segments: Vec<Vec<u8>> = Vec::new();
+    while !from.is_empty() && segments.len() < SEGMENTS_MAX {
+        segments.push(from.part().to_vec());
+    }
+    let count = segments.len();
+    let mut next_sequence = None;
+    for (number, content) in segments.iter_mut().enumerate() {
+        let is_last = number + 1 == count;
+        *content = put_right(content, number as u64 + 1, selector, is_last, &mut next_sequence);
+        // No segment is made smaller.
+        content.resize(content.len().next_multiple_of(8).max(HEADER_BYTES), 0);
+    }
+    let disk = MemoryDisk::new();
+    disk.create_dir(Path::new(DIRECTORY)).expect("a directory");
+    for (number, content) in segments.iter().enumerate() {
+        let file = disk.create(&segment_path(number)).expect("a file");
+        file.write_all_at(&header(number as u64 + 1, HEADER_BYTES + content.len()), 0).expect("a write");
+        file.write_all_at(content, HEADER_BYTES as u64).expect("a write");
+        file.sync_all().expect("a sync");
+    }
+    disk.sync_dir(Path::new(DIRECTORY)).expect("a sync");
+
+    let memory = MEMORY_FIXED + MEMORY_PER_BYTE * input.len();
+    let (log, recovered) = match bounded("opening", memory, || open(&disk)) {
+        Ok(opened) => opened,
+        Err(error) => {
+            assert!(!matches!(error, OpenError::Disk(_) | OpenError::Thread(_)), "{error}");
+            let again = open(&disk).map(drop).expect_err("what was refused is refused again");
+            assert_eq!(error.to_string(), again.to_string());
+            for (number, content) in segments.iter().enumerate() {
+                assert_eq!(&content_of(&disk, number), content, "what is refused is not changed");
+            }
+            return Outcome::Refused;
+        }
+    };
+    let entries = entries(&log, &recovered);
+    log.close().expect("a log is closed");
+
+    let (log, reopened) = open(&disk).unwrap_or_else(|error| panic!("opened before, but then: {error}"));
+    assert_eq!(reopened, Recovered { tail: None, notices: Vec::new(), ..recovered.clone() }, "opened again");
+    assert_eq!(self::entries(&log, &reopened), entries, "read again");
+    let next = recovered.last.map_or(Some(0), |last| last.index.checked_add(1));
+    // Numbers end where nothing can come to.
+    let next = next.filter(|index| *index < u64::MAX && selector & left::SEQUENCES == 0);
+    if let (Some(index), 0) = (next, selector & left::AS_OPENED) {
+        append(&log, index);
+        log.close().expect("a log is closed");
+        let (log, grown) = open(&disk).unwrap_or_else(|error| panic!("appended to, but then: {error}"));
+        assert_eq!(grown.entry_count, recovered.entry_count + 1);
+        let last = grown.last.expect("an entry was appended");
+        assert_eq!(last.index, index);
+        let again = self::entries(&log, &grown);
+        if let (Ok(before), Ok(after)) = (&entries, &again) {
+            assert_eq!(after[..before.len()], before[..]);
+        }
+        log.close().expect("a log is closed");
+    }
+    if entries.is_ok() { Outcome::Read } else { Outcome::Refused }
+}
+
+fn open(disk: &MemoryDisk) -> Result<(Log<Entry>, Recovered), OpenError> {
+    let options = LogOptions {
+        thread_name_prefix: "fuzz".to_owned(),
+        cache_bytes_max: 0,
+        segment_bytes_first: 2 * HEADER_BYTES as u64,
+        segment_bytes_max: 2 * HEADER_BYTES as u64,
+        must_exist: false,
+    };
+    Log::open(Arc::new(disk.clone()), Path::new(DIRECTORY), STORE, options)
+}
+
+/// All entries as they are encoded, with their positions; or why they cannot be read.
+fn entries(log: &Log<Entry>, recovered: &Recovered) -> Result<Vec<(LogPosition, Vec<u8>)>, String> {
+    let Some(last) = recovered.last else { return Ok(Vec::new()) };
+    let Some(first) =
+        last.index.checked_sub(recovered.entry_count as u64).and_then(|before| before.checked_add(1))
+    else {
+        return Ok(Vec::new());
+    };
+    let read =
+        log.read(first, last.index.saturating_add(1), usize::MAX).map_err(|error| error.to_string())?;
+    let encode = |entry: Entry| {
+        let mut bytes = Vec::new();
+        pando_store::log::LogEntry::encode(&entry, &mut bytes);
+        (entry.position, bytes)
+    };
+    let entries: Vec<_> = read.into_iter().map(encode).collect();
+    assert_eq!(entries.len(), recovered.entry_count, "as many as were found");
+    for (number, (position, _)) in entries.iter().enumerate() {
+        assert_eq!(position.index, first + number as u64);
+    }
+    assert!(entries.last().is_none_or(|(position, _)| *position == last), "{last:?} is not the last");
+    Ok(entries)
+}
+
+fn append(log: &Log<Entry>, index: u64) {
+    let (sender, receiver) = channel();
+    let entry = Entry { position: LogPosition { term: u64::MAX, node_id: 1, index }, change: Change::Blank };
+    let durable = Box::new(move |outcome: Result<(), _>| sender.send(outcome).expect("somebody waits"));
+    log.append(vec![entry], durable).expect("a log that was opened can be appended to");
+    receiver.recv().expect("a callback is called").expect("the disk is well");
+}
+
+fn segment_path(number: usize) -> PathBuf {
+    Path::new(DIRECTORY).join(format!("{:016x}.segment", number + 1))
+}
+
+fn content_of(disk: &MemoryDisk, number: usize) -> Vec<u8> {
+    let file = disk.open(&segment_path(number), Access::Read).expect("a segment is there");
+    let size = usize::try_from(file.size_bytes().expect("a size")).expect("a size");
+    let mut content = vec![0; size - HEADER_BYTES];
+    file.read_exact_at(&mut content, HEADER_BYTES as u64).expect("a read");
+    content
+}
+
+fn header(sequence: u64, size: usize) -> Vec<u8> {
+    let mut header = b"PANDOLOG\x01\0\0\0\0\0\0\0".to_vec();
+    header.extend(STORE.0);
+    header.extend(sequence.to_le_bytes());
+    header.extend((size as u64).to_le_bytes());
+    header.extend(crc32fast::hash(&header).to_le_bytes());
+    header.resize(HEADER_BYTES, 0);
+    header
+}
+
+fn number_at(content: &[u8], at: usize) -> usize {
+    content[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
+}
+
+fn put(content: &mut [u8], at: usize, bytes: &[u8]) {
+    content[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+/// Makes batches of what begins like some, from the front. Trailers are put behind bodies; the input has none.
+fn put_right(
+    input: &[u8],
+    segment: u64,
+    selector: u8,
+    is_last: bool,
+    next_sequence: &mut Option<u64>,
+) -> Vec<u8> {
+    let (mut content, mut from) = (Vec::new(), 0);
+    while input.len() >= from + BATCH_HEADER_BYTES && input[from..].starts_with(b"PBAT") {
+        let room = input.len() - from - BATCH_HEADER_BYTES;
+        let length = number_at(input, from + 4).min(room) / 8 * 8;
+        let end = from + BATCH_HEADER_BYTES + length;
+        let is_torn = is_last && selector & left::LAST_BATCH != 0 && !input[end..].starts_with(b"PBAT");
+        if selector & left::BATCHES != 0 {
+            break;
+        }
+        let mut batch = input[from..end].to_vec();
+        put(&mut batch, 4, &(length as u32).to_le_bytes());
+        let count = put_records_right(&mut batch[BATCH_HEADER_BYTES..], selector);
+        if selector & left::COUNTS == 0 {
+            put(&mut batch, 16, &count.to_le_bytes());
+        }
+        let own = u64::from_le_bytes(*batch[8..].first_chunk().expect("a header"));
+        let sequence = if selector & left::SEQUENCES == 0 { next_sequence.unwrap_or(own >> 8) } else { own };
+        *next_sequence = Some(sequence.wrapping_add(1));
+        put(&mut batch, 8, &sequence.to_le_bytes());
+        let body_crc = crc32fast::hash(&batch[BATCH_HEADER_BYTES..]).to_le_bytes();
+        put(&mut batch, 20, &body_crc);
+        batch.extend(body_crc);
+        batch.extend(b"PBTE");
+        let offset = HEADER_BYTES + content.len();
+        let blank = blank_sectors(&batch, offset);
+        put(&mut batch, 24, &blank.to_le_bytes());
+        let place =
+            [&STORE.0[..], &segment.to_le_bytes(), &(offset as u64).to_le_bytes(), &batch[..28]].concat();
+        put(&mut batch, 28, &crc32fast::hash(&place).to_le_bytes());
+        content.extend(batch);
+        from = end;
+        if is_torn {
+            // What is behind it is blank.
+            content.truncate(content.len() - length / 2 - 8);
+            return content;
+        }
+    }
+    content.extend(&input[from..]);
+    content
+}
+
+/// As the page of the formats says: the sectors behind those of the header that hold nothing but zeros.
+fn blank_sectors(batch: &[u8], offset: usize) -> u32 {
+    let mut blank = 0;
+    let mut sector = (offset + BATCH_HEADER_BYTES).next_multiple_of(SECTOR_BYTES);
+    while sector < offset + batch.len() {
+        let end = (sector + SECTOR_BYTES - offset).min(batch.len());
+        blank += u32::from(batch[sector - offset..end].iter().all(|byte| *byte == 0));
+        sector += SECTOR_BYTES;
+    }
+    blank
+}
+
+/// How many records there are then.
+fn put_records_right(body: &mut [u8], selector: u8) -> u32 {
+    let (mut at, mut count) = (0, 0);
+    while body.len() >= at + RECORD_HEADER_BYTES {
+        let length = number_at(body, at).min(body.len() - at - RECORD_HEADER_BYTES);
+        if selector & left::RECORDS == 0 {
+            put(body, at, &(length as u32).to_le_bytes());
+            put(body, at + 9, &[0; 7]);
+            let end = at + RECORD_HEADER_BYTES + length;
+            let covered = [&body[at..at + 4], &body[at + 8..end]].concat();
+            put(body, at + 4, &crc32fast::hash(&covered).to_le_bytes());
+        }
+        at = (at + RECORD_HEADER_BYTES + length).next_multiple_of(8);
+        count += 1;
+    }
+    count
+}
+
+fn record(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut record = (body.len() as u32).to_le_bytes().to_vec();
+    record.extend([0, 0, 0, 0, kind, 0, 0, 0, 0, 0, 0, 0]);
+    record.extend(body);
+    record.resize(record.len().next_multiple_of(8), 0);
+    record
+}
+
+fn batch(sequence: u64, records: &[Vec<u8>]) -> Vec<u8> {
+    let body = records.concat();
+    let mut batch = b"PBAT".to_vec();
+    batch.extend((body.len() as u32).to_le_bytes());
+    batch.extend(sequence.to_le_bytes());
+    batch.resize(BATCH_HEADER_BYTES, 0);
+    batch.extend(body);
+    batch
+}
+
+fn position(index: u64) -> Vec<u8> {
+    [1, 1, index].iter().flat_map(|field: &u64| field.to_le_bytes()).collect()
+}
+
+fn entry_record(index: u64, change: Change) -> Vec<u8> {
+    let mut body = position(index);
+    let entry = Entry { position: LogPosition { term: 1, node_id: 1, index }, change };
+    pando_store::log::LogEntry::encode(&entry, &mut body);
+    record(2, &body)
+}
+
+/// `{flags, vote length, committed, purged, last, vote}`.
+fn checkpoint(flags: u32, committed: u64, purged: u64, last: u64, vote: &[u8]) -> Vec<u8> {
+    let positions =
+        [committed, purged, last].map(|index| if index == 0 { vec![0; 24] } else { position(index) });
+    let head = [flags.to_le_bytes(), (vote.len() as u32).to_le_bytes()].concat();
+    record(1, &[head, positions.concat(), vote.to_vec()].concat())
+}
+
+/// Logs of one and of two segments with records of each kind, whole, with a torn tail, and with a prepared segment.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let vote = [&[1][..], &3u64.to_le_bytes(), &1u64.to_le_bytes(), &[1]].concat();
+    let commands = |number: u64| {
+        let origin = Origin { member_id: 1, incarnation: 2, first_sequence: number };
+        let samples = super::command::samples();
+        let commands = samples.into_iter().skip(number as usize).take(2).collect();
+        Change::Commands(Arc::new(Batch::new(origin, 5, commands, None)))
+    };
+    let members = Change::Membership(Arc::new(Membership::of_one(1, "a@b")));
+    let first = [
+        batch(1, &[checkpoint(0, 0, 0, 0, &[]), record(3, &vote)]),
+        batch(2, &[entry_record(1, members), entry_record(2, Change::Blank)]),
+        batch(3, &[entry_record(3, commands(0)), record(4, &position(2))]),
+        batch(4, &[entry_record(4, commands(2)), entry_record(5, commands(4)), record(5, &position(4))]),
+        batch(5, &[entry_record(5, commands(6)), record(6, &position(2)), record(4, &position(5))]),
+    ]
+    .concat();
+    let second = [
+        batch(6, &[checkpoint(15, 5, 2, 5, &vote), entry_record(6, commands(1))]),
+        batch(7, &[record(5, &position(5)), entry_record(6, Change::Blank)]),
+    ]
+    .concat();
+    let emptied = [
+        batch(9, &[checkpoint(14, 7, 7, 7, &[]), entry_record(8, Change::Blank)]),
+        batch(10, &[record(6, &position(20)), record(4, &position(20)), entry_record(21, Change::Blank)]),
+    ]
+    .concat();
+    let all_gone = batch(1, &[checkpoint(0, 0, 0, 0, &[]), entry_record(1, Change::Blank), record(5, &[])]);
+    let seed = |selector: u8, segments: &[&[u8]]| {
+        let mut seed = vec![selector];
+        segments.iter().for_each(|segment| put_part(&mut seed, segment));
+        seed
+    };
+    let zeros = [0; 128];
+    vec![
+        seed(0, &[&first]),
+        seed(0, &[&[&first[..], &zeros].concat(), &second]),
+        seed(0, &[&first, &[&second[..], &zeros].concat(), &zeros]),
+        seed(left::LAST_BATCH, &[&first]),
+        seed(left::AS_OPENED, &[&emptied]),
+        seed(0, &[&all_gone]),
+        seed(0, &[&zeros]),
+    ]
+}
