@@ -50,11 +50,12 @@ large_store() ->
     ok = pando:stop(S),
     {Dir, S}.
 
-%% Until there are two snapshots, and none under way.
+%% Until there are two snapshots, none is under way, and the log has been purged up to the older one.
 fill(S, Directory, Value, N) when N < ?VALUES_MAX ->
     ok = pando:put(S, [values, integer_to_binary(N rem 10)], Value),
-    case {files(Directory, "snapshot/*.snapshot"), files(Directory, "snapshot/*.tmp")} of
-        {[_, _], []} -> ok;
+    First = filename:join([Directory, "log", "0000000000000001.segment"]),
+    case {files(Directory, "snapshot/*.snapshot"), files(Directory, "snapshot/*.tmp"), filelib:is_file(First)} of
+        {[_, _], [], false} -> ok;
         _ -> fill(S, Directory, Value, N + 1)
     end.
 
