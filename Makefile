@@ -1,7 +1,7 @@
 # Every target that needs Erlang, Elixir, rebar3 or cargo runs `setup` first: `make demo` and `make test` are all that a
 # fresh machine with make, a C compiler and cargo needs.
 .POSIX:
-.PHONY: setup build demo test torture verify bench fmt clean
+.PHONY: setup build demo test torture fuzz verify bench fmt clean
 
 ENV = . scripts/env.sh
 
@@ -22,6 +22,10 @@ test: setup
 # Much longer: crashes, damage and kills without end. PART=disk or PART=kill for one of them.
 torture: setup
 	@sh scripts/torture.sh $(PART)
+
+# Decoders of bytes under libFuzzer, ten minutes each. TARGET=name for one, SECONDS=n for another time (docs/fuzzing.md).
+fuzz: setup
+	@sh scripts/fuzz.sh "$(TARGET)" "$(SECONDS)"
 
 # The gates alone; changes nothing.
 verify: setup

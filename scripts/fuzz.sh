@@ -20,6 +20,8 @@ TIMEOUT_S=5
 RSS_LIMIT_MB=2048
 INPUT_SIZE_BYTES_MAX=8192
 
+seconds=${2:-}
+seconds=${seconds:-$SECONDS_DEFAULT}
 directory=${FUZZ_DIRECTORY:-$PWD/target/fuzz}
 command -v cargo-fuzz >/dev/null || {
     echo "cargo-fuzz is missing: cargo install cargo-fuzz --locked" >&2
@@ -29,13 +31,14 @@ command -v cargo-fuzz >/dev/null || {
 RUSTC_BOOTSTRAP=1
 export RUSTC_BOOTSTRAP
 
-for target in ${1:-$TARGETS}; do
+names=${1:-}
+for target in ${names:-$TARGETS}; do
     corpus=$directory/corpus/$target
     found=$directory/found/$target
     mkdir -p "$corpus" "$found"
     cargo run --quiet --locked -p pando_fuzz --example seeds -- "$target" "$corpus"
     nice -n 19 cargo fuzz build --fuzz-dir native/fuzz --target-dir "$directory/build" -s none "$target"
     nice -n 19 "$directory"/build/*/release/"$target" "$corpus" "native/fuzz/found/$target" \
-        -artifact_prefix="$found/" -max_total_time="${2:-$SECONDS_DEFAULT}" -timeout=$TIMEOUT_S \
+        -artifact_prefix="$found/" -max_total_time="$seconds" -timeout=$TIMEOUT_S \
         -rss_limit_mb=$RSS_LIMIT_MB -max_len=$INPUT_SIZE_BYTES_MAX -print_final_stats=1 -verbosity=1
 done

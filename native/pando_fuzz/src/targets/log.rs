@@ -1,6 +1,6 @@
 //! A log: its segments, batches, records and entries.
 //!
-//! Input: a byte that says what is put right, and what follows the header of each segment as parts. Nothing damaged gets past the
+//! Input: a byte that says what is put right, perhaps the file `SYNCED`, and what follows the header of each segment as parts. Nothing damaged gets past the
 //! checksums, so they are put right, and with them lengths and numbers: bits of the byte say what is left as it is.
 
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use std::sync::mpsc::channel;
 
 use pando_store::batch::{Batch, Origin};
 use pando_store::directory::StoreId;
-use pando_store::disk::{Access, Disk, MemoryDisk, SECTOR_BYTES};
+use pando_store::disk::{Access, Disk, MemoryDisk};
 use pando_store::fuzzing::{Change, Entry, Membership};
-use pando_store::log::{Log, LogOptions, LogPosition, OpenError, Recovered};
+use pando_store::log::{Log, LogOptions, LogPosition, OpenError, Recovered, inspect};
 
 use crate::Outcome;
 use crate::input::{Parts, put_part};
@@ -21,6 +21,9 @@ const STORE: StoreId = StoreId([7; 16]);
 const DIRECTORY: &str = "/log";
 const HEADER_BYTES: usize = 4096;
 const BATCH_HEADER_BYTES: usize = 32;
+const BATCH_TRAILER_BYTES: usize = 8;
+const SECTOR_BYTES: usize = 512;
+const MARK_BYTES: usize = 44;
 const RECORD_HEADER_BYTES: usize = 16;
 const SEGMENTS_MAX: usize = 4;
 /// Threads, segments that are prepared, zeros to fill them with.
@@ -33,27 +36,43 @@ mod left {
     pub(super) const BATCHES: u8 = 2;
     pub(super) const COUNTS: u8 = 4;
     pub(super) const SEQUENCES: u8 = 8;
-    /// Its second half never reached the disk.
     pub(super) const LAST_BATCH: u8 = 16;
     /// Nothing is appended afterwards.
     pub(super) const AS_OPENED: u8 = 32;
 }
 
+/// A bit of the first byte: the first part is the file `SYNCED`. Another: its checksum is left as it is.
+const HAS_MARK: u8 = 64;
+const MARK_IS_LEFT: u8 = 128;
+
 /// See the module.
 pub fn check(input: &[u8]) -> Outcome {
     let mut from = Parts::new(input);
     let selector = from.byte();
+    let mark = (selector & HAS_MARK != 0).then(|| {
+        let mut mark = from.part().to_vec();
+        if selector & MARK_IS_LEFT == 0
+            && let Some((covered, [a, b, c, d])) = mark.split_at_mut_checked(MARK_BYTES - 4)
+        {
+            [*a, *b, *c, *d] = crc32fast::hash(covered).to_le_bytes();
+        }
+        mark
+    });
     let mut segments: Vec<Vec<u8>> = Vec::new();
     while !from.is_empty() && segments.len() < SEGMENTS_MAX {
-        segments.push(from.part().to_vec());
+        let mut content = from.part().to_vec();
+        // No segment is made smaller.
+        content.resize(content.len().next_multiple_of(8).max(HEADER_BYTES), 0);
+        segments.push(content);
     }
     let count = segments.len();
+    if count == 0 {
+        return Outcome::Refused;
+    }
     let mut next_sequence = None;
     for (number, content) in segments.iter_mut().enumerate() {
         let is_last = number + 1 == count;
-        *content = put_right(content, number as u64 + 1, selector, is_last, &mut next_sequence);
-        // No segment is made smaller.
-        content.resize(content.len().next_multiple_of(8).max(HEADER_BYTES), 0);
+        put_right(content, number as u64 + 1, selector, is_last, &mut next_sequence);
     }
     let disk = MemoryDisk::new();
     disk.create_dir(Path::new(DIRECTORY)).expect("a directory");
@@ -63,8 +82,14 @@ pub fn check(input: &[u8]) -> Outcome {
         file.write_all_at(content, HEADER_BYTES as u64).expect("a write");
         file.sync_all().expect("a sync");
     }
+    if let Some(mark) = &mark {
+        let file = disk.create(&mark_path()).expect("a file");
+        file.write_all_at(mark, 0).expect("a write");
+        file.sync_all().expect("a sync");
+    }
     disk.sync_dir(Path::new(DIRECTORY)).expect("a sync");
 
+    let inspected = inspect(&disk, Path::new(DIRECTORY), STORE, &mut ());
     let memory = MEMORY_FIXED + MEMORY_PER_BYTE * input.len();
     let (log, recovered) = match bounded("opening", memory, || open(&disk)) {
         Ok(opened) => opened,
@@ -72,12 +97,23 @@ pub fn check(input: &[u8]) -> Outcome {
             assert!(!matches!(error, OpenError::Disk(_) | OpenError::Thread(_)), "{error}");
             let again = open(&disk).map(drop).expect_err("what was refused is refused again");
             assert_eq!(error.to_string(), again.to_string());
+            let inspected = inspected.map(drop).expect_err("what is refused is at fault");
+            assert_eq!(error.to_string(), inspected.to_string());
             for (number, content) in segments.iter().enumerate() {
-                assert_eq!(&content_of(&disk, number), content, "what is refused is not changed");
+                assert_eq!(
+                    content_of(&disk, &segment_path(number))[HEADER_BYTES..],
+                    content[..],
+                    "refused, but changed"
+                );
             }
+            assert_eq!(mark.is_some().then(|| content_of(&disk, &mark_path())), mark);
             return Outcome::Refused;
         }
     };
+    let facts = inspected.unwrap_or_else(|error| panic!("opened, although {error}"));
+    let seen = (facts.purged, facts.last, facts.entry_count, facts.notices);
+    let found = (recovered.purged, recovered.last, recovered.entry_count, recovered.notices.clone());
+    assert_eq!(seen, found, "inspected");
     let entries = entries(&log, &recovered);
     log.close().expect("a log is closed");
 
@@ -150,11 +186,14 @@ fn segment_path(number: usize) -> PathBuf {
     Path::new(DIRECTORY).join(format!("{:016x}.segment", number + 1))
 }
 
-fn content_of(disk: &MemoryDisk, number: usize) -> Vec<u8> {
-    let file = disk.open(&segment_path(number), Access::Read).expect("a segment is there");
-    let size = usize::try_from(file.size_bytes().expect("a size")).expect("a size");
-    let mut content = vec![0; size - HEADER_BYTES];
-    file.read_exact_at(&mut content, HEADER_BYTES as u64).expect("a read");
+fn mark_path() -> PathBuf {
+    Path::new(DIRECTORY).join("SYNCED")
+}
+
+fn content_of(disk: &MemoryDisk, path: &Path) -> Vec<u8> {
+    let file = disk.open(path, Access::Read).expect("the file is there");
+    let mut content = vec![0; usize::try_from(file.size_bytes().expect("a size")).expect("a size")];
+    file.read_exact_at(&mut content, 0).expect("a read");
     content
 }
 
@@ -176,65 +215,54 @@ fn put(content: &mut [u8], at: usize, bytes: &[u8]) {
     content[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
-/// Makes batches of what begins like some, from the front. Trailers are put behind bodies; the input has none.
-fn put_right(
-    input: &[u8],
-    segment: u64,
-    selector: u8,
-    is_last: bool,
-    next_sequence: &mut Option<u64>,
-) -> Vec<u8> {
-    let (mut content, mut from) = (Vec::new(), 0);
-    while input.len() >= from + BATCH_HEADER_BYTES && input[from..].starts_with(b"PBAT") {
-        let room = input.len() - from - BATCH_HEADER_BYTES;
-        let length = number_at(input, from + 4).min(room) / 8 * 8;
-        let end = from + BATCH_HEADER_BYTES + length;
-        let is_torn = is_last && selector & left::LAST_BATCH != 0 && !input[end..].starts_with(b"PBAT");
+/// Makes batches of what begins like some, from the front.
+fn put_right(content: &mut [u8], segment: u64, selector: u8, is_last: bool, next_sequence: &mut Option<u64>) {
+    let mut offset = 0;
+    while content.len() >= offset + BATCH_HEADER_BYTES + BATCH_TRAILER_BYTES
+        && content[offset..].starts_with(b"PBAT")
+    {
         if selector & left::BATCHES != 0 {
-            break;
+            return;
         }
-        let mut batch = input[from..end].to_vec();
-        put(&mut batch, 4, &(length as u32).to_le_bytes());
-        let count = put_records_right(&mut batch[BATCH_HEADER_BYTES..], selector);
-        if selector & left::COUNTS == 0 {
-            put(&mut batch, 16, &count.to_le_bytes());
-        }
-        let own = u64::from_le_bytes(*batch[8..].first_chunk().expect("a header"));
-        let sequence = if selector & left::SEQUENCES == 0 { next_sequence.unwrap_or(own >> 8) } else { own };
-        *next_sequence = Some(sequence.wrapping_add(1));
-        put(&mut batch, 8, &sequence.to_le_bytes());
-        let body_crc = crc32fast::hash(&batch[BATCH_HEADER_BYTES..]).to_le_bytes();
-        put(&mut batch, 20, &body_crc);
-        batch.extend(body_crc);
-        batch.extend(b"PBTE");
-        let offset = HEADER_BYTES + content.len();
-        let blank = blank_sectors(&batch, offset);
-        put(&mut batch, 24, &blank.to_le_bytes());
-        let place =
-            [&STORE.0[..], &segment.to_le_bytes(), &(offset as u64).to_le_bytes(), &batch[..28]].concat();
-        put(&mut batch, 28, &crc32fast::hash(&place).to_le_bytes());
-        content.extend(batch);
-        from = end;
+        let room = content.len() - offset - BATCH_HEADER_BYTES - BATCH_TRAILER_BYTES;
+        let length = number_at(content, offset + 4).min(room) / 8 * 8;
+        let end = offset + BATCH_HEADER_BYTES + length;
+        let behind = end + BATCH_TRAILER_BYTES;
+        let is_torn = is_last && selector & left::LAST_BATCH != 0 && !content[behind..].starts_with(b"PBAT");
         if is_torn {
-            // What is behind it is blank.
-            content.truncate(content.len() - length / 2 - 8);
-            return content;
+            return;
         }
+        put(content, offset + 4, &(length as u32).to_le_bytes());
+        let count = put_records_right(&mut content[offset + BATCH_HEADER_BYTES..end], selector);
+        if selector & left::COUNTS == 0 {
+            put(content, offset + 16, &count.to_le_bytes());
+        }
+        let own = u64::from_le_bytes(*content[offset + 8..].first_chunk().expect("a header"));
+        let sequence = if selector & left::SEQUENCES == 0 {
+            next_sequence.unwrap_or(own & (u64::MAX >> 8))
+        } else {
+            own
+        };
+        *next_sequence = Some(sequence.wrapping_add(1));
+        put(content, offset + 8, &sequence.to_le_bytes());
+        let body_crc = crc32fast::hash(&content[offset + BATCH_HEADER_BYTES..end]);
+        put(content, offset + 20, &body_crc.to_le_bytes());
+        put(content, end, &body_crc.to_le_bytes());
+        put(content, end + 4, b"PBTE");
+        // The header of the file is whole sectors.
+        let sectors_begin = (offset + BATCH_HEADER_BYTES).next_multiple_of(SECTOR_BYTES).min(behind);
+        let sectors = content[sectors_begin..behind].chunks(SECTOR_BYTES);
+        let blank = sectors.filter(|sector| sector.iter().all(|byte| *byte == 0)).count() as u32;
+        put(content, offset + 24, &blank.to_le_bytes());
+        let place = [
+            &STORE.0[..],
+            &segment.to_le_bytes(),
+            &((HEADER_BYTES + offset) as u64).to_le_bytes(),
+            &content[offset..offset + 28],
+        ];
+        put(content, offset + 28, &crc32fast::hash(&place.concat()).to_le_bytes());
+        offset = behind;
     }
-    content.extend(&input[from..]);
-    content
-}
-
-/// As the page of the formats says: the sectors behind those of the header that hold nothing but zeros.
-fn blank_sectors(batch: &[u8], offset: usize) -> u32 {
-    let mut blank = 0;
-    let mut sector = (offset + BATCH_HEADER_BYTES).next_multiple_of(SECTOR_BYTES);
-    while sector < offset + batch.len() {
-        let end = (sector + SECTOR_BYTES - offset).min(batch.len());
-        blank += u32::from(batch[sector - offset..end].iter().all(|byte| *byte == 0));
-        sector += SECTOR_BYTES;
-    }
-    blank
 }
 
 /// How many records there are then.
@@ -270,6 +298,7 @@ fn batch(sequence: u64, records: &[Vec<u8>]) -> Vec<u8> {
     batch.extend(sequence.to_le_bytes());
     batch.resize(BATCH_HEADER_BYTES, 0);
     batch.extend(body);
+    batch.resize(batch.len() + BATCH_TRAILER_BYTES, 0);
     batch
 }
 
@@ -282,6 +311,15 @@ fn entry_record(index: u64, change: Change) -> Vec<u8> {
     let entry = Entry { position: LogPosition { term: 1, node_id: 1, index }, change };
     pando_store::log::LogEntry::encode(&entry, &mut body);
     record(2, &body)
+}
+
+fn mark(batch_sequence: u64, flags: u32) -> Vec<u8> {
+    let mut mark = b"PANDOSYN\x01\0\0\0".to_vec();
+    mark.extend(flags.to_le_bytes());
+    mark.extend(STORE.0);
+    mark.extend(batch_sequence.to_le_bytes());
+    mark.extend([0; 4]);
+    mark
 }
 
 /// `{flags, vote length, committed, purged, last, vote}`.
@@ -327,13 +365,19 @@ pub fn seeds() -> Vec<Vec<u8>> {
         seed
     };
     let zeros = [0; 128];
+    // Of a sixth batch no more than a part of its header.
+    let torn = [&first[..], b"PBAT", &[9; 20]].concat();
     vec![
         seed(0, &[&first]),
         seed(0, &[&[&first[..], &zeros].concat(), &second]),
         seed(0, &[&first, &[&second[..], &zeros].concat(), &zeros]),
-        seed(left::LAST_BATCH, &[&first]),
+        seed(left::LAST_BATCH, &[&torn]),
         seed(left::AS_OPENED, &[&emptied]),
         seed(0, &[&all_gone]),
         seed(0, &[&zeros]),
+        seed(HAS_MARK, &[&mark(5, 1), &first]),
+        seed(HAS_MARK, &[&mark(4, 0), &first, &second]),
+        seed(HAS_MARK | left::LAST_BATCH, &[&mark(5, 0), &torn]),
+        seed(HAS_MARK | MARK_IS_LEFT, &[&mark(4, 0), &first]),
     ]
 }
