@@ -92,14 +92,14 @@ killed_callers(S, Options) ->
     {ok, Count} = pando:count(S, "/:killed/*"),
     ?assert(Count > 0).
 
-%% The queue is filled with commands that nobody waits for, large enough for the disk to be slower than the
-%% callers.
+%% The queue is filled with commands that nobody waits for.
 overload_test_() ->
     #{<<"queued_commands_max">> := QueuedMax} = pando_nif:limits(),
     Value = binary:copy(<<"v">>, 8 * 1024),
     cases(?TIMEOUT_S, [
         {"more commands than may wait are refused at once, and all that were taken are answered", fun(S) ->
             ok = pando:put(S, [n], 0),
+            ok = pando_slow_commands:hold_up(S),
             Submitted = parallel(4, fun(Caller) ->
                 Flood = flood(S, {[n], {Caller, Value}}, false, 10 * QueuedMax),
                 Taken = [Reference || {Reference, ok} <- Flood],

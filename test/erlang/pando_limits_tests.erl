@@ -8,15 +8,14 @@
 
 -import(pando_test_store, [cases/2, title/1]).
 -import(pando_test_calls, [goes_on/1]).
+-import(pando_slow_commands, [long_list/1, slow/1, hold_up/2]).
 
 -define(TIMEOUT_S, 120).
 -define(WAIT_MS, 60000).
 %% More than the encodings of the atoms of a record differ in.
 -define(ATOMS_SIZE_BYTES, 16).
-%% Conditions that go through a list of so many elements, as often as one component may: more steps than there are.
--define(LONG_LIST, 260000).
+%% As many parts as one component may have: going through the long list in each takes more steps than there are.
 -define(LENGTHS, 1000).
--define(SLOW_COMMANDS, 4).
 
 limit(Name) ->
     #{Name := Max} = pando_nif:limits(),
@@ -189,14 +188,6 @@ keep_while_test_() ->
 
 %%% Steps
 
-%% Each part goes through the whole list, in one step an element.
-slow(Parts) ->
-    Length = #if_data_matches{pattern = '$1', conditions = [{'=:=', {length, '$1'}, 0}]},
-    #if_any{conditions = lists:duplicate(Parts, Length)}.
-
-long_list(S) ->
-    ok = pando:put(S, [list], lists:seq(1000, 999 + ?LONG_LIST)).
-
 command_steps_test_() ->
     Error = exceeded(command_steps_max),
     cases(?TIMEOUT_S, [
@@ -229,14 +220,12 @@ overload_of_async_writes_test_() ->
     QueuedMax = limit(<<"queued_commands_max">>),
     cases(?TIMEOUT_S, [
         {title({async, Name}), fun(S) ->
-            long_list(S),
-            Slow = [make_ref() || _ <- lists:seq(1, ?SLOW_COMMANDS)],
-            [ok = pando:put_many(S, [slow(?LENGTHS)], 2, #{async => Reference}) || Reference <- Slow],
+            Slow = hold_up(S, fun make_ref/0),
             {Taken, Refused} = put_until_refused(S, Async, 1, 10 * QueuedMax),
             ?assertEqual({error, overload}, Refused),
             %% Nobody has waited for the queue.
             ?assertNot(lists:member(lists:last(Slow), told_already())),
-            ?assert(Taken + ?SLOW_COMMANDS >= QueuedMax),
+            ?assert(Taken + length(Slow) >= QueuedMax),
             ok = fence_until_taken(S),
             %% Those that were taken are there, the refused one is not.
             ?assertEqual({ok, Taken}, pando:count(S, [n, #if_name_matches{}])),

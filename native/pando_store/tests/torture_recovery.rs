@@ -194,7 +194,7 @@ fn whichever_operation_fails_while_a_store_recovers_nothing_acknowledged_is_lost
             // Each crash begins elsewhere, so that all together see every place.
             let first = 1 + number as u64 * 5 % stride;
             let numbers = (first..=count).step_by(usize::try_from(stride).unwrap());
-            runs.extend(numbers.map(|failing| (crash, manner.clone(), failing)));
+            runs.extend(numbers.map(|failing| (crash, manner, failing)));
         }
     }
     let (next, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -204,7 +204,7 @@ fn whichever_operation_fails_while_a_store_recovers_nothing_acknowledged_is_lost
             if failures.lock().unwrap().len() >= FAILURES_MAX {
                 return;
             }
-            let (operations, kind, effect, goes_on) = manner.clone();
+            let (operations, kind, effect, goes_on) = *manner;
             match recover(crash, Fault::of_number(*failing, operations, goes_on, kind, effect)) {
                 Ok(was_refused) => drop(refused.fetch_add(usize::from(was_refused), Ordering::Relaxed)),
                 Err(reason) => {
