@@ -21,7 +21,7 @@ use pando_tree::Command;
 use crate::admission::Admission;
 use crate::apply_thread::{ApplyJob, ApplyThread};
 use crate::consensus::{Applier, Consensus, ConsensusStatus, Done, RaftConsensus, RaftOptions, SnapshotFile};
-use crate::directory::{Identity, StoreDirectory, StoreId};
+use crate::directory::{FOUNDING_MEMBER_ID, Identity, StoreDirectory, StoreId};
 use crate::disk::Disk;
 use crate::engine::Engine;
 use crate::entry::Entry;
@@ -46,9 +46,6 @@ use crate::waiter::{Places, Waiter};
 /// Memory of the stack of each of the store's threads. None recurses on data.
 const THREAD_STACK_SIZE_BYTES: usize = 1024 * 1024;
 
-/// In an identity: this store is being founded, and nothing in it was ever acknowledged. Replaced once the log is there,
-/// so that a log which is missing later is known to be lost.
-const FOUNDING_MEMBER_ID: u64 = 0;
 /// The member that founds a store. Later ones get their ids from the log of the cluster that admits them.
 const FIRST_MEMBER_ID: u64 = 1;
 
@@ -125,7 +122,7 @@ impl<T: Ticket> Store<T> {
         let engine = Engine::shared().map_err(OpenError::Thread)?;
         let mut store_directory = StoreDirectory::open(disk.clone(), directory, &options.holder)?;
         let found = store_directory.identity();
-        let founding = found.is_none_or(|identity| identity.member_id == FOUNDING_MEMBER_ID);
+        let founding = found.is_none_or(|identity| identity.is_founding());
         let store_id = found.map_or(StoreId(options.new_store_id), |identity| identity.store_id);
         if found.is_none() {
             store_directory.set_identity(Identity { store_id, member_id: FOUNDING_MEMBER_ID })?;

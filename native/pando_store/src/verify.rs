@@ -9,7 +9,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::directory::{DirectoryError, Identity, StoreDirectory};
+use crate::directory::{
+    DirectoryError, FOUNDING_MEMBER_ID, IDENTITY_FILE, Identity, LOCK_FILE, LOG_DIRECTORY, RESET_FILE,
+    SNAPSHOT_DIRECTORY, StoreDirectory,
+};
 use crate::disk::{Disk, DiskError, PathKind};
 use crate::entry::Entry;
 use crate::error::OpenError;
@@ -128,7 +131,7 @@ fn is_store(disk: &dyn Disk, directory: &Path) -> Result<bool, DiskError> {
     if has_store_file(disk, directory)? {
         return Ok(true);
     }
-    for name in ["log", "snapshot"] {
+    for name in [LOG_DIRECTORY, SNAPSHOT_DIRECTORY] {
         let path = directory.join(name);
         // There may be stores of these names.
         if disk.kind(&path)? == Some(PathKind::Directory) && !has_store_file(disk, &path)? {
@@ -139,7 +142,7 @@ fn is_store(disk: &dyn Disk, directory: &Path) -> Result<bool, DiskError> {
 }
 
 fn has_store_file(disk: &dyn Disk, directory: &Path) -> Result<bool, DiskError> {
-    for name in ["LOCK", "IDENTITY", "RESET"] {
+    for name in [LOCK_FILE, IDENTITY_FILE, RESET_FILE] {
         if disk.kind(&directory.join(name))? == Some(PathKind::File) {
             return Ok(true);
         }
@@ -221,17 +224,19 @@ impl Verifier<'_> {
         };
         if found.is_reset_pending {
             let text = "a reset was interrupted: opening the store removes what is left of its data, as it was asked to";
-            self.find(&self.directory.join("RESET"), Severity::Remark, text);
+            self.find(&self.directory.join(RESET_FILE), Severity::Remark, text);
         }
         if let Some(to) = found.reset_to {
             return self.read_nothing(to);
         }
         let text = match identity.member_id {
-            0 => format!("the store {} is being founded, and holds nothing yet", identity.store_id),
+            FOUNDING_MEMBER_ID => {
+                format!("the store {} is being founded, and holds nothing yet", identity.store_id)
+            }
             member_id => format!("member {member_id} of the store {}", identity.store_id),
         };
-        self.find(&self.directory.join("IDENTITY"), Severity::Fact, text);
-        let snapshot_path = self.directory.join("snapshot");
+        self.find(&self.directory.join(IDENTITY_FILE), Severity::Fact, text);
+        let snapshot_path = self.directory.join(SNAPSHOT_DIRECTORY);
         let snapshots = SnapshotDirectory::at(self.disk.clone(), &snapshot_path, identity.store_id);
         let covered = self.read_snapshots(&snapshots, &snapshot_path);
         if !self.is_stopped {
@@ -247,11 +252,11 @@ impl Verifier<'_> {
 
     /// All that is there goes when the store opens: what it is does not matter.
     fn read_nothing(&mut self, to: Identity) -> Verdict {
-        if to.member_id == 0 {
+        if to.is_founding() {
             return Verdict::Remarks;
         }
         // A member that is not being founded gets its log from others.
-        let directory = self.directory.join("log");
+        let directory = self.directory.join(LOG_DIRECTORY);
         let error = crate::log::OpenError::Empty { directory: directory.clone() };
         self.refuse(&directory, &error.into());
         Verdict::Refused
@@ -310,8 +315,8 @@ impl Verifier<'_> {
     }
 
     fn read_log(&mut self, identity: Identity, snapshots: &Path, covered: (u64, Vec<String>)) {
-        let directory = self.directory.join("log");
-        let is_founding = identity.member_id == 0;
+        let directory = self.directory.join(LOG_DIRECTORY);
+        let is_founding = identity.is_founding();
         if is_founding && !matches!(self.disk.kind(&directory), Ok(Some(PathKind::Directory))) {
             return;
         }
@@ -356,10 +361,7 @@ impl Verifier<'_> {
         };
         self.find(directory, Severity::Fact, text);
         for notice in &facts.notices {
-            let would_be = notice
-                .replace("were cut off", "would be cut off")
-                .replace("It was written", "It would be written");
-            self.find(directory, Severity::Remark, would_be);
+            self.find(directory, Severity::Remark, notice.clone());
         }
         if let Some(purged) = facts.purged.filter(|purged| purged.index > snapshot_ends_at) {
             let (directory, log_starts_at) = (snapshots.to_path_buf(), purged.index + 1);

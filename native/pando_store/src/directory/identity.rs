@@ -21,7 +21,16 @@ pub struct Identity {
     pub member_id: u64,
 }
 
+/// In an identity: this store is being founded, and nothing in it was ever acknowledged. Replaced once the log is there,
+/// so that a log which is missing later is known to be lost.
+pub(crate) const FOUNDING_MEMBER_ID: u64 = 0;
+
 impl Identity {
+    /// Whether the store is being founded: nothing in it was ever acknowledged.
+    pub(crate) fn is_founding(&self) -> bool {
+        self.member_id == FOUNDING_MEMBER_ID
+    }
+
     fn encode(&self) -> Vec<u8> {
         let mut content = MAGIC.to_vec();
         content.extend_from_slice(&FORMAT_VERSION.to_le_bytes());

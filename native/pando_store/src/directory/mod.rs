@@ -13,6 +13,8 @@ mod store_directory;
 mod store_id;
 
 pub use error::DirectoryError;
+pub(crate) use identity::FOUNDING_MEMBER_ID;
 pub use identity::Identity;
 pub use store_directory::{DirectoryFacts, StoreDirectory};
+pub(crate) use store_directory::{IDENTITY_FILE, LOCK_FILE, LOG_DIRECTORY, RESET_FILE, SNAPSHOT_DIRECTORY};
 pub use store_id::StoreId;

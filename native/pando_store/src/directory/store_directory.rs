@@ -6,11 +6,11 @@ use crate::disk::{Disk, DiskFile, PathKind, create_dir_durably, read_small_file}
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const IDENTITY_FILE: &str = "IDENTITY";
-const RESET_FILE: &str = "RESET";
-const LOCK_FILE: &str = "LOCK";
-const LOG_DIRECTORY: &str = "log";
-const SNAPSHOT_DIRECTORY: &str = "snapshot";
+pub(crate) const IDENTITY_FILE: &str = "IDENTITY";
+pub(crate) const RESET_FILE: &str = "RESET";
+pub(crate) const LOCK_FILE: &str = "LOCK";
+pub(crate) const LOG_DIRECTORY: &str = "log";
+pub(crate) const SNAPSHOT_DIRECTORY: &str = "snapshot";
 /// What is kept of the holder's description.
 const HOLDER_BYTES_MAX: usize = 1024;
 
@@ -32,9 +32,9 @@ impl StoreDirectory {
         }
         let lock = lock(disk.as_ref(), path, holder)?;
         let mut directory = StoreDirectory { disk, path: path.to_path_buf(), identity: None, _lock: lock };
-        let found = StoreDirectory::inspect(directory.disk.as_ref(), path)?;
-        directory.identity = found.identity;
-        if let Some(reset) = Reset::read(directory.disk.as_ref(), &directory.file(RESET_FILE))? {
+        let (identity, reset) = read_checked(directory.disk.as_ref(), path)?;
+        directory.identity = identity;
+        if let Some(reset) = reset {
             directory.resume_reset(reset)?;
         }
         Ok(directory)
@@ -42,13 +42,7 @@ impl StoreDirectory {
 
     /// Looks at a directory that is not opened. Errors are those that opening it would answer; nothing is changed.
     pub fn inspect(disk: &dyn Disk, path: &Path) -> Result<DirectoryFacts, DirectoryError> {
-        let identity = Identity::read(disk, &path.join(IDENTITY_FILE))?;
-        let reset = Reset::read(disk, &path.join(RESET_FILE))?;
-        if let Some(reset) = reset {
-            check_reset(identity, reset, path)?;
-        } else if identity.is_none() && holds_data(disk, path)? {
-            return Err(DirectoryError::IdentityMissing { path: path.join(IDENTITY_FILE) });
-        }
+        let (identity, reset) = read_checked(disk, path)?;
         // The data of the one that comes stay.
         let reset_to = reset.filter(|reset| identity == Some(reset.from)).map(|reset| reset.to);
         Ok(DirectoryFacts { identity, is_reset_pending: reset.is_some(), reset_to })
@@ -85,9 +79,8 @@ impl StoreDirectory {
         self.become_another(reset.to)
     }
 
-    /// Goes on with a reset that a crash has interrupted.
+    /// Goes on with a reset that a crash has interrupted, and that was checked.
     fn resume_reset(&mut self, reset: Reset) -> Result<(), DirectoryError> {
-        check_reset(self.identity, reset, &self.path)?;
         // A crash may have come between its renaming and its sync: nothing may be removed before it is durable.
         self.disk.sync_dir(&self.path)?;
         // The data go before the identity is written: what is there afterwards is that of the new member.
@@ -137,6 +130,18 @@ pub struct DirectoryFacts {
     pub is_reset_pending: bool,
     /// Then all data go, and the member is this one.
     pub reset_to: Option<Identity>,
+}
+
+/// Whose directory it is, and the reset that is under way.
+fn read_checked(disk: &dyn Disk, path: &Path) -> Result<(Option<Identity>, Option<Reset>), DirectoryError> {
+    let identity = Identity::read(disk, &path.join(IDENTITY_FILE))?;
+    let reset = Reset::read(disk, &path.join(RESET_FILE))?;
+    if let Some(reset) = reset {
+        check_reset(identity, reset, path)?;
+    } else if identity.is_none() && holds_data(disk, path)? {
+        return Err(DirectoryError::IdentityMissing { path: path.join(IDENTITY_FILE) });
+    }
+    Ok((identity, reset))
 }
 
 fn check_reset(identity: Option<Identity>, reset: Reset, directory: &Path) -> Result<(), DirectoryError> {

@@ -77,7 +77,7 @@ impl<E: LogEntry> Log<E> {
             queue: VecDeque::new(),
             queue_bytes: 0,
             segments,
-            prepared_bytes: point.prepared.iter().map(|segment| segment.size_bytes).sum(),
+            prepared_bytes: point.prepared_bytes(),
             room_bytes: point.room_bytes(),
             lifecycle: Lifecycle::Open,
             writer_is_idle: false,

@@ -157,14 +157,14 @@ pub fn inspect(
         last: scan.replay.state.last,
         entry_count: scan.replay.index.entry_count(),
         segments: segments.map(SegmentFacts::of).collect(),
-        notices: notices(directory, scan.tail.as_ref(), &scan.mark),
+        notices: notices(directory, scan.tail.as_ref(), &scan.mark, ("would be", "would be")),
     })
 }
 
 /// Cuts off a torn tail, makes durable what was found, and removes segments that a crash kept from being unlinked.
 fn finish(disk: &dyn Disk, directory: &Path, store_id: StoreId, scan: Scan) -> Result<Opened, OpenError> {
     let Scan { replay, segments, batch_sequence, tail, mark } = scan;
-    let notices = notices(directory, tail.as_ref(), &mark);
+    let notices = notices(directory, tail.as_ref(), &mark, ("were", "was"));
     let begin = SEGMENT_HEADER_BYTES;
     let last_used = segments.iter().rposition(|(_, used)| used.offset > begin);
     if let Some(tail) = &tail {
@@ -241,8 +241,13 @@ fn cut_off(segment: &Segment, tail: &Tail) -> Result<(), DiskError> {
     })
 }
 
-/// What an operator should know, in words.
-fn notices(directory: &Path, tail: Option<&Tail>, mark: &FoundMark) -> Vec<String> {
+/// What an operator should know, in words. `were` and `was`, or what would be.
+fn notices(
+    directory: &Path,
+    tail: Option<&Tail>,
+    mark: &FoundMark,
+    (were, was): (&str, &str),
+) -> Vec<String> {
     let mut notices = Vec::new();
     if let Some(Tail { path, offset, size_bytes, kind }) = tail {
         let why = match kind {
@@ -253,12 +258,14 @@ fn notices(directory: &Path, tail: Option<&Tail>, mark: &FoundMark) -> Vec<Strin
                 "nothing was ever written there, so nothing is lost; but the disk does not keep what it was given: look at it"
             }
         };
-        notices
-            .push(format!("{size_bytes} bytes at offset {offset} of {} were cut off: {why}", path.display()));
+        notices.push(format!(
+            "{size_bytes} bytes at offset {offset} of {} {were} cut off: {why}",
+            path.display()
+        ));
     }
     if let FoundMark::Damaged(detail) = mark {
         notices.push(format!(
-            "{} is damaged: {detail}. It was written anew, and nothing is lost; but the disk does not keep what it was \
+            "{} is damaged: {detail}. It {was} written anew, and nothing is lost; but the disk does not keep what it was \
              given: look at it",
             directory.join(SYNCED_FILE).display()
         ));

@@ -285,7 +285,7 @@ impl<E: LogEntry> Writer<E> {
 
     /// Goes on to the next segment if the batch does not fit into the rest of this one.
     fn find_room(&mut self) -> Result<(), String> {
-        let room_bytes = self.point.segment.size_bytes.saturating_sub(self.point.offset);
+        let room_bytes = self.point.rest_bytes();
         let is_first_batch = self.point.offset == SEGMENT_HEADER_BYTES;
         if !is_first_batch && self.batch.size_bytes() <= room_bytes {
             return Ok(());
@@ -305,7 +305,7 @@ impl<E: LogEntry> Writer<E> {
         let segment = Arc::new(segment);
         let mut state = self.shared.lock();
         state.segments.insert(segment.sequence, UsedSegment { segment: segment.clone(), index_max: None });
-        state.prepared_bytes = self.point.prepared.iter().map(|segment| segment.size_bytes).sum();
+        state.prepared_bytes = self.point.prepared_bytes();
         self.point.segment = segment;
         self.point.offset = SEGMENT_HEADER_BYTES;
         state.room_bytes = self.point.room_bytes();
@@ -355,7 +355,7 @@ impl<E: LogEntry> Writer<E> {
 
     fn publish_room(&self) {
         let mut state = self.shared.lock();
-        state.prepared_bytes = self.point.prepared.iter().map(|segment| segment.size_bytes).sum();
+        state.prepared_bytes = self.point.prepared_bytes();
         state.room_bytes = self.point.room_bytes();
     }
 
@@ -408,6 +408,11 @@ impl WritePoint {
     /// What the rest of the current segment takes.
     fn rest_bytes(&self) -> u64 {
         self.segment.size_bytes.saturating_sub(self.offset)
+    }
+
+    /// What the segments that are ready take on the disk.
+    pub(super) fn prepared_bytes(&self) -> u64 {
+        self.prepared.iter().map(|segment| segment.size_bytes).sum()
     }
 
     /// What the rest of the current segment takes, or the next one if it takes more.
