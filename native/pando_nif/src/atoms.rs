@@ -46,6 +46,8 @@ rustler::atoms! {
     halted,
     closed,
     not_leader,
+    no_quorum,
+    leader_changed,
     disk_full,
     command_failed,
     conflict,

@@ -29,6 +29,15 @@ pub enum StoreError {
     NotLeader,
     /// The command made the tree's code panic, and was left out. Not applied, on no member.
     CommandFailed(String),
+    /// No majority of the members answers.
+    NoQuorum {
+        /// What is missing, in words.
+        reason: String,
+        /// Whether it may be applied all the same, when a majority is there again.
+        outcome: OutcomeKnown,
+    },
+    /// Leadership changed while the command was under way, and it was left out. Not applied.
+    LeaderChanged,
 }
 
 impl From<Refusal> for StoreError {
@@ -57,7 +66,9 @@ impl StoreError {
             | StoreError::Overloaded
             | StoreError::DiskFull(_)
             | StoreError::NotLeader
+            | StoreError::LeaderChanged
             | StoreError::CommandFailed(_) => OutcomeKnown::NotApplied,
+            StoreError::NoQuorum { outcome, .. } => *outcome,
             StoreError::Closed | StoreError::Halted(_) => OutcomeKnown::Unknown,
         }
     }
@@ -73,6 +84,10 @@ impl fmt::Display for StoreError {
             StoreError::DiskFull(reason) => write!(f, "there is no room for more of the log: {reason}"),
             StoreError::NotLeader => write!(f, "this member does not lead the store"),
             StoreError::CommandFailed(text) => write!(f, "the command was left out, it hit a fault: {text}"),
+            StoreError::NoQuorum { reason, .. } => write!(f, "no majority of the members answers: {reason}"),
+            StoreError::LeaderChanged => {
+                write!(f, "leadership changed while the command was under way, and it was left out")
+            }
         }
     }
 }

@@ -10,20 +10,46 @@ use serde::{Deserialize, Serialize};
 /// More than any cluster will have; a bound for the decoder.
 const MEMBERSHIP_SIZE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// What a member is, or is to be once it has caught up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Role {
+    /// It votes.
+    #[default]
+    Voter,
+    /// It has everything and never votes.
+    Observer,
+}
+
+/// One member.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Member {
+    /// Its Erlang node.
+    pub node_name: String,
+    /// One that is to be a voter is in no set of voters before it has caught up.
+    pub role: Role,
+}
+
 /// The members of a cluster.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Membership {
     /// One set of voters, or two while one replaces the other (Raft paper, section 6: joint consensus).
     pub voter_sets: Vec<BTreeSet<u64>>,
-    /// Every member, voter or not, with the name of its Erlang node.
-    pub members: BTreeMap<u64, String>,
+    /// Every member, voter or not.
+    pub members: BTreeMap<u64, Member>,
 }
 
-/// The form on disk. Never changed: a new form gets a new name and a new version byte.
+/// The form on disk before there were roles: all are voters. Never changed: a new form gets a new name and version byte.
 #[derive(Serialize, Deserialize)]
 struct MembershipV1 {
     voter_sets: Vec<BTreeSet<u64>>,
     members: BTreeMap<u64, String>,
+}
+
+/// The form on disk. Role: 0 voter, 1 observer.
+#[derive(Serialize, Deserialize)]
+struct MembershipV2 {
+    voter_sets: Vec<BTreeSet<u64>>,
+    members: BTreeMap<u64, (String, u8)>,
 }
 
 fn codec() -> impl Options {
@@ -38,7 +64,10 @@ impl Membership {
     pub fn of_one(member_id: u64, node_name: &str) -> Membership {
         Membership {
             voter_sets: vec![BTreeSet::from([member_id])],
-            members: BTreeMap::from([(member_id, node_name.to_owned())]),
+            members: BTreeMap::from([(
+                member_id,
+                Member { node_name: node_name.to_owned(), role: Role::Voter },
+            )]),
         }
     }
 
@@ -48,33 +77,65 @@ impl Membership {
         voters.peek().is_some() && voters.all(|voter| *voter == member_id)
     }
 
+    /// Whether a member votes.
+    pub fn is_voter(&self, member_id: u64) -> bool {
+        self.voter_sets.iter().any(|voters| voters.contains(&member_id))
+    }
+
     /// Appends a version byte and the encoding.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.push(1);
-        let record = MembershipV1 { voter_sets: self.voter_sets.clone(), members: self.members.clone() };
+        out.push(2);
+        let member = |(id, member): (&u64, &Member)| {
+            let role = match member.role {
+                Role::Voter => 0,
+                Role::Observer => 1,
+            };
+            (*id, (member.node_name.clone(), role))
+        };
+        let record = MembershipV2 {
+            voter_sets: self.voter_sets.clone(),
+            members: self.members.iter().map(member).collect(),
+        };
         // Writing to a Vec fails only over the size limit, which a decoder would refuse too: the entry then reads as damage.
         let _ = codec().serialize_into(out, &record);
     }
 
-    /// Reads what [`Membership::encode`] wrote.
+    /// Reads what [`Membership::encode`] wrote, and what it wrote before there were roles.
     pub fn decode(bytes: &[u8]) -> Result<Membership, String> {
         match bytes.split_first() {
-            Some((1, record)) => {
-                let record: MembershipV1 =
-                    codec().deserialize(record).map_err(|error| format!("membership record: {error}"))?;
-                let membership = Membership { voter_sets: record.voter_sets, members: record.members };
-                let mut again = Vec::with_capacity(bytes.len());
-                membership.encode(&mut again);
-                // Ids in another order, or one twice.
-                if again != bytes {
-                    return Err("membership record: its ids are not sorted".to_owned());
-                }
-                Ok(membership)
+            Some((1, body)) => {
+                let record: MembershipV1 = read(body)?;
+                let member = |(id, node_name)| (id, Member { node_name, role: Role::Voter });
+                let members = record.members.into_iter().map(member).collect();
+                Ok(Membership { voter_sets: record.voter_sets, members })
             }
-            Some((version, _)) => Err(format!("membership record of version {version}, this code reads 1")),
+            Some((2, body)) => {
+                let record: MembershipV2 = read(body)?;
+                let member = |(id, (node_name, role))| {
+                    let role = match role {
+                        0 => Role::Voter,
+                        1 => Role::Observer,
+                        _ => return Err(format!("membership record: role {role}")),
+                    };
+                    Ok((id, Member { node_name, role }))
+                };
+                let members = record.members.into_iter().map(member).collect::<Result<_, _>>()?;
+                Ok(Membership { voter_sets: record.voter_sets, members })
+            }
+            Some((version, _)) => {
+                Err(format!("membership record of version {version}, this code reads 1 and 2"))
+            }
             None => Err("empty membership record".to_owned()),
         }
     }
+}
+
+/// Reads a record that is written as it would be written again: ids sorted, and none twice.
+fn read<R: Serialize + for<'de> Deserialize<'de>>(body: &[u8]) -> Result<R, String> {
+    let record: R = codec().deserialize(body).map_err(|error| format!("membership record: {error}"))?;
+    let mut again = Vec::with_capacity(body.len());
+    let _ = codec().serialize_into(&mut again, &record);
+    if again == body { Ok(record) } else { Err("membership record: its ids are not sorted".to_owned()) }
 }
 
 #[cfg(test)]
@@ -85,7 +146,7 @@ mod tests {
     fn a_membership_is_read_as_it_was_written() {
         let mut membership = Membership::of_one(7, "a@b");
         membership.voter_sets.push(BTreeSet::from([7, 8]));
-        membership.members.insert(8, "c@d".to_owned());
+        membership.members.insert(8, Member { node_name: "c@d".to_owned(), role: Role::Observer });
         let mut bytes = Vec::new();
         membership.encode(&mut bytes);
         assert_eq!(Membership::decode(&bytes), Ok(membership));

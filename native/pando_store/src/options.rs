@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::peers::PeerTransport;
+
 /// Commands that may wait to be proposed; one more is refused with "overload".
 pub const QUEUED_COMMANDS_MAX: usize = 16_384;
 /// Bytes of commands that may wait or be under way; more are refused with "overload".
@@ -49,6 +51,20 @@ impl Clock for SystemClock {
     }
 }
 
+/// What an empty directory becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Birth {
+    /// A cluster of one, with this id: 128 random bits.
+    Found([u8; 16]),
+    /// A member of a cluster that has allocated this id for it, and will add it.
+    Join {
+        /// The cluster.
+        cluster_id: [u8; 16],
+        /// The member.
+        member_id: u64,
+    },
+}
+
 /// What opening a store needs to know.
 #[derive(Clone)]
 pub struct StoreOptions {
@@ -58,8 +74,12 @@ pub struct StoreOptions {
     pub node_name: String,
     /// Written into the lock file, and shown to a second opener.
     pub holder: String,
-    /// The store's id if the directory is empty: 128 random bits.
-    pub new_store_id: [u8; 16],
+    /// What an empty directory becomes.
+    pub birth: Birth,
+    /// The way to the other members.
+    pub transport: Arc<dyn PeerTransport>,
+    /// Among voters that have caught up, leadership goes to one of the highest priority.
+    pub priority: i64,
     /// A random number, different at each opening (see [`crate::batch::Origin`]).
     pub incarnation: u64,
     /// The time of day.

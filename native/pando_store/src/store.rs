@@ -20,6 +20,7 @@ use pando_tree::Command;
 
 use crate::admission::Admission;
 use crate::apply_thread::{ApplyJob, ApplyThread};
+use crate::cluster::{ClusterDone, ClusterRequest, MemberStatus};
 use crate::consensus::{Applier, Consensus, ConsensusStatus, Done, RaftConsensus, RaftOptions, SnapshotFile};
 use crate::directory::{FOUNDING_MEMBER_ID, Identity, StoreDirectory, StoreId};
 use crate::disk::Disk;
@@ -31,9 +32,10 @@ use crate::log::{Log, LogOptions, ScannedLog};
 use crate::machine::panic_text;
 use crate::opening_progress::{OpeningProgress, OpeningStep, SegmentsNoted};
 use crate::options::{
-    CLOSE_DRAIN_TIMEOUT_MS, COMMANDS_SIZE_BYTES_MAX, ENTRIES_IN_FLIGHT_MAX, OPEN_RECOVERY_TIMEOUT_MS,
+    Birth, CLOSE_DRAIN_TIMEOUT_MS, COMMANDS_SIZE_BYTES_MAX, ENTRIES_IN_FLIGHT_MAX, OPEN_RECOVERY_TIMEOUT_MS,
     StoreOptions, WAITERS_MAX,
 };
+use crate::peers::{Lane, NodeState};
 use crate::pending::Pending;
 use crate::reaper::{Garbage, Reaper};
 use crate::shared::{Core, Shared};
@@ -86,6 +88,12 @@ pub struct StoreStatus {
     pub waiting_size_bytes: usize,
     /// Transactions that have a turn, or stand in line for one.
     pub transactions_in_line: usize,
+    /// The cluster.
+    pub cluster_id: [u8; 16],
+    /// All members, this one too, in the order of their ids.
+    pub members: Vec<MemberStatus>,
+    /// Frames from other nodes that were dropped because they are malformed, of another cluster, version, or member.
+    pub frames_refused: u64,
 }
 
 /// See the module.
@@ -105,6 +113,7 @@ pub struct Store<T: Ticket> {
     log: Log<Entry>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     directory: Mutex<Option<StoreDirectory>>,
+    cluster_id: StoreId,
 }
 
 impl<T: Ticket> Store<T> {
@@ -123,7 +132,12 @@ impl<T: Ticket> Store<T> {
         let mut store_directory = StoreDirectory::open(disk.clone(), directory, &options.holder)?;
         let found = store_directory.identity();
         let founding = found.is_none_or(|identity| identity.is_founding());
-        let store_id = found.map_or(StoreId(options.new_store_id), |identity| identity.store_id);
+        let store_id = found.map_or(
+            match options.birth {
+                Birth::Found(cluster_id) | Birth::Join { cluster_id, .. } => StoreId(cluster_id),
+            },
+            |identity| identity.store_id,
+        );
         if found.is_none() {
             store_directory.set_identity(Identity { store_id, member_id: FOUNDING_MEMBER_ID })?;
         }
@@ -234,6 +248,7 @@ impl<T: Ticket> Store<T> {
             log,
             threads: Mutex::new(threads),
             directory: Mutex::new(Some(store_directory)),
+            cluster_id: store_id,
         })
     }
 
@@ -339,7 +354,25 @@ impl<T: Ticket> Store<T> {
             log_bytes_since_snapshot: self.shared.log_bytes_since_snapshot(),
             waiting_size_bytes: self.shared.admission.waiting_size_bytes(),
             transactions_in_line: self.shared.with_lanes(|lanes, _| lanes.runners()),
+            cluster_id: self.cluster_id.0,
+            members: self.consensus.members(),
+            frames_refused: self.consensus.frames_refused(),
         }
+    }
+
+    /// Asks the leader's part of this member; `done` is called once. Never blocks.
+    pub fn cluster_request(&self, request: ClusterRequest, done: ClusterDone) {
+        self.consensus.cluster_request(request, done);
+    }
+
+    /// A frame from another node. Never blocks; what is malformed, or not for this member, is counted and dropped.
+    pub fn peer_frame(&self, lane: Lane, frame: Vec<u8>) {
+        self.consensus.peer_frame(lane, frame);
+    }
+
+    /// What is known of another node. Never blocks.
+    pub fn node_state(&self, node_name: &str, state: NodeState) {
+        self.consensus.node_state(node_name, state);
     }
 
     /// Has a snapshot of the newest view written in the background, due or not; `false`: one is being written already.

@@ -1,5 +1,6 @@
 //! What the store knows of a caller: who gets the answer, and whether anybody still waits for it.
 
+use crate::cluster::ClusterEvent;
 use crate::error::StoreError;
 use pando_tree::Answer;
 
@@ -41,4 +42,6 @@ pub trait StoreEvents: Send + Sync + 'static {
     fn notice(&self, text: &str);
     /// How far something has come that takes long, for whoever waits for it.
     fn progress(&self, _text: &str) {}
+    /// Something has happened in the cluster.
+    fn cluster_event(&self, _event: &ClusterEvent) {}
 }

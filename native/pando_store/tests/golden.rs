@@ -64,7 +64,9 @@ fn real() -> Arc<dyn Disk> {
 
 fn small_files() -> StoreOptions {
     StoreOptions {
-        new_store_id: STORE,
+        birth: pando_store::Birth::Found(STORE),
+        transport: std::sync::Arc::new(pando_store::peers::NoTransport),
+        priority: 0,
         snapshot_log_bytes_min: 6 * 1024,
         segment_bytes_first: 8 * 1024,
         segment_bytes_max: 8 * 1024,

@@ -125,8 +125,12 @@ fn is_marked(files: &Files) -> bool {
 
 fn subject(name: &'static str, store_id: [u8; 16], end: End) -> Subject {
     let disk = MemoryDisk::new();
-    let store =
-        try_open(&disk, StoreOptions { new_store_id: store_id, ..small_files() }, &Arc::default()).unwrap();
+    let store = try_open(
+        &disk,
+        StoreOptions { birth: pando_store::Birth::Found(store_id), ..small_files() },
+        &Arc::default(),
+    )
+    .unwrap();
     let (mut earlier, mut snapshots, mut newest, mut number) = (Files::new(), 0, None, 0);
     while snapshots < 3 || number % 10 != 0 {
         let name = format!("n{}", number % 60);

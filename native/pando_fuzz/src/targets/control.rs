@@ -155,7 +155,8 @@ fn opened(disk: &MemoryDisk, size: usize) -> Option<Identity> {
 pub(crate) fn membership_sample() -> Vec<u8> {
     let mut membership = Membership::of_one(7, "a@b");
     membership.voter_sets.push([7, 8].into());
-    membership.members.insert(8, "c@d".to_owned());
+    let node_name = "c@d".to_owned();
+    membership.members.insert(8, pando_store::Member { node_name, role: pando_store::Role::Observer });
     let mut out = Vec::new();
     membership.encode(&mut out);
     out

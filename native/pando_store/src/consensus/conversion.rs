@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use openraft::impls::BasicNode;
 use openraft::type_config::alias::{CommittedLeaderIdOf, EntryOf, LogIdOf, StoredMembershipOf, VoteOf};
 use openraft::{EntryPayload, LogId, StoredMembership};
 
@@ -10,7 +9,7 @@ use super::type_config::{PandoTypes, Proposal};
 use crate::bytes::{ByteReader, put_u64};
 use crate::entry::{Change, Entry};
 use crate::log::LogPosition;
-use crate::membership::Membership;
+use crate::membership::{Member, Membership};
 
 pub fn position_of(id: &LogIdOf<PandoTypes>) -> LogPosition {
     LogPosition { term: id.leader_id.term, node_id: id.leader_id.node_id, index: id.index }
@@ -41,17 +40,16 @@ pub fn entry_to_raft(entry: Entry) -> Result<EntryOf<PandoTypes>, String> {
     Ok(EntryOf::<PandoTypes> { log_id: log_id_of(entry.position), payload })
 }
 
-pub fn membership_from_raft(membership: &openraft::Membership<u64, BasicNode>) -> Membership {
+pub fn membership_from_raft(membership: &openraft::Membership<u64, Member>) -> Membership {
     Membership {
         voter_sets: membership.get_joint_config().clone(),
-        members: membership.nodes().map(|(id, node)| (*id, node.addr.clone())).collect(),
+        members: membership.nodes().map(|(id, member)| (*id, member.clone())).collect(),
     }
 }
 
-pub fn membership_to_raft(membership: &Membership) -> Result<openraft::Membership<u64, BasicNode>, String> {
-    let nodes: std::collections::BTreeMap<u64, BasicNode> =
-        membership.members.iter().map(|(id, name)| (*id, BasicNode::new(name))).collect();
-    openraft::Membership::new(membership.voter_sets.clone(), nodes).map_err(|error| error.to_string())
+pub fn membership_to_raft(membership: &Membership) -> Result<openraft::Membership<u64, Member>, String> {
+    openraft::Membership::new(membership.voter_sets.clone(), membership.members.clone())
+        .map_err(|error| error.to_string())
 }
 
 pub fn stored_membership_to_raft(

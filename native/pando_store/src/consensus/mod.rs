@@ -20,9 +20,11 @@ mod type_config;
 use std::sync::Arc;
 
 use crate::batch::Batch;
+use crate::cluster::{ClusterDone, ClusterRequest, MemberStatus};
 use crate::entry::Entry;
 use crate::log::LogPosition;
 use crate::membership::Membership;
+use crate::peers::{Lane, NodeState};
 use crate::snapshot::SnapshotName;
 use crate::view::View;
 
@@ -49,6 +51,19 @@ pub enum Refusal {
     Stopped,
 }
 
+/// What a member does just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerState {
+    /// It leads.
+    Leader,
+    /// It votes, and follows.
+    Follower,
+    /// It asks for votes.
+    Candidate,
+    /// It does not vote.
+    Learner,
+}
+
 /// How consensus sees itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsensusStatus {
@@ -56,6 +71,10 @@ pub struct ConsensusStatus {
     pub term: u64,
     /// The leader, if this member knows one.
     pub leader: Option<u64>,
+    /// What this member does.
+    pub server_state: ServerState,
+    /// Whether this member reaches a majority of the voters.
+    pub has_quorum: bool,
 }
 
 /// What a store asks of consensus.
@@ -69,6 +88,16 @@ pub trait Consensus: Send + Sync + 'static {
     fn snapshot_written(&self, covered: LogPosition, purge_through: Option<u64>);
     /// What can be told at any time.
     fn status(&self) -> ConsensusStatus;
+    /// All members as this one sees them, in the order of their ids.
+    fn members(&self) -> Vec<MemberStatus>;
+    /// Frames that were dropped.
+    fn frames_refused(&self) -> u64;
+    /// Changes members, or moves leadership; `done` is called once.
+    fn cluster_request(&self, request: ClusterRequest, done: ClusterDone);
+    /// A frame from another node.
+    fn peer_frame(&self, lane: Lane, frame: Vec<u8>);
+    /// What is known of another node.
+    fn node_state(&self, node_name: &str, state: NodeState);
     /// Stops and waits until nothing of it runs.
     fn shut_down(&self);
 }

@@ -3,7 +3,6 @@
 use std::future::Future;
 
 use openraft::error::{RPCError, ReplicationClosed, StreamingError, Unreachable};
-use openraft::impls::BasicNode;
 use openraft::network::v2::RaftNetworkV2;
 use openraft::network::{RPCOption, RaftNetworkFactory};
 use openraft::raft::{
@@ -13,6 +12,7 @@ use openraft::type_config::alias::{SnapshotOf, VoteOf};
 
 use super::SnapshotFile;
 use super::type_config::PandoTypes;
+use crate::membership::Member;
 
 /// Makes connections to peers.
 pub struct NoPeers;
@@ -31,7 +31,7 @@ impl NoPeer {
 impl RaftNetworkFactory<PandoTypes> for NoPeers {
     type Network = NoPeer;
 
-    async fn new_client(&mut self, target: u64, _node: &BasicNode) -> NoPeer {
+    async fn new_client(&mut self, target: u64, _node: &Member) -> NoPeer {
         NoPeer { target }
     }
 }

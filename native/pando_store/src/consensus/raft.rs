@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
 use openraft::error::{ClientWriteError, RaftError};
-use openraft::impls::BasicNode;
 use openraft::{Config, Raft, ReadPolicy, SnapshotPolicy};
 use tokio::runtime::Handle;
 
@@ -14,10 +13,13 @@ use super::log_storage::RaftLog;
 use super::network::NoPeers;
 use super::state_machine::StateMachine;
 use super::type_config::{PandoTypes, Proposal, ProposalEnd};
-use super::{Applier, Consensus, ConsensusStatus, ReadIndex, Refusal, Refused};
+use super::{Applier, Consensus, ConsensusStatus, ReadIndex, Refusal, Refused, ServerState};
 use crate::batch::Batch;
+use crate::cluster::{ClusterDone, ClusterError, ClusterRequest, MemberStatus};
 use crate::entry::Entry;
 use crate::log::{Log, LogPosition};
+use crate::membership::{Member, Role};
+use crate::peers::{Lane, NodeState};
 
 /// A leader says that it lives this often. Wide, because a busy VM and a slow disk delay messages (pitfall 14).
 const HEARTBEAT_INTERVAL_MS: u64 = 250;
@@ -111,7 +113,10 @@ async fn lead(raft: &PandoRaft, options: &RaftOptions) -> Result<(), String> {
             raft.trigger().elect(false).await.map_err(|error| error.to_string())?;
         }
     } else {
-        let members = BTreeMap::from([(options.member_id, BasicNode::new(&options.node_name))]);
+        let members = BTreeMap::from([(
+            options.member_id,
+            Member { node_name: options.node_name.clone(), role: Role::Voter },
+        )]);
         raft.initialize(members).await.map_err(|error| error.to_string())?;
     }
     raft.wait(Some(options.recovery_timeout))
@@ -190,8 +195,29 @@ impl Consensus for RaftConsensus {
     fn status(&self) -> ConsensusStatus {
         // Cloned at once: holding the reference would hold a lock of the library's core (pitfall 9).
         let metrics = self.raft.metrics().borrow_watched().clone();
-        ConsensusStatus { term: metrics.current_term, leader: metrics.current_leader }
+        ConsensusStatus {
+            term: metrics.current_term,
+            leader: metrics.current_leader,
+            server_state: ServerState::Leader,
+            has_quorum: true,
+        }
     }
+
+    fn members(&self) -> Vec<MemberStatus> {
+        Vec::new()
+    }
+
+    fn frames_refused(&self) -> u64 {
+        0
+    }
+
+    fn cluster_request(&self, _request: ClusterRequest, done: ClusterDone) {
+        done(Err(ClusterError::Stopped));
+    }
+
+    fn peer_frame(&self, _lane: Lane, _frame: Vec<u8>) {}
+
+    fn node_state(&self, _node_name: &str, _state: NodeState) {}
 
     fn shut_down(&self) {
         // The only error is that its task had ended before.

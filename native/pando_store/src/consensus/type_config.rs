@@ -4,12 +4,13 @@ use std::fmt;
 
 use openraft::RaftTypeConfig;
 use openraft::impls::{
-    BasicNode, BoxedErrorSource, Entry, EntryPayload, InlineBatch, TokioRuntime, Vote, leader_id_adv,
+    BoxedErrorSource, Entry, EntryPayload, InlineBatch, TokioRuntime, Vote, leader_id_adv,
 };
 use openraft::raft::responder::Responder;
 use openraft::vote::RaftLeaderId;
 
 use crate::batch::Batch;
+use crate::membership::Member;
 
 /// A batch as the library's "application data": shared, because cache, apply and replication all hold it.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ impl<C: RaftTypeConfig, T: Send + 'static> Responder<C, T> for ProposalEnd<T> {
     }
 }
 
-/// The types of Pando's consensus: members are numbers, their node data is the name of the Erlang node.
+/// The types of Pando's consensus: members are numbers, their node data is the Erlang node and the role.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PandoTypes;
 
@@ -46,11 +47,11 @@ impl RaftTypeConfig for PandoTypes {
     type D = Proposal;
     type R = ();
     type NodeId = u64;
-    type Node = BasicNode;
+    type Node = Member;
     type Term = u64;
     type LeaderId = leader_id_adv::LeaderId<u64, u64>;
     type Vote = Vote<Self::LeaderId>;
-    type Payload = EntryPayload<Proposal, u64, BasicNode>;
+    type Payload = EntryPayload<Proposal, u64, Member>;
     type Entry = Entry<<Self::LeaderId as RaftLeaderId>::Committed, Self::Payload>;
     type Responder<T>
         = ProposalEnd<T>
