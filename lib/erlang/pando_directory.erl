@@ -138,5 +138,4 @@ kind(<<"disk_full">>) -> disk_full;
 kind(<<"missing">>) -> missing;
 kind(<<"panic">>) -> panic;
 kind(<<"removed_member">>) -> removed_member;
-kind(<<"joining">>) -> joining;
 kind(_) -> other.

@@ -33,7 +33,7 @@
 %% cluster: nobody can tell it. Who gives it accepts that; the default does not.
 -module(pando_forming).
 
--export([new/1, nodes/1, configure/2, ask/1, describe/1, promise/3, decide/2, promises/3, abort/1]).
+-export([new/1, nodes/1, configure/2, ask/1, describe/1, promise/3, decide/2, promises/3, abort/1, text/1]).
 
 -export_type([state/0, options/0, answer/0, listed/0, decision/0, why/0, round/0]).
 
@@ -280,3 +280,20 @@ promises(_Round, _Granted, State) ->
 -spec abort(state()) -> state().
 abort(#{phase := collecting} = State) -> State#{phase := waiting};
 abort(State) -> State.
+
+%% What is waited for, for people.
+-spec text(why()) -> string().
+text({no_leader, Nodes}) -> text("its cluster, on ~ts, to have a leader that reaches a majority", Nodes);
+text({several_clusters, Clusters}) -> text("somebody to decide which cluster to join: there are several, on ~ts", on(Clusters));
+text({founder, Founder}) -> text("~ts, which is first in the list and founds the cluster", [Founder]);
+text({nodes, Nodes}) -> text("~ts to be there, without a store of this name, and agree", Nodes);
+text({lists_differ, Nodes}) -> text("the same list of nodes everywhere: that of ~ts differs from the one here", Nodes);
+text({busy, Nodes}) -> text("~ts, which has a store of this name that is not open", Nodes);
+text({promised, Node}) -> text("~ts, which was to found the cluster, to say what has become of that", [Node]);
+text(no_nodes) -> "somebody in the list of nodes, which is empty".
+
+on(Clusters) -> lists:usort(lists:append([Nodes || {_, Nodes} <- Clusters])).
+
+text(Format, Nodes) ->
+    Names = lists:join(", ", [atom_to_list(Node) || Node <- Nodes]),
+    lists:flatten(io_lib:format(Format, [Names])).
