@@ -264,7 +264,7 @@ connect(Name, #node{node = Node, connecting = undefined} = Known, #state{lane = 
     NowMs = erlang:monotonic_time(millisecond),
     case ConnectAtMs =:= undefined orelse NowMs >= ConnectAtMs of
         true ->
-            Pid = spawn_link(fun() -> exit({connected, net_kernel:connect_node(Node)}) end),
+            Pid = spawn_link(fun() -> net_kernel:connect_node(Node) end),
             Timer = erlang:send_after(?CONNECT_MS_MAX, self(), {connect_takes_too_long, Pid}),
             Connecting = Known#node{
                 connecting = {Pid, Timer},

@@ -10,7 +10,7 @@
 -import(pando_test_store, [await/1, with_store/1]).
 
 %% Called in the nodes.
--export([prepare/0, recorded/0, start_lanes/1]).
+-export([prepare/0, recorded/0, start_lanes/1, stuff/2]).
 
 -define(TIMEOUT_S, 120).
 -define(WAIT_MS, 30000).
@@ -127,10 +127,9 @@ what_a_slow_node_does_not_take_is_refused_test_() ->
     with_nodes(fun(A, B) ->
         ok = connect(A, B),
         Pid = call(B, os, getpid, []),
-        Frame = binary:copy(<<1>>, 65536),
         "" = os:cmd("kill -STOP " ++ Pid),
         try
-            [out(A, bulk, B, Frame) || _ <- lists:seq(1, ?STUFFED)],
+            ok = call(A, ?MODULE, stuff, [name_of(B), ?STUFFED]),
             #{sent := Sent, refused := Refused} = counts(A, bulk),
             ?assertEqual(?STUFFED, Sent + Refused),
             ?assert(Refused > ?STUFFED div 2),
@@ -206,22 +205,25 @@ more_than_may_wait_is_dropped_unread_and_the_lane_goes_on_test_() ->
 a_lane_ends_with_its_starter_whatever_the_reason_test_() ->
     [
         {atom_to_list(Reason), fun() ->
-            Store = pando_test_store:new_name(),
-            Test = self(),
-            {Starter, StarterMonitor} = spawn_monitor(fun() ->
-                {ok, Started} = pando_peer:start_link(Store, consensus),
-                Test ! {started, Started},
-                exit(receive {exit, Why} -> Why end)
-            end),
-            Lane = receive {started, Pid} -> Pid after ?WAIT_MS -> error(not_started) end,
-            ?assertEqual(Lane, whereis(pando_peer:name(Store, consensus))),
-            Monitor = monitor(process, Lane),
-            Starter ! {exit, Reason},
-            receive {'DOWN', StarterMonitor, process, Starter, _} -> ok after ?WAIT_MS -> error(starter_runs) end,
-            receive {'DOWN', Monitor, process, Lane, _} -> ok after ?WAIT_MS -> error(lane_runs) end
+            pando_test_store:quietly(fun() -> ends_with_its_starter(Reason) end)
         end}
      || Reason <- [normal, shutdown, kill, crash]
     ].
+
+ends_with_its_starter(Reason) ->
+    Store = pando_test_store:new_name(),
+    Test = self(),
+    {Starter, StarterMonitor} = spawn_monitor(fun() ->
+        {ok, Started} = pando_peer:start_link(Store, consensus),
+        Test ! {started, Started},
+        exit(receive {exit, Why} -> Why end)
+    end),
+    Lane = receive {started, Pid} -> Pid after ?WAIT_MS -> error(not_started) end,
+    ?assertEqual(Lane, whereis(pando_peer:name(Store, consensus))),
+    Monitor = monitor(process, Lane),
+    Starter ! {exit, Reason},
+    receive {'DOWN', StarterMonitor, process, Starter, _} -> ok after ?WAIT_MS -> error(starter_runs) end,
+    receive {'DOWN', Monitor, process, Lane, _} -> ok after ?WAIT_MS -> error(lane_runs) end.
 
 a_start_waits_for_the_end_of_the_lane_before_test_() ->
     {timeout, ?TIMEOUT_S, fun() ->
@@ -233,19 +235,18 @@ a_start_waits_for_the_end_of_the_lane_before_test_() ->
             receive go -> ok end
         end),
         Before = receive {started, Pid} -> Pid after ?WAIT_MS -> error(not_started) end,
-        ok = sys:suspend(Before),
+        true = erlang:suspend_process(Before),
         Starter ! go,
-        %% Ends only when it goes on: the next one meets it.
-        Resumer = spawn_link(fun() ->
-            await(fun() -> {monitored_by, [Test]} =:= process_info(Before, monitored_by) end),
-            ok = sys:resume(Before)
+        {Next, Monitor} = spawn_monitor(fun() ->
+            {ok, Lane} = pando_peer:start_link(Store, bulk),
+            ?assertNotEqual(Before, Lane),
+            ?assertEqual(Lane, whereis(pando_peer:name(Store, bulk))),
+            ok = pando_peer:stop(Lane),
+            ok = pando_peer:stop(Lane)
         end),
-        {ok, Lane} = pando_peer:start_link(Store, bulk),
-        ?assertNotEqual(Before, Lane),
-        ?assertEqual(Lane, whereis(pando_peer:name(Store, bulk))),
-        ok = pando_peer:stop(Lane),
-        ok = pando_peer:stop(Lane),
-        unlink(Resumer)
+        await(fun() -> process_info(Next, current_function) =:= {current_function, {pando_peer, start_link, 2}} end),
+        true = erlang:resume_process(Before),
+        receive {'DOWN', Monitor, process, Next, Reason} -> ?assertEqual(normal, Reason) end
     end}.
 
 every_store_has_lanes_of_its_own_names_test() ->
@@ -371,6 +372,14 @@ recorded() ->
         {Reference, Messages} -> Messages
     after ?WAIT_MS -> error(no_recorder)
     end.
+
+%% Many large frames for a node.
+-spec stuff(binary(), pos_integer()) -> ok.
+stuff(Name, Count) ->
+    Frame = binary:copy(<<1>>, 65536),
+    Lane = pando_peer:name(?STORE, bulk),
+    [Lane ! {pando_frame_out, Name, Frame} || _ <- lists:seq(1, Count)],
+    ok.
 
 %% With a starter that stays.
 -spec start_lanes(atom()) -> ok.
