@@ -11,6 +11,7 @@
 
 %% Called in the nodes.
 -export([prepare/0, recorded/0, start_lanes/1, stuff/2]).
+-export([open/3, request/1, put/2, events/0]).
 
 -define(TIMEOUT_S, 120).
 -define(WAIT_MS, 30000).
@@ -56,7 +57,7 @@ nodes_that_come_and_go_are_told_of_test_() ->
 
 a_lane_that_comes_later_hears_that_a_node_is_connected_with_the_first_frame_test_() ->
     {timeout, ?TIMEOUT_S, fun() ->
-        with_nodes([], fun(A, B) ->
+        with_recording_nodes(fun(A, B) ->
             ok = connect(A, B),
             [ok = call(Peer, ?MODULE, start_lanes, [?STORE]) || Peer <- [A, B]],
             [out(A, Lane, B, <<N>>) || N <- [1, 2], Lane <- [consensus, bulk]],
@@ -167,6 +168,55 @@ names_that_are_none_are_refused_and_make_no_atom_test_() ->
         ?assertEqual(Atoms, call(A, erlang, system_info, [atom_count]))
     end).
 
+%% All of the border with the native side behind it, on both nodes.
+two_stores_become_a_cluster_over_their_lanes_test_() ->
+    {timeout, ?TIMEOUT_S, fun() ->
+        pando_test_store:with_dir(fun(Dir) -> with_peers([], fun(A, B) -> become_a_cluster(Dir, A, B) end) end)
+    end}.
+
+become_a_cluster(Dir, A, B) ->
+    ClusterId = <<9:128>>,
+    [NameA, NameB] = [name_of(A), name_of(B)],
+    ok = call(A, ?MODULE, open, [filename:join(Dir, "a"), {found, ClusterId}, 1]),
+    {ok, Id} = call(A, ?MODULE, request, [allocate_member_id]),
+    ok = call(B, ?MODULE, open, [filename:join(Dir, "b"), {join, ClusterId, Id}, 2]),
+    %% Not connected: the leader's lane does that.
+    ok = call(A, ?MODULE, request, [{add_member, Id, NameB, voter}]),
+    await(fun() -> [M || #{member_id := I, is_voter := true} = M <- members(B), I =:= Id] =/= [] end),
+    ?assertMatch([#{node := NameA, role := voter}, #{node := NameB, role := voter}], members(A)),
+    ?assertMatch({ok, #{cluster_id := ClusterId, member_id := Id, role := follower, has_quorum := true, frames_refused := 0}}, status(B)),
+    ok = call(A, ?MODULE, put, [a, 1]),
+    ok = call(B, ?MODULE, put, [b, 2]),
+    %% Who has written reads it; the other one soon.
+    ?assertEqual({ok, 2}, value(B, b)),
+    await(fun() -> value(A, b) =:= {ok, 2} andalso value(B, a) =:= {ok, 1} end),
+    ok = call(A, ?MODULE, request, [{transfer_leadership, Id}]),
+    await(fun() -> {ok, Id} =:= leader(A) andalso {ok, Id} =:= leader(B) end),
+    ?assertEqual({error, {cluster, not_leader, NameB}}, call(A, ?MODULE, request, [allocate_member_id])),
+    await(fun() -> lists:any(fun({leader_changed, #{leader := L}}) -> L =:= {Id, NameB}; (_) -> false end, events(A)) end),
+    [?assert(lists:member({member_joined, #{member_id => Id, node => NameB}}, events(Peer))) || Peer <- [A, B]],
+    %% Back, and the other one goes: a minority says so.
+    await(fun() -> call(B, ?MODULE, request, [{transfer_leadership, undefined}]) =:= ok end),
+    await(fun() -> leader(A) =/= {ok, Id} end),
+    ok = call(B, pando_nif, close, [?STORE]),
+    await(fun() -> lists:member(quorum_lost, events(A)) end),
+    {error, {no_quorum, Text, NotApplied}} = call(A, ?MODULE, put, [a, 3]),
+    ?assert(is_binary(Text) andalso is_boolean(NotApplied)).
+
+status(Peer) -> call(Peer, pando_nif, status, [?STORE]).
+
+members(Peer) ->
+    {ok, #{members := Members}} = status(Peer),
+    Members.
+
+leader(Peer) ->
+    {ok, #{leader := Leader}} = status(Peer),
+    {ok, Leader}.
+
+value(Peer, Name) -> call(Peer, pando_nif, get_data, [?STORE, [Name]]).
+
+events(Peer) -> call(Peer, ?MODULE, events, []).
+
 %%% In this VM
 
 frames_reach_a_store_that_runs_and_are_counted_when_none_does_test_() ->
@@ -270,15 +320,21 @@ with_lane(Lane, Test) ->
 
 with_nodes(Test) ->
     {timeout, ?TIMEOUT_S, fun() ->
-        with_nodes([], fun(A, B) ->
+        with_recording_nodes(fun(A, B) ->
             [ok = call(Peer, ?MODULE, start_lanes, [?STORE]) || Peer <- [A, B]],
             Test(A, B)
         end)
     end}.
 
-with_nodes(Peers, Test) when length(Peers) =:= 2 ->
+with_recording_nodes(Test) ->
+    with_peers([], fun(A, B) ->
+        [ok = call(Peer, ?MODULE, prepare, []) || Peer <- [A, B]],
+        Test(A, B)
+    end).
+
+with_peers(Peers, Test) when length(Peers) =:= 2 ->
     apply(Test, Peers);
-with_nodes(Peers, Test) ->
+with_peers(Peers, Test) ->
     Paths = lists:append([["-pa", Dir] || Dir <- pando_test_store:ebin_dirs()]),
     {ok, Peer, Node} = peer:start(#{
         name => peer:random_name(?MODULE),
@@ -288,8 +344,7 @@ with_nodes(Peers, Test) ->
         args => ["+S1", "-connect_all", "false", "-setcookie", "pando_peer_tests", "-kernel", "logger_level", "none" | Paths]
     }),
     try
-        ok = call(Peer, ?MODULE, prepare, []),
-        with_nodes(Peers ++ [{Peer, Node}], Test)
+        with_peers(Peers ++ [{Peer, Node}], Test)
     after
         ok = peer:stop(Peer)
     end.
@@ -396,4 +451,67 @@ start_lanes(Store) ->
             ok;
         {'DOWN', Monitor, process, Starter, Reason} ->
             error(Reason)
+    end.
+
+%%% In a node with the native side
+
+%% Opens the store with its lanes, owned by a process that stays.
+-spec open(file:filename(), pando_backend:birth(), non_neg_integer()) -> ok.
+open(Dir, Birth, Incarnation) ->
+    ok = filelib:ensure_path(Dir),
+    Caller = self(),
+    {Owner, Monitor} = spawn_monitor(fun() ->
+        true = register(owner, self()),
+        [{ok, Consensus}, {ok, Bulk}] = [pando_peer:start_link(?STORE, Lane) || Lane <- [consensus, bulk]],
+        Options = #{consensus_lane => Consensus, bulk_lane => Bulk},
+        Directory = unicode:characters_to_binary(filename:join(Dir, "store")),
+        Node = atom_to_binary(node()),
+        Handle = pando_nif:open(?STORE, atom_to_binary(?STORE), Directory, Node, <<"test">>, Birth, Incarnation, Options),
+        receive {pando_opened, ?STORE, ok} -> Caller ! {self(), opened} end,
+        own(Handle, [])
+    end),
+    receive
+        {Owner, opened} ->
+            true = demonitor(Monitor, [flush]),
+            ok;
+        {'DOWN', Monitor, process, Owner, Reason} ->
+            error(Reason)
+    after ?WAIT_MS -> error(not_opened)
+    end.
+
+own(Handle, Events) ->
+    receive
+        {events, To, Reference} ->
+            To ! {Reference, lists:reverse(Events)},
+            own(Handle, Events);
+        {pando_event, ?STORE, Event} ->
+            own(Handle, [Event | Events])
+    end.
+
+%% What the owner was told since it opened the store.
+-spec events() -> [pando_backend:event()].
+events() ->
+    Reference = make_ref(),
+    owner ! {events, self(), Reference},
+    receive
+        {Reference, Events} -> Events
+    after ?WAIT_MS -> error(no_owner)
+    end.
+
+-spec request(pando_backend:cluster_request()) -> pando_backend:cluster_result().
+request(Request) ->
+    Reference = make_ref(),
+    ok = pando_nif:cluster_request(?STORE, Reference, Request),
+    reply(Reference).
+
+-spec put(atom(), term()) -> pando_backend:reply().
+put(Name, Value) ->
+    Reference = make_ref(),
+    ok = pando_nif:submit(?STORE, Reference, {put, [Name], data, Value, one, keep, none}, false),
+    reply(Reference).
+
+reply(Reference) ->
+    receive
+        {pando_reply, Reference, Reply} -> Reply
+    after ?WAIT_MS -> error(no_reply)
     end.
