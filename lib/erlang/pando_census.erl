@@ -5,9 +5,9 @@
 %% 3. Questions are function calls on the other node: one that has no Pando, or an older one, is as one without the store.
 -module(pando_census).
 
--export([ask/3, ask_one/3, promises/4, view/1, member_nodes/1, to_node/1]).
+-export([ask/3, ask_one/3, promises/4, leader/3, view/1, member_nodes/1, to_node/1]).
 %% Called by other nodes.
--export([answer/1, own_view/1, promise/3]).
+-export([answer/1, own_view/1, own_leader/1, promise/3]).
 
 -export_type([view/0]).
 
@@ -38,6 +38,30 @@ promises(Nodes, StoreId, List, TimeoutMs) ->
     Ask = fun(Node) -> call(Node, promise, [StoreId, node(), List], TimeoutMs) end,
     Answers = ask_all(Nodes, Ask, silent, TimeoutMs),
     [Node || {Node, granted} <- maps:to_list(Answers)].
+
+%% Who leads, as a node's member of a store knows it; `undefined' also of one that is on its way into a cluster.
+-spec leader(node(), pando_backend:store_id(), non_neg_integer()) -> {ok, undefined | node()} | {error, noproc}.
+leader(Node, StoreId, _TimeoutMs) when Node =:= node() ->
+    own_leader(StoreId);
+leader(Node, StoreId, TimeoutMs) ->
+    case call(Node, own_leader, [StoreId], TimeoutMs) of
+        {ok, Leader} -> {ok, Leader};
+        _ -> {error, noproc}
+    end.
+
+-spec own_leader(pando_backend:store_id()) -> {ok, undefined | node()} | {error, noproc}.
+own_leader(StoreId) ->
+    case own_view(StoreId) of
+        {ok, #{leader := undefined}} ->
+            {ok, undefined};
+        {ok, #{leader := Leader}} ->
+            case pando_server:describe(StoreId) of
+                joining -> {ok, undefined};
+                _ -> {ok, Leader}
+            end;
+        {error, noproc} ->
+            {error, noproc}
+    end.
 
 call(Node, Function, Arguments, TimeoutMs) ->
     try

@@ -520,6 +520,7 @@ handle_cast(_Unexpected, State) ->
 -spec handle_info(term(), #state{}) -> {noreply, #state{}} | {stop, term(), #state{}}.
 handle_info({pando_opened, StoreId, ok}, #state{store_id = StoreId, opened = Opened} = State) ->
     atomics:put(Opened, 1, 1),
+    ok = publish(store_started, State),
     {noreply, opened(State#state.then, State#state{then = check})};
 handle_info({pando_opened, StoreId, {error, Native}}, #state{store_id = StoreId} = State) ->
     failed_to_open(pando_directory:open_error(Native, State#state.directory), State);
@@ -529,7 +530,7 @@ handle_info(nobody_asked, #state{phase = {failed, Reason}} = State) ->
     {stop, {shutdown, {open_failed, Reason}}, State};
 handle_info({pando_halted, StoreId, Text}, #state{store_id = StoreId} = State) ->
     ?LOG_ERROR("Store ~ts has halted and will be opened again: ~ts", [StoreId, Text], ?LOG_DOMAIN),
-    ok = pando_events:publish(StoreId, {store_halted, Text}),
+    ok = publish({store_halted, #{reason => Text}}, State),
     {stop, {store_halted, Text}, State};
 handle_info({pando_notice, StoreId, Text}, #state{store_id = StoreId} = State) ->
     ?LOG_WARNING("Store ~ts: ~ts", [StoreId, Text], ?LOG_DOMAIN),
@@ -538,13 +539,14 @@ handle_info({pando_progress, StoreId, Text}, #state{store_id = StoreId} = State)
     ?LOG_NOTICE("Store ~ts: ~ts", [StoreId, Text], ?LOG_DOMAIN),
     {noreply, State};
 handle_info({pando_event, StoreId, removed}, #state{store_id = StoreId} = State) ->
+    ok = publish(removed, State),
     Text = <<
         "the other members say that this one was removed from the cluster. Its data are as old as that. To have this node in "
         "the cluster again, move this directory away, start the store, and join"
     >>,
     no_member(Text, State);
 handle_info({pando_event, StoreId, Event}, #state{store_id = StoreId} = State) ->
-    ok = pando_events:publish(StoreId, event(Event)),
+    ok = publish(Event, State),
     {noreply, State};
 handle_info({check, Pid, Verdict}, #state{checker = Pid} = State) ->
     checked(Verdict, State);
@@ -569,13 +571,8 @@ handle_info(_Unexpected, State) ->
 configured(connected, Rules) -> Rules;
 configured(Nodes, Rules) -> pando_forming:configure(Nodes, Rules).
 
-%% Names of members' nodes are atoms for the user.
-event({leader_changed, #{leader := {MemberId, Node}} = Props}) ->
-    {leader_changed, Props#{leader := {MemberId, pando_census:to_node(Node)}}};
-event({Name, #{node := Node} = Props}) ->
-    {Name, Props#{node := pando_census:to_node(Node)}};
-event(Event) ->
-    Event.
+publish(Event, #state{store_id = StoreId}) ->
+    pando_events:publish(StoreId, Event).
 
 opened(check, #state{store_id = StoreId, config = #{cluster := Cluster}} = State) ->
     Nodes =
@@ -695,10 +692,10 @@ answer_waiting(Answer, #state{waiting = Waiting} = State) ->
     State#state{waiting = []}.
 
 -spec terminate(term(), #state{}) -> ok.
-terminate(_Reason, #state{helper = Helper, asker = Asker, checker = Checker} = State) ->
+terminate(Reason, #state{helper = Helper, asker = Asker, checker = Checker} = State) ->
     Joiner = [Pid || #{pid := Pid} <- [Helper]],
     ok = lists:foreach(fun kill/1, Joiner ++ [Pid || Pid <- [Asker, Checker], is_pid(Pid)]),
-    _ = closed(State),
+    _ = closed(Reason, State),
     ok.
 
 %% A helper does not end by itself when this process ends normally.
@@ -708,7 +705,11 @@ kill(Pid) ->
     ok.
 
 %% Its phase is `opening' if the directory is free now.
-closed(#state{store_id = StoreId, lanes = Lanes, checker = Checker} = State) ->
+closed(State) ->
+    closed(normal, State).
+
+closed(Reason, #state{store_id = StoreId, phase = Before, lanes = Lanes, checker = Checker} = State) ->
+    ok = pando_events:ended(StoreId, Before, Reason),
     ok = lists:foreach(fun kill/1, [Pid || Pid <- [Checker], is_pid(Pid)]),
     Phase =
         case close(StoreId) of
