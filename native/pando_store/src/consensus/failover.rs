@@ -44,7 +44,7 @@ pub async fn leader_lost(
     if raft.handle_transfer_leader(gives_up_lease).await.is_err() || !membership.is_voter(peers.me()) {
         return;
     }
-    let rank = peers.board().rank(&own, leader, &membership, std::time::Instant::now());
+    let rank = peers.board().rank(&own, leader, &membership);
     tokio::time::sleep(Duration::from_millis(TURN_MS) * rank).await;
     for _ in 0..ASKED_MAX {
         let now = raft.server_metrics().borrow_watched().clone();

@@ -170,7 +170,7 @@ impl Keeper {
 
     fn is_ready(&self, member_id: u64) -> bool {
         let membership = self.peers.membership();
-        self.peers.board().is_there(member_id, &membership, Instant::now())
+        self.peers.board().is_there(member_id, &membership)
             && self.entries_behind(member_id).is_some_and(|behind| behind <= CAUGHT_UP_ENTRIES_MAX)
     }
 

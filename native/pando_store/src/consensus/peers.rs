@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -83,7 +83,7 @@ impl Peers {
             transport,
             next_request_id: AtomicU64::new(1),
             asked: Mutex::new(HashMap::new()),
-            board: Mutex::new(Board::new(member_id, Instant::now())),
+            board: Mutex::new(Board::new(member_id)),
             membership: Mutex::new(Arc::default()),
             refused: AtomicU64::new(0),
         }
@@ -117,7 +117,7 @@ impl Peers {
     /// Whether a majority is within reach.
     pub fn has_quorum(&self) -> bool {
         let membership = self.membership();
-        self.board().has_quorum(&membership, Instant::now())
+        self.board().has_quorum(&membership)
     }
 
     /// Whether a frame is for this member, from another one of its cluster.

@@ -283,6 +283,7 @@ impl Herald {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
+            self.peers.board().note_round();
             self.tell_all();
         }
     }
@@ -402,7 +403,12 @@ impl Consensus for RaftConsensus {
     }
 
     fn members(&self) -> Vec<MemberStatus> {
-        let membership = self.peers.membership();
+        // What is committed: a change that may still be undone has not happened.
+        let membership = {
+            let metrics = self.raft.server_metrics();
+            let committed = metrics.borrow_watched().committed_membership_config.clone();
+            membership_from_raft(committed.membership())
+        };
         let board = self.peers.board();
         let now = Instant::now();
         let status = |(id, member): (&u64, &Member)| {
@@ -412,7 +418,8 @@ impl Consensus for RaftConsensus {
                 member_id: *id,
                 node_name: member.node_name.clone(),
                 role: member.role,
-                is_voter: membership.is_voter(*id),
+                // While sets of voters change, who is in one alone is about to come or to go.
+                is_voter: membership.voter_sets.iter().all(|voters| voters.contains(id)),
                 applied_index: if is_own {
                     Some(self.applier.view().applied_index())
                 } else {
