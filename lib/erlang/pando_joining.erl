@@ -31,7 +31,7 @@
     | empty
     | {error, binary()}.
 
--define(FILE, "JOINING").
+-define(JOINING_FILE, "JOINING").
 -define(IDENTITY_FILE, "IDENTITY").
 -define(MAGIC, "PANDOJNG").
 -define(VERSION, 1).
@@ -61,7 +61,7 @@ with_phase(Phase, Joining) ->
 
 -spec read(binary()) -> none | {ok, joining()} | {error, binary()}.
 read(Directory) ->
-    Path = filename:join(Directory, ?FILE),
+    Path = filename:join(Directory, ?JOINING_FILE),
     case read_file(Path) of
         {ok, Bytes} ->
             case decode(Bytes) of
@@ -99,19 +99,14 @@ decode(_) ->
     {error, <<"damaged">>}.
 
 decode_term(Body) ->
-    try binary_to_term(Body, [safe]) of
-        #{phase := Phase, cluster_id := <<_:16/binary>>, member_id := Id, role := Role, contacts := Contacts} = Joining when
-            Phase =:= leaving orelse Phase =:= becoming,
-            is_integer(Id) andalso Id >= 0,
-            Role =:= voter orelse Role =:= observer,
-            is_list(Contacts)
-        ->
-            case lists:all(fun is_binary/1, Contacts) of
-                true -> {ok, Joining};
-                false -> {error, <<"damaged">>}
-            end;
-        _ ->
-            {error, <<"damaged">>}
+    try
+        #{phase := Phase, cluster_id := Id, member_id := Member, role := Role, contacts := Contacts} =
+            Joining = binary_to_term(Body, [safe]),
+        true = lists:member(Phase, [leaving, becoming]) andalso lists:member(Role, [voter, observer]),
+        true = is_binary(Id) andalso byte_size(Id) =:= 16,
+        true = is_integer(Member) andalso Member >= 0,
+        true = lists:all(fun is_binary/1, Contacts),
+        {ok, Joining}
     catch
         error:_ -> {error, <<"damaged">>}
     end.
@@ -124,7 +119,7 @@ encode(Joining) ->
 %% Durable when it returns.
 -spec write(binary(), joining()) -> ok | {error, file:posix() | badarg | terminated | system_limit}.
 write(Directory, Joining) ->
-    Path = filename:join(Directory, ?FILE),
+    Path = filename:join(Directory, ?JOINING_FILE),
     New = <<Path/binary, ".tmp">>,
     in_order([
         fun() -> filelib:ensure_dir(Path) end,
@@ -154,7 +149,7 @@ write_synced(Path, Bytes) ->
 
 -spec remove(binary()) -> ok | {error, file:posix() | badarg | terminated | system_limit}.
 remove(Directory) ->
-    case file:delete(filename:join(Directory, ?FILE), [raw]) of
+    case file:delete(filename:join(Directory, ?JOINING_FILE), [raw]) of
         ok -> pando_directory:sync(Directory);
         {error, enoent} -> ok;
         {error, _} = Error -> Error
@@ -173,7 +168,7 @@ identity(Directory) ->
             end;
         {ok, _} ->
             unreadable;
-        {error, Missing} when Missing =:= enoent; Missing =:= enotdir ->
+        {error, enoent} ->
             none;
         {error, _} ->
             unreadable
@@ -194,7 +189,7 @@ start_with(Directory) ->
         {none, _} ->
             {member, none};
         {{ok, #{phase := leaving}}, none} ->
-            {error, <<(filename:join(Directory, ?FILE))/binary, ": the directory of the member that leaves is empty">>};
+            {error, <<(filename:join(Directory, ?JOINING_FILE))/binary, ": the directory of the member that leaves is empty">>};
         {{ok, #{phase := leaving} = Joining}, _} ->
             {member, Joining};
         {{ok, Joining}, Identity} ->

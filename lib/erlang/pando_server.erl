@@ -176,7 +176,7 @@ init(#{store_id := StoreId, data_dir := DataDir, opened := Opened} = Config) ->
         directory = Directory,
         data_dir = DataDir,
         opened = Opened,
-        config = Config
+        config = maps:merge(#{cluster => none, priority => 0}, Config)
     },
     {ok, State, {continue, open}}.
 

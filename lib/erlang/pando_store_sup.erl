@@ -13,9 +13,9 @@
     store_id := pando_backend:store_id(),
     data_dir := file:filename_all(),
     opened := atomics:atomics_ref(),
-    cluster := none | cluster(),
+    cluster => none | cluster(),
     %% Of the voters that could lead, one of the highest priority does.
-    priority := integer()
+    priority => integer()
 }.
 %% Where the cluster of a store without data is, or is to be; `expect': how many nodes have to be there to found it.
 -type cluster() :: #{nodes := [node()] | fun(() -> [node()]), expect := default | pos_integer()}.
