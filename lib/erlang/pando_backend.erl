@@ -236,8 +236,8 @@
 %% member, is counted and dropped.
 -callback peer_frame_quick(store_id(), lane(), Frame :: binary()) -> ok | slow | {error, noproc}.
 -callback peer_frame(store_id(), lane(), Frame :: binary()) -> ok | {error, noproc}.
-%% What has become of a node: it is connected, it is not any more, or a frame could not be sent to it now.
--callback node_state(store_id(), NodeName :: binary(), up | down | refused) -> ok | {error, noproc}.
+%% What has become of a node: it is connected, it is not any more, or a frame of a lane could not be sent to it now.
+-callback node_state(store_id(), NodeName :: binary(), up | down | refused | bulk_refused) -> ok | {error, noproc}.
 %% Has members changed, or leadership moved, if this member leads. `{pando_reply, Reference, cluster_result()}' follows.
 -callback cluster_request(store_id(), reference(), cluster_request()) -> ok | {error, noproc}.
 -callback limits() -> #{binary() => non_neg_integer()}.

@@ -258,7 +258,7 @@ peer_frame_quick(_Store, _Lane, _Frame) -> ?NOT_LOADED.
 -spec peer_frame(pando_backend:store_id(), pando_backend:lane(), binary()) -> ok | {error, noproc}.
 peer_frame(_Store, _Lane, _Frame) -> ?NOT_LOADED.
 
--spec node_state(pando_backend:store_id(), binary(), up | down | refused) -> ok | {error, noproc}.
+-spec node_state(pando_backend:store_id(), binary(), up | down | refused | bulk_refused) -> ok | {error, noproc}.
 node_state(_Store, _NodeName, _State) -> ?NOT_LOADED.
 
 -spec cluster_request(pando_backend:store_id(), reference(), pando_backend:cluster_request()) -> ok | {error, noproc}.

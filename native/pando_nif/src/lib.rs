@@ -620,7 +620,7 @@ fn take_frame<'a>(env: Env<'a>, store: Term<'a>, lane: Term<'a>, frame: &Binary<
     Ok(taken.map_or_else(|| not_running(env), |()| atoms::ok().to_term(env)))
 }
 
-/// `node_state(Store, NodeName, up | down | refused) -> ok | {error, noproc}`: what has become of a node.
+/// `node_state(Store, NodeName, up | down | refused | bulk_refused) -> ok | {error, noproc}`: what has become of a node.
 #[rustler::nif]
 fn node_state<'a>(
     env: Env<'a>,
