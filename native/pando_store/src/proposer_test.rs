@@ -80,19 +80,25 @@ impl Bench {
 
     fn predicted(&mut self) -> State {
         let view = self.machine.view().clone();
-        self.proposer.predict(&view).unwrap();
-        self.proposer.prediction().unwrap().state().clone()
+        self.proposer.predict(&view, &self.admission).unwrap();
+        self.proposer.prediction.as_ref().unwrap().state().clone()
     }
 
-    fn commit(&mut self, command: Command, lineage: u64, caller: Named) -> Committed<Named> {
+    fn commit(&mut self, command: Command, lineage: Lineage, caller: Named) -> Committed<Named> {
         self.predicted();
         let size_bytes = command.size_bytes();
         assert!(self.admission.admit(size_bytes));
-        let committed = self.proposer.commit(command, lineage, caller);
+        let committed = self.proposer.commit(command, lineage, caller, &self.admission);
         if !matches!(committed, Committed::Queued) {
             self.admission.release(size_bytes);
         }
         committed
+    }
+
+    /// Gives who has lost.
+    fn take_back(&mut self, refused: Option<u64>) -> Vec<Named> {
+        self.proposer.take_back(refused, &self.admission);
+        self.proposer.take_lost()
     }
 
     /// The batch that would be proposed now, and its callers.
@@ -108,7 +114,7 @@ impl Bench {
         let position = LogPosition { term: 1, node_id: 1, index: self.next_index };
         self.next_index += 1;
         let applied = self.machine.apply(&Entry { position, change: Change::Commands(Arc::new(batch)) });
-        self.machine.set_own_sequence(next_sequence);
+        self.machine.own_mut().note_own(next_sequence);
         applied
             .answers
             .into_iter()
@@ -128,7 +134,7 @@ fn the_prediction_is_what_applying_comes_to() {
     for (number, caller) in ["two", "three", "four"].into_iter().enumerate() {
         let base = if number == 0 { base.clone() } else { bench.predicted() };
         assert!(matches!(
-            bench.commit(successor(&base, true, "a", "a"), 0, named(caller)),
+            bench.commit(successor(&base, true, "a", "a"), Lineage::default(), named(caller)),
             Committed::Queued
         ));
         bench.queue(put("b", 9), named("blind"));
@@ -149,7 +155,7 @@ fn a_transaction_that_would_lose_is_not_proposed_and_leaves_the_prediction_as_it
     let base = bench.machine.view().state.clone();
     bench.queue(put("a", 1), named("writer"));
     let before = bench.predicted().revision();
-    let late = bench.commit(successor(&base, false, "a", "b"), 0, named("late"));
+    let late = bench.commit(successor(&base, false, "a", "b"), Lineage::default(), named("late"));
     assert!(matches!(late, Committed::Conflict(Named("late", _), path) if path == [Name::atom("a")]));
     assert_eq!(bench.predicted().revision(), before);
     assert_eq!(names(&bench.round().1), ["writer"]);
@@ -185,17 +191,17 @@ fn a_refused_batch_takes_those_with_it_that_read_what_it_would_have_done_and_no_
     assert_eq!(value(&predicted, "a"), Some(1));
     bench.queue(put("c", 3), named("command"));
     assert!(matches!(
-        bench.commit(successor(&predicted, true, "a", "b"), 0, named("lost")),
+        bench.commit(successor(&predicted, true, "a", "b"), Lineage::default(), named("lost")),
         Committed::Queued
     ));
     assert!(matches!(
-        bench.commit(successor(&committed, false, "x", "d"), 0, named("unconcerned")),
+        bench.commit(successor(&committed, false, "x", "d"), Lineage::default(), named("unconcerned")),
         Committed::Queued
     ));
-    let lost = bench.proposer.take_back(Some(refused.origin.first_sequence), &bench.admission);
+    let lost = bench.take_back(Some(refused.origin.first_sequence));
     assert_eq!(names(&lost), ["lost"]);
     // One that was open meanwhile comes too late, though what it read looks the same by its revision.
-    let late = bench.commit(successor(&predicted, true, "a", "b"), 0, named("late"));
+    let late = bench.commit(successor(&predicted, true, "a", "b"), Lineage::default(), named("late"));
     assert!(matches!(late, Committed::Conflict(..)));
     let (batch, callers) = bench.round();
     assert_eq!(names(&callers), ["command", "unconcerned"]);
@@ -214,12 +220,12 @@ fn a_transaction_behind_a_batch_that_is_never_applied_conflicts_when_it_is_appli
     let (never, _) = bench.round();
     let predicted = bench.predicted();
     assert!(matches!(
-        bench.commit(successor(&predicted, true, "a", "b"), 0, named("lost")),
+        bench.commit(successor(&predicted, true, "a", "b"), Lineage::default(), named("lost")),
         Committed::Queued
     ));
     // On its way already when the other is refused.
     let (lost, _) = bench.round();
-    assert_eq!(bench.proposer.take_back(Some(never.origin.first_sequence), &bench.admission).len(), 0);
+    assert_eq!(bench.take_back(Some(never.origin.first_sequence)).len(), 0);
     // Whoever predicts now knows that it will conflict.
     assert_eq!(value(&bench.predicted(), "b"), None);
     let lineage = bench.proposer.lineage();
@@ -232,7 +238,7 @@ fn a_transaction_behind_a_batch_that_is_never_applied_conflicts_when_it_is_appli
     assert!(matches!(bench.apply(lost)[..], [Answer::Conflict(_)]));
     // It was predicted rightly, but nobody can tell: the refused batch might have been applied before the lost one.
     assert!(matches!(bench.apply(next)[..], [Answer::Conflict(_)]));
-    assert_eq!(bench.proposer.take_back(None, &bench.admission).len(), 0);
+    assert_eq!(bench.take_back(None).len(), 0);
     let (lineage, base) = (bench.proposer.lineage(), bench.predicted());
     assert!(matches!(
         bench.commit(successor(&base, true, "b", "c"), lineage, named("again")),
@@ -250,7 +256,10 @@ fn a_prediction_made_anew_from_a_newer_view_is_the_same_and_counts_from_there() 
     let mut under_way = std::collections::VecDeque::new();
     for _ in 0..20 {
         let base = bench.predicted();
-        assert!(matches!(bench.commit(successor(&base, true, "a", "a"), 0, named("one")), Committed::Queued));
+        assert!(matches!(
+            bench.commit(successor(&base, true, "a", "a"), Lineage::default(), named("one")),
+            Committed::Queued
+        ));
         under_way.push_back(bench.round().0);
         if under_way.len() > 2 {
             let batch = under_way.pop_front().unwrap();
@@ -258,6 +267,7 @@ fn a_prediction_made_anew_from_a_newer_view_is_the_same_and_counts_from_there() 
         }
         // As if it had become large.
         let view = bench.machine.view().clone();
+        bench.proposer.look_at(&view, &bench.admission);
         bench.proposer.prediction = Some(bench.proposer.predict_anew(&view).unwrap());
     }
     for batch in under_way {
@@ -279,9 +289,12 @@ fn the_thread_sleeps_only_when_nothing_is_ready_and_is_woken_once() {
     assert!(bench.proposer.may_sleep());
     // What is taken back needs nobody to be woken; what comes next does.
     let base = bench.predicted();
-    assert!(matches!(bench.commit(successor(&base, true, "a", "a"), 0, named("lost")), Committed::Queued));
+    assert!(matches!(
+        bench.commit(successor(&base, true, "a", "a"), Lineage::default(), named("lost")),
+        Committed::Queued
+    ));
     assert!(bench.proposer.must_wake());
-    assert_eq!(bench.proposer.take_back(None, &bench.admission).len(), 1);
+    assert_eq!(bench.take_back(None).len(), 1);
     assert!(bench.proposer.may_sleep());
     bench.queue(put("a", 1), named("two"));
     assert!(bench.proposer.must_wake());
@@ -317,5 +330,5 @@ fn what_is_left_at_the_end_is_given_back_in_order_and_nothing_is_predicted_any_m
         .collect();
     assert_eq!(left, ["one", "two"]);
     assert!(bench.proposer.has_ended);
-    assert!(bench.proposer.prediction().is_none());
+    assert!(bench.proposer.prediction.is_none());
 }
