@@ -297,10 +297,14 @@ impl<T: Ticket> Proposer<T> {
 
     /// After a round, with its view: lets a prediction go that nobody needs, and makes one anew that has become large.
     pub fn refresh(&mut self, view: &View) -> Result<(), Panicked> {
+        self.refresh_beyond(PREDICTED_COMMANDS_MAX, view)
+    }
+
+    pub(crate) fn refresh_beyond(&mut self, commands_max: usize, view: &View) -> Result<(), Panicked> {
         let Some(prediction) = &self.prediction else { return Ok(()) };
         if self.ready.is_empty() && self.since_transaction > COMMANDS_WITHOUT_TRANSACTION_MAX {
             self.prediction = None;
-        } else if prediction.commands() > PREDICTED_COMMANDS_MAX {
+        } else if prediction.commands() > commands_max {
             // The round has seen that it goes on from this view: the same state, so the same lineage.
             self.prediction = Some(self.predict_anew(view)?);
         }
