@@ -59,13 +59,17 @@ impl History {
 
     /// Whether the state is the one that the proposer of this batch, the next, had predicted.
     pub fn is_as_predicted(&self, batch: &Batch) -> bool {
-        let Some(from) = batch.predicted_from else { return false };
-        if self.run.is_continued_by(&batch.origin) {
+        batch.predicted_from.is_some_and(|from| self.is_predicted_from(&batch.origin, from))
+    }
+
+    /// The same of a batch of this origin that was predicted from there.
+    pub fn is_predicted_from(&self, origin: &Origin, from: PredictedFrom) -> bool {
+        if self.run.is_continued_by(origin) {
             let begins_there =
                 self.run.first_sequence == from.sequence && self.run.before_index == from.last_index;
             self.run.first_sequence < from.sequence || begins_there
         } else {
-            batch.origin.first_sequence == from.sequence && self.last_index == from.last_index
+            origin.first_sequence == from.sequence && self.last_index == from.last_index
         }
     }
 

@@ -99,27 +99,26 @@ impl<T: Ticket> IngestThread<T> {
             proposer.take_back(None, &shared.admission);
         }
         let next_sequence = proposer.next_sequence();
-        let surprises = view.own.surprises();
         shared.let_go(proposer);
         #[allow(clippy::panic, reason = "asked for, to test that the store survives it")]
         if panics {
             panic!("provoked in the ingest thread");
         }
         if let Some(batch) = batch {
-            self.propose(batch, surprises, callers, size_bytes);
+            self.propose(batch, callers, size_bytes);
         }
         self.ask(next_sequence, barriers);
         is_last
     }
 
-    fn propose(&mut self, batch: Batch, surprises: u64, callers: Vec<T>, size_bytes: usize) {
+    fn propose(&mut self, batch: Batch, callers: Vec<T>, size_bytes: usize) {
         let first_sequence = batch.origin.first_sequence;
         let refused = match self.find_room(first_sequence, size_bytes) {
             Err(error) => Err((callers, error)),
             Ok(()) => self
                 .shared
                 .pending
-                .enter(first_sequence, surprises, callers)
+                .enter(first_sequence, callers)
                 .map_err(|callers| (callers, StoreError::NotRunning)),
         };
         let shared = &self.shared;

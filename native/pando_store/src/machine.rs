@@ -50,8 +50,6 @@ pub struct Answers {
     pub first_revision: u64,
     /// In the order of the commands.
     pub answers: Vec<CommandAnswer>,
-    /// Whether the batch was applied to the state that its proposer had predicted, if it had predicted one.
-    pub came_true: bool,
 }
 
 /// The view under construction.
@@ -107,11 +105,10 @@ impl Machine {
         apply_batch: impl FnOnce(&mut Machine, &Batch, bool) -> Vec<CommandAnswer>,
     ) -> Answers {
         if self.view.applied.is_some_and(|applied| entry.position.index <= applied.index) {
-            let answers = Vec::new();
-            return Answers { effect: Effect::Repeated, first_revision: 0, answers, came_true: true };
+            return Answers { effect: Effect::Repeated, first_revision: 0, answers: Vec::new() };
         }
         let first_revision = self.view.state.revision() + 1;
-        let (mut effect, mut came_true) = (Effect::Applied, true);
+        let mut effect = Effect::Applied;
         let answers = match &entry.change {
             Change::Blank => Vec::new(),
             Change::Membership(membership) => {
@@ -125,13 +122,12 @@ impl Machine {
             }
             Change::Commands(batch) => {
                 let is_as_predicted = self.view.history.is_as_predicted(batch);
-                came_true = is_as_predicted || batch.predicted_from.is_none();
                 self.view.history.note(batch, entry.position.index);
                 apply_batch(self, batch, is_as_predicted)
             }
         };
         self.view.applied = Some(entry.position);
-        Answers { effect, first_revision, answers, came_true }
+        Answers { effect, first_revision, answers }
     }
 
     /// Whether a batch is to be applied. What a removed member sends again would not be known any more: so nothing of it is.

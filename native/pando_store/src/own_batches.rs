@@ -43,17 +43,13 @@ impl<T> OwnBatches<'_, T> {
         let next_sequence = first_sequence.saturating_add(batch.commands.len() as u64);
         match answers.effect {
             Effect::Applied if is_own => {
-                let known = self.pending.surprises(first_sequence);
                 let overtaken = self.pending.take_before(first_sequence);
                 let callers = self.pending.take(first_sequence);
-                let own = machine.own_mut();
-                // What was predicted with it counted on it to come true; what was predicted after a surprise, as this one does, not.
-                let is_news = !answers.came_true && known == Some(own.surprises());
                 // Nobody waits: it was given up, and what was predicted since is without it.
-                if is_news || callers.is_none() || !overtaken.is_empty() {
-                    own.note_surprise();
+                if callers.is_none() || !overtaken.is_empty() {
+                    machine.own_mut().note_surprise();
                 }
-                own.note_own(next_sequence);
+                machine.own_mut().note_own(next_sequence);
                 settled.extend(overtaken.into_iter().map(|(first, callers)| left_out(first, callers)));
                 settled.extend(callers.map(|callers| Settled {
                     first_sequence,

@@ -24,7 +24,7 @@ const MEMBERS: usize = 3;
 const KEYS: u64 = 3;
 const STEPS: usize = 600;
 const BATCHES_IN_FLIGHT_MAX: usize = 3;
-const RUNS: u64 = 250;
+const RUNS: u64 = 1_500;
 const RUNS_OF_TORTURE: u64 = 50_000;
 
 /// SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators).
@@ -379,7 +379,7 @@ impl Cluster {
     }
 
     fn round(&mut self, at: usize) {
-        let commands_max = self.random.index(4);
+        let (commands_max, without_transaction_max) = (self.random.index(4), self.random.index(8));
         let member = &mut self.members[at];
         member.entered.retain(|batch| member.pending.holds(batch.origin.first_sequence));
         if member.entered.len() >= BATCHES_IN_FLIGHT_MAX {
@@ -390,8 +390,9 @@ impl Cluster {
             let proposed_by = (member.id, member.incarnation);
             member.proposer.propose(proposed_by, 0, round.commands, round.predicted_from)
         });
-        // Most of the time as if it had become large.
-        assert!(member.proposer.refresh_beyond(commands_max, &member.view).is_ok());
+        // Most of the time as if it had become large, or as if nobody had needed it for long.
+        let refreshed = member.proposer.refresh_beyond(commands_max, without_transaction_max, &member.view);
+        assert!(refreshed.is_ok());
         let next_sequence = member.proposer.next_sequence();
         self.let_go(at);
         if let Some(batch) = batch {
@@ -402,8 +403,7 @@ impl Cluster {
                 round.callers.into_iter().for_each(|caller| caller.tell(Told::NotApplied));
             } else {
                 let member = &mut self.members[at];
-                let surprises = member.view.own.surprises();
-                assert!(member.pending.enter(first_sequence, surprises, round.callers).is_ok());
+                assert!(member.pending.enter(first_sequence, round.callers).is_ok());
                 member.entered.push(batch.clone());
                 self.flights.push(batch);
             }

@@ -23,8 +23,6 @@ struct Entered<T> {
 }
 
 struct Batch<T> {
-    /// How many surprises (`own_progress.rs`) its proposer knew of.
-    surprises: u64,
     /// `None` while they are being answered.
     callers: Option<Vec<T>>,
     /// Barriers that wait for this batch, and for those before it.
@@ -73,25 +71,19 @@ impl<T> Pending<T> {
         !entered.ended
     }
 
-    /// Enters a batch, whose proposer knew of so many surprises; gives the callers back when the store has ended.
-    pub fn enter(&self, first_sequence: u64, surprises: u64, callers: Vec<T>) -> Result<(), Vec<T>> {
+    /// Enters a batch; gives the callers back when the store has ended.
+    pub fn enter(&self, first_sequence: u64, callers: Vec<T>) -> Result<(), Vec<T>> {
         let mut entered = self.lock();
         if entered.ended {
             return Err(callers);
         }
-        let batch = Batch { surprises, callers: Some(callers), barriers: Vec::new() };
-        entered.batches.insert(first_sequence, batch);
+        entered.batches.insert(first_sequence, Batch { callers: Some(callers), barriers: Vec::new() });
         Ok(())
     }
 
     /// Whether a batch is entered, and its callers have not been answered.
     pub fn holds(&self, first_sequence: u64) -> bool {
         self.lock().batches.contains_key(&first_sequence)
-    }
-
-    /// How many surprises were known when a batch was proposed that is entered.
-    pub fn surprises(&self, first_sequence: u64) -> Option<u64> {
-        self.lock().batches.get(&first_sequence).map(|batch| batch.surprises)
     }
 
     /// Takes the callers of one batch; `None` if they were taken before or are not of this opening.
@@ -208,7 +200,7 @@ mod tests {
     #[test]
     fn a_batch_is_taken_once() {
         let pending = Pending::new(2);
-        pending.enter(1, 0, vec!['a', 'b']).unwrap();
+        pending.enter(1, vec!['a', 'b']).unwrap();
         assert_eq!(pending.take(1), Some(vec!['a', 'b']));
         assert_eq!(pending.take(1), None);
         assert!(pending.answered(1).is_empty());
@@ -219,7 +211,7 @@ mod tests {
     fn batches_below_a_number_are_handed_out_in_order_unless_they_were_taken() {
         let pending = Pending::new(5);
         for (first_sequence, caller) in [(5, 'c'), (1, 'a'), (3, 'b'), (7, 'd')] {
-            pending.enter(first_sequence, 0, vec![caller]).unwrap();
+            pending.enter(first_sequence, vec![caller]).unwrap();
         }
         assert_eq!(pending.take(3), Some(vec!['b']));
         assert_eq!(pending.take_before(7), [(1, vec!['a']), (5, vec!['c'])]);
@@ -230,17 +222,17 @@ mod tests {
     #[test]
     fn whoever_is_left_at_the_end_is_handed_out_in_order_and_nobody_enters_afterwards() {
         let pending = Pending::new(3);
-        pending.enter(5, 0, vec![5, 6]).unwrap();
-        pending.enter(1, 0, vec![1, 2]).unwrap();
+        pending.enter(5, vec![5, 6]).unwrap();
+        pending.enter(1, vec![1, 2]).unwrap();
         assert_eq!(pending.end(), vec![1, 2, 5, 6]);
-        assert_eq!(pending.enter(7, 0, vec![7]), Err(vec![7]));
+        assert_eq!(pending.enter(7, vec![7]), Err(vec![7]));
         assert!(!pending.wait_for_room());
     }
 
     #[test]
     fn room_is_made_when_the_callers_were_answered() {
         let pending = Arc::new(Pending::new(1));
-        pending.enter(1, 0, vec![()]).unwrap();
+        pending.enter(1, vec![()]).unwrap();
         let waiting = std::thread::spawn({
             let pending = pending.clone();
             move || pending.wait_for_room()
@@ -265,10 +257,10 @@ mod tests {
     #[test]
     fn a_barrier_waits_for_its_index_and_for_every_batch_before_it_and_for_none_behind_it() {
         let pending = Pending::new(3);
-        pending.enter(1, 0, vec!['a']).unwrap();
-        pending.enter(2, 0, vec!['b']).unwrap();
+        pending.enter(1, vec!['a']).unwrap();
+        pending.enter(2, vec!['b']).unwrap();
         let number = pending.enter_barriers(3, barriers(&['x'])).ok().unwrap();
-        pending.enter(3, 0, vec!['c']).unwrap();
+        pending.enter(3, vec!['c']).unwrap();
         assert!(pending.barriers_until(number, 9).is_empty());
         assert_eq!(pending.take(2), Some(vec!['b']));
         assert!(pending.answered(2).is_empty());
@@ -282,7 +274,7 @@ mod tests {
     #[test]
     fn a_barrier_waits_while_the_callers_of_a_batch_before_it_are_being_answered() {
         let pending = Pending::new(3);
-        pending.enter(1, 0, vec!['a']).unwrap();
+        pending.enter(1, vec!['a']).unwrap();
         let number = pending.enter_barriers(2, barriers(&['x'])).ok().unwrap();
         assert_eq!(pending.take(1), Some(vec!['a']));
         assert!(pending.barriers_until(number, 1).is_empty());
@@ -303,10 +295,10 @@ mod tests {
     #[test]
     fn barriers_that_are_left_at_the_end_are_handed_out_behind_all_commands_and_none_enters_afterwards() {
         let pending = Pending::new(3);
-        pending.enter(1, 0, vec!['a']).unwrap();
+        pending.enter(1, vec!['a']).unwrap();
         let number = pending.enter_barriers(2, barriers(&['x'])).ok().unwrap();
         pending.barriers_until(number, 1);
-        pending.enter(2, 0, vec!['b']).unwrap();
+        pending.enter(2, vec!['b']).unwrap();
         assert!(pending.enter_barriers(3, barriers(&['y'])).is_ok());
         assert_eq!(pending.end(), ['a', 'b', 'x', 'y']);
         assert_eq!(pending.enter_barriers(3, barriers(&['z'])).map_err(tickets), Err(vec!['z']));

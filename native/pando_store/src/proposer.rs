@@ -115,7 +115,7 @@ impl<T: Ticket> Proposer<T> {
 
     /// The prediction, if there is one that is ahead of the newest view.
     pub fn ahead_of(&self, view: &View) -> Option<(State, Lineage)> {
-        let state = self.prediction.as_ref()?.state();
+        let state = self.prediction.as_ref().filter(|prediction| prediction.can_come_true())?.state();
         // A view with as many commands has the same ones, and they are committed.
         let is_ahead = self.lineage.goes_on_in(&view.own) && state.revision() > view.state.revision();
         is_ahead.then(|| (state.clone(), self.lineage))
@@ -297,12 +297,17 @@ impl<T: Ticket> Proposer<T> {
 
     /// After a round, with its view: lets a prediction go that nobody needs, and makes one anew that has become large.
     pub fn refresh(&mut self, view: &View) -> Result<(), Panicked> {
-        self.refresh_beyond(PREDICTED_COMMANDS_MAX, view)
+        self.refresh_beyond(PREDICTED_COMMANDS_MAX, COMMANDS_WITHOUT_TRANSACTION_MAX, view)
     }
 
-    pub(crate) fn refresh_beyond(&mut self, commands_max: usize, view: &View) -> Result<(), Panicked> {
+    pub(crate) fn refresh_beyond(
+        &mut self,
+        commands_max: usize,
+        without_transaction_max: usize,
+        view: &View,
+    ) -> Result<(), Panicked> {
         let Some(prediction) = &self.prediction else { return Ok(()) };
-        if self.ready.is_empty() && self.since_transaction > COMMANDS_WITHOUT_TRANSACTION_MAX {
+        if self.ready.is_empty() && self.since_transaction > without_transaction_max {
             self.prediction = None;
         } else if prediction.commands() > commands_max {
             // The round has seen that it goes on from this view: the same state, so the same lineage.
@@ -331,12 +336,17 @@ impl<T: Ticket> Proposer<T> {
             }
             self.prediction = None;
         }
+        let proposed = self.proposed.len();
         while self
             .proposed
             .front()
             .is_some_and(|batch| batch.origin.first_sequence < view.own.next_sequence())
         {
             self.proposed.pop_front();
+        }
+        let has_advanced = self.proposed.len() < proposed;
+        if has_advanced && self.prediction.as_ref().is_some_and(|prediction| !prediction.can_come_true()) {
+            self.prediction = None;
         }
     }
 

@@ -109,6 +109,16 @@ impl Bench {
         (self.proposer.propose((1, 7), 0, round.commands, round.predicted_from), round.callers)
     }
 
+    /// Another member's batch, which nobody here could foresee.
+    fn apply_of_another(&mut self, command: Command) {
+        let origin = Origin { member_id: 2, incarnation: 1, first_sequence: self.next_index };
+        let batch = Batch::new(origin, 0, vec![command], None);
+        let position = LogPosition { term: 1, node_id: 1, index: self.next_index };
+        self.next_index += 1;
+        self.machine.apply(&Entry { position, change: Change::Commands(Arc::new(batch)) });
+        self.machine.own_mut().note_surprise();
+    }
+
     fn apply(&mut self, batch: Batch) -> Vec<Answer> {
         let next_sequence = batch.origin.first_sequence + batch.commands.len() as u64;
         let position = LogPosition { term: 1, node_id: 1, index: self.next_index };
@@ -228,24 +238,23 @@ fn a_transaction_behind_a_batch_that_is_never_applied_conflicts_when_it_is_appli
     assert_eq!(bench.take_back(Some(never.origin.first_sequence)).len(), 0);
     // Whoever predicts now knows that it will conflict.
     assert_eq!(value(&bench.predicted(), "b"), None);
-    let lineage = bench.proposer.lineage();
-    let base = bench.predicted();
+    // And that nobody can tell of one behind it whether it was predicted rightly: the refused batch might come between.
+    let (lineage, base) = (bench.proposer.lineage(), bench.predicted());
+    assert!(bench.proposer.ahead_of(bench.machine.view()).is_none());
     assert!(matches!(
         bench.commit(successor(&base, true, "b", "c"), lineage, named("next")),
-        Committed::Queued
+        Committed::Conflict(..)
     ));
-    let (next, _) = bench.round();
     assert!(matches!(bench.apply(lost)[..], [Answer::Conflict(_)]));
-    // It was predicted rightly, but nobody can tell: the refused batch might have been applied before the lost one.
-    assert!(matches!(bench.apply(next)[..], [Answer::Conflict(_)]));
-    assert_eq!(bench.take_back(None).len(), 0);
+    bench.queue(put("d", 1), named("ahead"));
     let (lineage, base) = (bench.proposer.lineage(), bench.predicted());
+    assert!(bench.proposer.ahead_of(bench.machine.view()).is_some());
     assert!(matches!(
         bench.commit(successor(&base, true, "b", "c"), lineage, named("again")),
         Committed::Queued
     ));
     let (again, _) = bench.round();
-    assert_eq!(bench.apply(again), [Answer::Done]);
+    assert_eq!(bench.apply(again), [Answer::Done, Answer::Done]);
     assert_eq!(value(&bench.machine.view().state, "b"), None);
     assert_eq!(value(&bench.machine.view().state, "c"), Some(1));
 }
@@ -331,4 +340,40 @@ fn what_is_left_at_the_end_is_given_back_in_order_and_nothing_is_predicted_any_m
     assert_eq!(left, ["one", "two"]);
     assert!(bench.proposer.has_ended);
     assert!(bench.proposer.prediction.is_none());
+}
+
+#[test]
+fn a_batch_of_another_member_ends_the_lineage_and_those_who_read_what_it_has_overtaken_are_told_at_the_next_round()
+ {
+    let mut bench = Bench::new();
+    bench.settle("a", 7);
+    bench.queue(put("a", 1), named("first"));
+    let before = bench.predicted();
+    let lineage = bench.proposer.lineage();
+    assert!(matches!(
+        bench.commit(successor(&before, true, "a", "b"), lineage, named("lost")),
+        Committed::Queued
+    ));
+    bench.apply_of_another(put("a", 3));
+    // Too late, though by its revision what it has read is older than what came between.
+    assert_ne!(bench.proposer.backlog(&bench.machine.view().clone()), 0);
+    assert!(bench.proposer.ahead_of(bench.machine.view()).is_none());
+    let (batch, callers) = bench.round();
+    assert_eq!(names(&callers), ["first"]);
+    assert_eq!(names(&bench.proposer.take_lost()), ["lost"]);
+    assert!(matches!(
+        bench.commit(successor(&before, true, "a", "b"), lineage, named("late")),
+        Committed::Conflict(..)
+    ));
+    let (lineage, base) = (bench.proposer.lineage(), bench.predicted());
+    assert!(matches!(
+        bench.commit(successor(&base, true, "a", "b"), lineage, named("again")),
+        Committed::Queued
+    ));
+    assert_eq!(bench.apply(batch), [Answer::Done]);
+    let (again, _) = bench.round();
+    assert_eq!(bench.apply(again), [Answer::Done]);
+    let state = &bench.machine.view().state;
+    assert_eq!((value(state, "a"), value(state, "b")), (Some(1), Some(2)));
+    assert_eq!(bench.admission.waiting_size_bytes(), 0);
 }
