@@ -157,7 +157,9 @@ impl<T: Ticket> ApplyThread<T> {
 
     fn tell(&self, settled: Vec<Settled<T>>) {
         for Settled { first_sequence, replies } in settled {
-            self.shared.replies.deliver(replies);
+            if !replies.is_empty() {
+                self.shared.replies.deliver(replies);
+            }
             self.shared.wait_for_index(self.shared.pending.answered(first_sequence));
         }
     }

@@ -731,3 +731,148 @@ fn whatever_happens_to_batches_the_tree_is_what_those_commands_come_to_that_were
         assert!(count > 0, "something was never met");
     }
 }
+
+/// One member, and a log that the test writes.
+struct Single {
+    pending: Pending<Caller>,
+    book: Book,
+    machine: Machine,
+    next_index: u64,
+}
+
+impl Single {
+    fn new() -> Single {
+        let mut single = Single {
+            pending: Pending::new(9),
+            book: Book::default(),
+            machine: Machine::new(View::empty()),
+            next_index: 1,
+        };
+        single.set_members(&[&[1, 2]]);
+        single
+    }
+
+    fn enter(&mut self, first_sequence: u64) {
+        let mut book = self.book.lock().unwrap();
+        let (reads, told) = (Vec::new(), Told::Nothing);
+        book.push(Operation { reads, writes: Some(first_sequence), is_predicted: false, told });
+        let operation = book.len() - 1;
+        let caller =
+            Caller { operation, book: self.book.clone(), gives_up: false, seen: None, is_told: false };
+        assert!(self.pending.enter(first_sequence, vec![caller]).is_ok());
+    }
+
+    fn told(&self) -> Vec<Told> {
+        self.book.lock().unwrap().iter().map(|operation| operation.told).collect()
+    }
+
+    fn apply(&mut self, change: Change) -> Vec<u64> {
+        let position = LogPosition { term: 1, node_id: 1, index: self.next_index };
+        self.next_index += 1;
+        let mut settled = Vec::new();
+        let own_batches = Member::own_batches(&self.pending, 1, 7);
+        own_batches.apply(&mut self.machine, &Entry { position, change }, &mut settled);
+        Self::tell(settled)
+    }
+
+    fn tell(settled: Vec<Settled<Caller>>) -> Vec<u64> {
+        let mut order = Vec::new();
+        for Settled { first_sequence, replies } in settled {
+            order.push(first_sequence);
+            for (caller, outcome) in replies {
+                caller.tell(match outcome {
+                    Ok(applied) => Told::Done(applied.revision),
+                    Err(error) => {
+                        assert_eq!(error, StoreError::LeaderChanged);
+                        Told::NotApplied
+                    }
+                });
+            }
+        }
+        order
+    }
+
+    /// A put to a key of its own.
+    fn batch(member_id: u64, first_sequence: u64) -> Change {
+        let origin = Origin { member_id, incarnation: 7, first_sequence };
+        let command = put(first_sequence + 100 * member_id, 5);
+        Change::Commands(Arc::new(Batch::new(origin, 0, vec![command], None)))
+    }
+
+    fn set_members(&mut self, sets: &[&[u64]]) {
+        let voter_sets = sets.iter().map(|ids| ids.iter().copied().collect()).collect();
+        let membership = Membership { voter_sets, ..Membership::default() };
+        self.apply(Change::Membership(Arc::new(membership)));
+    }
+
+    fn has(&self, member_id: u64, first_sequence: u64) -> bool {
+        value(&self.machine.view().state, first_sequence + 100 * member_id).is_some()
+    }
+}
+
+#[test]
+fn a_batch_that_is_sent_again_changes_nothing_takes_no_revision_and_is_no_surprise() {
+    let mut single = Single::new();
+    single.enter(1);
+    assert_eq!(single.apply(Single::batch(1, 1)), [1]);
+    let before = single.machine.view().clone();
+    assert_eq!(single.apply(Single::batch(1, 1)), [0; 0]);
+    let after = single.machine.view().clone();
+    assert_eq!(records(&after.state), records(&before.state));
+    assert_eq!(after.state.revision(), before.state.revision());
+    assert_eq!((after.history, after.own), (before.history, before.own));
+    assert_eq!((after.applied_index(), after.own.surprises()), (before.applied_index() + 1, 0));
+    assert_eq!(single.told(), [Told::Done(1)]);
+}
+
+#[test]
+fn callers_of_batches_that_a_later_one_has_overtaken_are_told_before_its_own_that_theirs_were_not_applied() {
+    let mut single = Single::new();
+    [1, 3, 6, 8].into_iter().for_each(|first_sequence| single.enter(first_sequence));
+    assert_eq!(single.apply(Single::batch(1, 6)), [1, 3, 6]);
+    assert_eq!(single.told(), [Told::NotApplied, Told::NotApplied, Told::Done(1), Told::Nothing]);
+    assert_eq!(single.machine.view().own.surprises(), 1);
+    // They come too late.
+    assert_eq!(single.apply(Single::batch(1, 1)), [0; 0]);
+    assert_eq!(single.apply(Single::batch(1, 3)), [0; 0]);
+    assert!(!single.has(1, 1) && !single.has(1, 3) && single.has(1, 6));
+    assert_eq!(single.apply(Single::batch(1, 8)), [8]);
+    assert_eq!(single.machine.view().own.surprises(), 1);
+}
+
+#[test]
+fn what_is_sent_by_who_is_no_member_is_left_out_and_a_change_of_members_under_way_leaves_nobody_out() {
+    let mut single = Single::new();
+    single.apply(Single::batch(2, 1));
+    single.set_members(&[&[1, 2], &[1, 3]]);
+    single.apply(Single::batch(2, 2));
+    single.apply(Single::batch(3, 1));
+    single.set_members(&[&[1, 3]]);
+    let revision = single.machine.view().state.revision();
+    // Neither again nor for the first time.
+    single.apply(Single::batch(2, 1));
+    single.apply(Single::batch(2, 3));
+    assert_eq!(single.machine.view().state.revision(), revision);
+    assert!(single.has(2, 1) && single.has(2, 2) && single.has(3, 1) && !single.has(2, 3));
+    // Nor this member, when it was removed itself: its callers are told.
+    single.set_members(&[&[3]]);
+    single.enter(4);
+    assert_eq!(single.apply(Single::batch(1, 4)), [4]);
+    assert_eq!(single.told(), [Told::NotApplied]);
+}
+
+#[test]
+fn callers_whose_batches_were_settled_by_what_a_snapshot_holds_learn_that_the_outcome_is_unknown() {
+    let mut other = Single::new();
+    other.apply(Single::batch(1, 3));
+    let mut single = Single::new();
+    [1, 3, 4].into_iter().for_each(|first_sequence| single.enter(first_sequence));
+    let own_batches = Member::own_batches(&single.pending, 1, 7);
+    let settled = own_batches.install(&mut single.machine, other.machine.view().clone());
+    assert_eq!(Single::tell(settled), [1, 3]);
+    assert_eq!(single.told(), [Told::Unknown, Told::Unknown, Told::Nothing]);
+    let own = single.machine.view().own;
+    assert_eq!((own.next_sequence(), own.surprises(), own.surprises_before_own()), (4, 1, 1));
+    single.next_index = 9;
+    assert_eq!(single.apply(Single::batch(1, 4)), [4]);
+}

@@ -417,3 +417,59 @@ fn read_view(reader: &mut SnapshotReader, progress: LoadProgress<'_>) -> Result<
     let (history, own) = (metadata.history, OwnProgress::default());
     Ok(View { state, applied: Some(position), membership, history, sessions, own })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata() -> MetadataV2 {
+        MetadataV2 {
+            node_count: 5,
+            membership_position: Some((1, 2, 3)),
+            membership: vec![2, 0],
+            sessions: vec![Session { member_id: 1, incarnation: 7, next_sequence: 9 }],
+            revision: 8,
+            history: History::default(),
+        }
+    }
+
+    #[test]
+    fn metadata_are_read_as_they_were_written_and_refused_at_every_other_length() {
+        let mut bytes = metadata().encode();
+        let read = MetadataV2::decode(&bytes).unwrap();
+        assert_eq!(read.encode(), bytes);
+        assert_eq!((read.node_count, read.revision, read.sessions), (5, 8, metadata().sessions));
+        for length in 0..bytes.len() {
+            assert!(MetadataV2::decode(&bytes[..length]).is_err(), "cut at {length}");
+        }
+        bytes.push(0);
+        assert!(MetadataV2::decode(&bytes).is_err());
+    }
+
+    #[test]
+    fn metadata_of_another_version_are_refused_and_not_guessed() {
+        let mut bytes = metadata().encode();
+        for version in [0, 1, 3, 255] {
+            bytes[VERSION_MARK.len()] = version;
+            let error = MetadataV2::decode(&bytes).err().unwrap();
+            assert!(error.contains(&format!("version {version}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn metadata_of_version_1_have_the_session_of_the_last_batch() {
+        let mut history = History::default();
+        let none = History::default();
+        let origin = crate::batch::Origin { member_id: 1, incarnation: 7, first_sequence: 3 };
+        let command = pando_tree::Command::delete(Vec::new());
+        history.note(&crate::batch::Batch::new(origin, 0, vec![command; 2], None), 4);
+        let session = Session { member_id: 1, incarnation: 7, next_sequence: 5 };
+        for (history, expected) in [(history, vec![session]), (none, vec![])] {
+            let (membership_position, membership) = (None, Vec::new());
+            let old = MetadataV1 { node_count: 5, membership_position, membership, revision: 8, history };
+            let read = MetadataV2::decode(&codec().serialize(&old).unwrap()).unwrap();
+            assert_eq!((read.node_count, read.revision, read.history), (5, 8, history));
+            assert_eq!(read.sessions, expected);
+        }
+    }
+}
