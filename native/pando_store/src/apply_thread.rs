@@ -184,8 +184,10 @@ impl<T: Ticket> ApplyThread<T> {
     fn install(&mut self, file: &SnapshotFile) -> Result<(), String> {
         let newer = file.covers.index > self.machine.view().applied_index();
         if newer {
-            let view = load_received(&self.shared.snapshots, &self.shared.directory, file)
+            let (view, size_bytes) = load_received(&self.shared.snapshots, &self.shared.directory, file)
                 .map_err(|error| error.to_string())?;
+            let _ = snapshot_thread::note_newest(&self.shared, file.clone(), size_bytes);
+            self.shared.forget_log_bytes();
             let settled = own_batches(&self.shared).install(&mut self.machine, view);
             self.publish();
             self.tell(settled);

@@ -174,13 +174,7 @@ impl<T: Ticket> SnapshotThread<T> {
             Ok(None) => {}
             Ok(Some((file, size_bytes))) => {
                 let covers = file.covers;
-                let newest = file.name;
-                let before = self.shared.set_snapshot(file, size_bytes);
-                // By name, not by age: one that was found damaged must not take the place of one that can be read.
-                let kept: Vec<_> = before.iter().map(|file| file.name).chain([newest]).collect();
-                if let Err(error) = self.shared.snapshots.retain(&kept) {
-                    self.shared.notice(&format!("an old snapshot could not be removed: {error}"));
-                }
+                let before = note_newest(&self.shared, file, size_bytes);
                 if let Some(consensus) = self.consensus.as_ref().and_then(Weak::upgrade) {
                     consensus.snapshot_written(covers, before.map(|file| file.covers.index));
                 }
@@ -190,6 +184,22 @@ impl<T: Ticket> SnapshotThread<T> {
             )),
         }
     }
+}
+
+/// A snapshot is there; gives the one before. Older ones are removed, by name, not by age: one that was found damaged must not
+/// take the place of one that can be read.
+pub fn note_newest<T: Ticket>(
+    shared: &Shared<T>,
+    file: SnapshotFile,
+    size_bytes: u64,
+) -> Option<SnapshotFile> {
+    let newest = file.name;
+    let before = shared.set_snapshot(file, size_bytes);
+    let kept: Vec<_> = before.iter().map(|file| file.name).chain([newest]).collect();
+    if let Err(error) = shared.snapshots.retain(&kept) {
+        shared.notice(&format!("an old snapshot could not be removed: {error}"));
+    }
+    before
 }
 
 /// How much of a snapshot is written.
@@ -328,17 +338,17 @@ pub fn load_newest(
     Ok(Loaded { view: View::empty(), snapshot: None, refused })
 }
 
-/// Reads a snapshot that another member sent.
+/// Reads a snapshot that another member sent; its view, and the size of the file.
 pub fn load_received(
     snapshots: &SnapshotDirectory,
     directory: &Path,
     file: &SnapshotFile,
-) -> Result<View, LoadError> {
+) -> Result<(View, u64), LoadError> {
     let mut go_on = |_| ControlFlow::Continue(());
-    let (mut view, _, _) = load(snapshots, directory, file.name, &mut go_on)?;
+    let (mut view, _, size_bytes) = load(snapshots, directory, file.name, &mut go_on)?;
     // Newer than the one in the file, if the leader says so (pitfall 6).
     view.membership = file.membership.clone().or(view.membership);
-    Ok(view)
+    Ok((view, size_bytes))
 }
 
 /// How much of a snapshot was read.
