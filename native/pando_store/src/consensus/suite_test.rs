@@ -38,7 +38,7 @@ impl Applier for DirectApplier {
     }
 
     fn install(&self, snapshot: SnapshotFile, done: Done) {
-        let view = load_received(&self.snapshots, Path::new("/snapshot"), &snapshot);
+        let (view, _) = load_received(&self.snapshots, Path::new("/snapshot"), &snapshot);
         done(view.map_err(|error| error.to_string()).map(|view| {
             *self.machine.lock().unwrap() = Machine::new(view);
             *self.snapshot.lock().unwrap() = Some(snapshot);
