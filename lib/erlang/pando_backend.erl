@@ -5,10 +5,11 @@
 -module(pando_backend).
 
 -export_type([source/0, transaction/0, once/0, committed/0]).
--export_type([store_id/0, request/0, result/0, reply/0, reply_to/0, wanted/0, scope/0, keep_while/0]).
+-export_type([store_id/0, cluster_id/0, request/0, result/0, reply/0, reply_to/0, wanted/0, scope/0, keep_while/0]).
 -export_type([props_bits/0, what/0, native_path/0, native_error/0, node_props/0]).
 
 -type store_id() :: atom().
+-type cluster_id() :: <<_:128>>.
 %% A transaction under way: a private copy of a tree, with what it has read and written. For one process.
 -type transaction() :: reference().
 %% What is read: the newest view of a store, or a transaction, where what is read is noted.
@@ -174,4 +175,8 @@
 %% True when no reply will ever come; false when it is there or under way.
 -callback cancel(Token :: reference()) -> boolean().
 -callback status(store_id()) -> {ok, #{atom() => term()}} | {error, noproc}.
+%% The last log index in the view that readers see. The incarnation is that of this opening of the store: between two calls
+%% with the same one it was open all the time.
+-callback applied_index(store_id()) ->
+    {ok, cluster_id(), Incarnation :: non_neg_integer(), Index :: non_neg_integer()} | {error, noproc}.
 -callback limits() -> #{binary() => non_neg_integer()}.

@@ -39,6 +39,7 @@
     answer/1,
     cancel/1,
     status/1,
+    applied_index/1,
     limits/0
 ]).
 %% For drills and for the floors of the benchmark.
@@ -84,6 +85,7 @@
     answer/1,
     cancel/1,
     status/1,
+    applied_index/1,
     limits/0,
     take_snapshot/1,
     provoke_panic/2,
@@ -236,6 +238,10 @@ cancel(_Token) -> ?NOT_LOADED.
 
 -spec status(pando_backend:store_id()) -> {ok, #{atom() => term()}} | {error, noproc}.
 status(_Store) -> ?NOT_LOADED.
+
+-spec applied_index(pando_backend:store_id()) ->
+    {ok, pando_backend:cluster_id(), non_neg_integer(), non_neg_integer()} | {error, noproc}.
+applied_index(_Store) -> ?NOT_LOADED.
 
 -spec limits() -> #{binary() => non_neg_integer()}.
 limits() -> ?NOT_LOADED.

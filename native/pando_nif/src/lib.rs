@@ -31,7 +31,7 @@ use pando_tree::{
     Transaction, Verdict, Wanted, Watched, Write,
 };
 use rustler::types::atom::Atom;
-use rustler::{Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
+use rustler::{Binary, Encoder, Env, NewBinary, NifResult, Resource, ResourceArc, Term};
 
 use answers::{answer_term, refusal_term, status_term, store_error_term};
 use erlang::{
@@ -559,6 +559,20 @@ fn keep_while<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Term<'a>> {
 fn status<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Term<'a>> {
     let status = BRIDGE.get().with(key_of(store)?, |open| open.store().status());
     Ok(status.map_or_else(|| not_running(env), |status| (atoms::ok(), status_term(env, &status)).encode(env)))
+}
+
+/// `applied_index(Store) -> {ok, ClusterId, Incarnation, Index} | {error, noproc}`: the last log index in the view that readers
+/// see, in which cluster, and in which opening of the store that was so. No lock, for it is asked for beside each write.
+#[rustler::nif]
+fn applied_index<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Term<'a>> {
+    let found = BRIDGE.get().with(key_of(store)?, |open| {
+        let store = open.store();
+        let mut cluster_id = NewBinary::new(env, store.cluster_id().len());
+        cluster_id.as_mut_slice().copy_from_slice(&store.cluster_id());
+        let index = store.view_guard().applied_index();
+        (atoms::ok(), Binary::from(cluster_id), store.incarnation(), index).encode(env)
+    });
+    Ok(found.unwrap_or_else(|| not_running(env)))
 }
 
 /// `take_snapshot(Store) -> ok | under_way | noproc`: writes one in the background, due or not.
