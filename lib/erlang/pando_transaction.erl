@@ -202,7 +202,7 @@ running() ->
 run(Store, Body, Mode, #{return := token} = Options) ->
     pando_token:attach(Store, fun() -> run(Store, Body, Mode, Options#{return := result}) end);
 run(Store, Body, Mode, #{async := false} = Options) ->
-    result(finished(first(Store, Body, Mode, Options)));
+    pando_telemetry:span(transaction, Store, fun() -> result(finished(first(Store, Body, Mode, Options))) end);
 run(Store, Body, Mode, #{async := Notification} = Options) ->
     Outcome = finished(first(Store, Body, Mode, Options)),
     case {Outcome, Notification} of

@@ -123,7 +123,8 @@ send(Store, Request, Named, Options) ->
 submit(_Store, _Request, #{refused := {unknown_option, _, _} = Refused}) ->
     {refused, Refused};
 submit(Store, Request, #{async := false, deadline := Deadline} = Options) ->
-    pando_client:call(Store, once(Request, Options), Deadline);
+    Call = fun() -> pando_client:call(Store, once(Request, Options), Deadline) end,
+    pando_telemetry:span(element(1, Request), Store, Call);
 submit(Store, Request, #{async := Notification} = Options) ->
     case {pando_client:cast(Store, once(Request, Options), Notification), Notification} of
         {ok, _} -> sent;
