@@ -108,6 +108,8 @@ public_name(closed) -> store_closed;
 public_name(halted) -> store_halted;
 public_name(disk_full) -> disk_full;
 public_name(not_leader) -> not_leader;
+public_name(no_quorum) -> no_quorum;
+public_name(leader_changed) -> leader_changed;
 public_name(command_failed) -> command_failed.
 
 %% @private Raises what a wrong use of the library raises (specification 6.2).
