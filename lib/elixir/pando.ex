@@ -2225,6 +2225,64 @@ defmodule Pando do
   @spec fence(store, timeout) :: done
   def fence(store, timeout) when is_atom(store), do: :pando.fence(store, timeout)
 
+  # What happens, and how it stands
+
+  @doc """
+  Sends the events of a store to the calling process, as `{:pando_event, store, event}`, until it ends or `unsubscribe/1`.
+
+      iex> Pando.subscribe(:pando)
+      :ok
+      iex> Pando.unsubscribe(:pando)
+      :ok
+
+  The store need not run; the subscription stays when it stops or is opened again. An event is
+
+    * `:store_started`, `:store_stopped`, `{:store_halted, %{reason: text}}`;
+    * `{:leader_changed, %{leader: {member_id, node} | :undefined, term: term}}`;
+    * `:quorum_lost`, `:quorum_regained`: this member cannot, or can again, reach a majority;
+    * `{:member_joined, %{member_id: id, node: node}}`, `{:member_left, _}`, `{:role_changed, _}` (with `:is_voter`);
+    * `{:member_lagging, %{member_id: id, node: node, entries: count}}`, `{:member_caught_up, _}`;
+    * `{:snapshot_installed, %{index: index}}`: this member has replaced its state by one of the leader's;
+    * `:removed`: this member is none any more.
+
+  Events come late or not at all if the node is cut off or overloaded: look at `status/1` for what is so now. A process that is
+  to run only with a quorum does that at each of them (`docs/operations.md` has one).
+  """
+  @spec subscribe(store) :: done
+  def subscribe(store), do: :pando_events.subscribe(store)
+
+  @doc "As `subscribe/1`, for another process of this node."
+  @spec subscribe(store, pid) :: done
+  def subscribe(store, pid), do: :pando_events.subscribe(store, pid)
+
+  @doc "No more events of a store for the calling process. What was sent before may be in its mailbox."
+  @spec unsubscribe(store) :: :ok
+  def unsubscribe(store), do: :pando_events.unsubscribe(store)
+
+  @doc "As `unsubscribe/1`, for another process."
+  @spec unsubscribe(store, pid) :: :ok
+  def unsubscribe(store, pid), do: :pando_events.unsubscribe(store, pid)
+
+  @doc """
+  Figures of a store: this member's role, term, leader, whether it has a quorum, all members with what they lack and when they
+  were heard of, sizes of log and snapshot. `info/1` prints them.
+
+      iex> {:ok, status} = Pando.status(:pando)
+      iex> {status.role, status.has_quorum, length(status.members)}
+      {:leader, true, 1}
+  """
+  @spec status(store) :: {:ok, map} | {:error, :noproc}
+  def status(store), do: :pando_status.status(store)
+
+  @doc """
+  Figures of all stores that are open on this node, in the text format of Prometheus.
+
+      iex> Pando.metrics() =~ ~s(pando_has_quorum{store="pando"} 1)
+      true
+  """
+  @spec metrics() :: binary
+  def metrics, do: :pando_metrics.text()
+
   # For people
 
   @doc """

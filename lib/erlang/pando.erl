@@ -89,7 +89,8 @@
 -export([clear_many_payloads/1, clear_many_payloads/2, clear_many_payloads/3]).
 -export([transaction/1, transaction/2, transaction/3, transaction/4, transaction/5]).
 -export([run_sproc/2, run_sproc/3, run_sproc/4]).
--export([handle_async_ret/1, handle_async_ret/2, fence/0, fence/1, fence/2, info/0, info/1, info/2]).
+-export([handle_async_ret/1, handle_async_ret/2, fence/0, fence/1, fence/2]).
+-export([info/0, info/1, info/2, metrics/0]).
 -export(['get!'/1, 'get!'/2, 'get!'/3, 'get_or!'/2, 'get_or!'/3, 'get_or!'/4]).
 -export(['get_many!'/1, 'get_many!'/2, 'get_many!'/3, 'get_many_or!'/2, 'get_many_or!'/3, 'get_many_or!'/4]).
 -export(['exists!'/1, 'exists!'/2, 'exists!'/3, 'has_data!'/1, 'has_data!'/2, 'has_data!'/3]).
@@ -969,15 +970,24 @@ info() -> pando_info:stores().
 -spec info(store()) -> ok.
 info(Store) -> info(Store, #{}).
 
-%% @doc Prints a store for people: its members, which nodes are kept while others are there, the tree. Of a large store
-%% only the beginning, and how much more there is. `Options' are those of a read.
+%% @doc Prints a store for people: its members, as this one sees them, which nodes are kept while others are there, the
+%% tree. Of a large store only the beginning, and how much more there is. `Options' are those of a read.
 %%
 %% ```
 %% > pando:info(stock).
 %%
 %% == CLUSTER MEMBERS ==
 %%
-%% nonode@nohost
+%% quorum, led by nonode@nohost, term 1; this member: leader
+%%
+%% MEMBER  NODE           ROLE   APPLIED  LAG  LAST CONTACT
+%% 1       nonode@nohost  voter  6        0                  leader, this member
+%%
+%% nodes in the tree      4
+%% log                    1048576 bytes, applied to 6 of 6
+%% snapshot               none
+%% waiting to be written  0 bytes
+%% frames refused         0
 %%
 %% == TREE ==
 %%
@@ -993,6 +1003,22 @@ info(Store) -> info(Store, #{}).
 info(Store, Options) when is_atom(Store) ->
     ?ORDINARY(Store),
     pando_info:store(Store, pando_options:query(Options)).
+
+%% @doc Figures of all stores that are open on this node, in the text format of Prometheus (version 0.0.4; the content type is
+%% `text/plain; version=0.0.4'), for whatever answers its requests. `docs/operations.md' says what each means.
+%%
+%% ```
+%% > io:put_chars(pando:metrics()).
+%% # HELP pando_stores Open stores.
+%% # TYPE pando_stores gauge
+%% pando_stores 1
+%% # HELP pando_is_leader Whether this member leads (1) or not (0).
+%% # TYPE pando_is_leader gauge
+%% pando_is_leader{store="stock"} 1
+%% ...
+%% '''
+-spec metrics() -> binary().
+metrics() -> pando_metrics:text().
 
 %%% The same, raising errors
 

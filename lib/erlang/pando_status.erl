@@ -1,7 +1,8 @@
 %% @private Figures of a store, for programs (`pando_cluster:status/1') and for people (`pando:info/1').
 -module(pando_status).
 
--export([status/1, print/1, format/1, table/1, node_name/1]).
+-export([status/1, print/1, format/1, node_name/1]).
+-export([public/1, table/1]).
 
 -export_type([status/0, member/0]).
 
@@ -45,18 +46,22 @@ status(Store) when is_atom(Store) ->
         {error, noproc} -> {error, noproc}
     end.
 
-public(#{members := Members, leader := Leader} = Native) ->
+%% A status as the native side has it, with atoms for nodes, and what one sees only in all members together.
+-spec public(map()) -> status().
+public(#{members := Members, leader := Leader, member_id := Own} = Native) ->
     %% `undefined' is an atom, and so greater than any number.
     MostApplied = lists:max([0 | [Index || #{applied_index := Index} <- Members, is_integer(Index)]]),
     Public = [member(Member, MostApplied) || Member <- Members],
-    Native#{members := Public, leader_node => leader_node(Leader, Public)}.
+    Native#{members := Public, leader_node => leader_node(Leader, Own, Public)}.
 
 member(#{node := Node, applied_index := undefined} = Member, _MostApplied) ->
     Member#{node := node_name(Node), lag_entries => undefined};
 member(#{node := Node, applied_index := Index} = Member, MostApplied) ->
     Member#{node := node_name(Node), lag_entries => MostApplied - Index}.
 
-leader_node(Leader, Members) ->
+leader_node(Own, Own, _Members) ->
+    node();
+leader_node(Leader, _Own, Members) ->
     case [Node || #{member_id := MemberId, node := Node} <- Members, MemberId =:= Leader] of
         [Node] -> Node;
         [] -> undefined
