@@ -2268,8 +2268,8 @@ defmodule Pando do
   were heard of, sizes of log and snapshot. `info/1` prints them.
 
       iex> {:ok, status} = Pando.status(:pando)
-      iex> {status.role, status.has_quorum, length(status.members)}
-      {:leader, true, 1}
+      iex> {status.role, status.has_quorum, status.leader_node == node()}
+      {:leader, true, true}
   """
   @spec status(store) :: {:ok, map} | {:error, :noproc}
   def status(store), do: :pando_status.status(store)

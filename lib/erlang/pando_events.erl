@@ -14,7 +14,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, create_table/0]).
--export([subscribe/1, subscribe/2, unsubscribe/1, unsubscribe/2, publish/2, published_counts/0]).
+-export([subscribe/1, subscribe/2, unsubscribe/1, unsubscribe/2, publish/2, ended/3, published_counts/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -export_type([event/0]).
@@ -118,6 +118,12 @@ public({Name, #{node := Node} = Props}) ->
     {Name, Props#{node := pando_status:node_name(Node)}};
 public(Event) ->
     Event.
+
+%% Tells that the process of a store ends, if there is anything to tell: it was open, and no halt, which is told already.
+-spec ended(store(), Phase :: term(), Reason :: term()) -> ok.
+ended(_Store, open, {store_halted, _}) -> ok;
+ended(Store, open, _Reason) -> publish(Store, store_stopped);
+ended(_Store, _Phase, _Reason) -> ok.
 
 %% How many events each store has told since the application was started.
 -spec published_counts() -> #{store() => non_neg_integer()}.
