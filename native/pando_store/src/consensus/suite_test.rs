@@ -38,8 +38,8 @@ impl Applier for DirectApplier {
     }
 
     fn install(&self, snapshot: SnapshotFile, done: Done) {
-        let (view, _) = load_received(&self.snapshots, Path::new("/snapshot"), &snapshot);
-        done(view.map_err(|error| error.to_string()).map(|view| {
+        let loaded = load_received(&self.snapshots, Path::new("/snapshot"), &snapshot);
+        done(loaded.map_err(|error| error.to_string()).map(|(view, _)| {
             *self.machine.lock().unwrap() = Machine::new(view);
             *self.snapshot.lock().unwrap() = Some(snapshot);
         }));
