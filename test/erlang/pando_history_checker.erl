@@ -395,21 +395,28 @@ time_edges(Vertices) ->
     Beginning = [{BeginNs, Index} || {Index, #{begin_ns := BeginNs, fresh := strict}} <- maps:to_list(Vertices)],
     before_edges(time, time, Ended, Beginning).
 
+%% What a process asks for at one time, is in no order.
+process_edges(Vertices) ->
+    Key = fun(#{process := Process, life := Life}) -> {Process, Life} end,
+    within_edges(process, Key, fun(_) -> true end, Vertices).
+
 life_edges(Vertices) ->
-    Lives = lists:usort([Life || #{life := Life} <- maps:values(Vertices), Life =/= undefined]),
-    ByLife = maps:fold(
-        fun(Index, #{life := Life} = Entry, Acc) -> maps:update_with(Life, fun(Of) -> [{Index, Entry} | Of] end, [{Index, Entry}], Acc) end,
-        #{},
-        Vertices
-    ),
+    Key = fun(#{life := Life}) -> Life end,
+    within_edges(life, Key, fun(#{writes := Writes}) -> map_size(Writes) =:= 0 end, Vertices).
+
+%% From what has ended to what begins later, within all that has one key and was at one life.
+within_edges(Label, Key, IsSink, Vertices) ->
+    Group = fun
+        (_, #{life := undefined}, Groups) -> Groups;
+        (Index, Entry, Groups) -> maps:update_with(Key(Entry), fun(Of) -> [{Index, Entry} | Of] end, [{Index, Entry}], Groups)
+    end,
     lists:append([
         begin
-            There = maps:get(Life, ByLife),
-            Ended = [{EndNs, Index} || {Index, #{end_ns := EndNs} = Entry} <- There, has_answer(Entry)],
-            Reading = [{BeginNs, Index} || {Index, #{begin_ns := BeginNs, writes := Writes}} <- There, map_size(Writes) =:= 0],
-            before_edges(life, {life, Life}, Ended, Reading)
+            Ended = [{EndNs, Index} || {Index, #{end_ns := EndNs} = Entry} <- Members, has_answer(Entry)],
+            Beginning = [{BeginNs, Index} || {Index, #{begin_ns := BeginNs} = Entry} <- Members, IsSink(Entry)],
+            before_edges(Label, {Label, Name}, Ended, Beginning)
         end
-     || Life <- Lives
+     || {Name, Members} <- maps:to_list(maps:fold(Group, #{}, Vertices))
     ]).
 
 %% Answered, be it that nothing was done and what was seen instead.
@@ -441,20 +448,6 @@ first_after(EndNs, N, Count, Begins) when N =< Count ->
     end;
 first_after(_EndNs, N, _Count, _Begins) ->
     N.
-
-%% One after the other; what was not answered may happen later, and is left out.
-process_edges(Vertices) ->
-    Answered = lists:sort([
-        {Process, Life, BeginNs, Index}
-     || {Index, #{process := Process, life := Life, begin_ns := BeginNs} = Entry} <- maps:to_list(Vertices),
-        has_answer(Entry),
-        Life =/= undefined
-    ]),
-    following(Answered).
-
-following([{Process, Life, _, Index} | [{Process, Life, _, Next} | _] = Others]) -> [{Index, Next, process} | following(Others)];
-following([_ | Others]) -> following(Others);
-following([]) -> [].
 
 token_edges(Vertices) ->
     Ids = maps:from_list([{Id, Index} || {Index, #{id := Id}} <- maps:to_list(Vertices)]),

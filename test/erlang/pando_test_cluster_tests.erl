@@ -138,10 +138,10 @@ assert_gone({#{guard := Guard}, OsPids, Dirs}) ->
 %% What histories are built upon: time stamps of one machine's nodes can be compared.
 one_clock(Cluster) ->
     [A, B] = pando_test_cluster:nodes(Cluster),
-    Read = fun(Node) -> call(Cluster, Node, pando_history, clock_ns, []) end,
+    Read = fun(Node) -> call(Cluster, Node, pando_history_session, clock_ns, []) end,
     [
         begin
-            Times = [pando_history:clock_ns(), Read(A), Read(B), pando_history:clock_ns()],
+            Times = [pando_history_session:clock_ns(), Read(A), Read(B), pando_history_session:clock_ns()],
             ?assertEqual(lists:sort(Times), Times)
         end
      || _ <- lists:seq(1, 100)
