@@ -205,7 +205,7 @@ operations(#{client := N} = Client) ->
         fun(_, #{next := Next} = Before) ->
             Id = {N, Next},
             Operation = operation(Id, Before),
-            {{Operation, options(Operation, Id), Id}, Before#{next := Next + 1}}
+            {{Operation, options(Operation, Id, Before), Id}, Before#{next := Next + 1}}
         end,
         Client,
         lists:seq(1, rand:uniform(?STEP_OPERATIONS_MAX))
@@ -247,12 +247,18 @@ shuffle(List) -> [X || {_, X} <- lists:sort([{rand:uniform(), X} || X <- List])]
 
 one_of(List) -> lists:nth(rand:uniform(length(List)), List).
 
-options(Operation, {N, Next}) ->
+%% A write returns a token, if it can, and three of four may be sent again.
+options(Operation, {N, Next}, #{with_tokens := WithTokens}) ->
     Timeout = #{timeout => ?OPERATION_MS_MAX},
-    case writes(Operation) =/= #{} andalso rand:uniform(4) > 1 of
-        true -> Timeout#{request_id => <<"history ", (integer_to_binary(N))/binary, $., (integer_to_binary(Next))/binary>>};
-        false -> Timeout
+    RequestId = <<"history ", (integer_to_binary(N))/binary, $., (integer_to_binary(Next))/binary>>,
+    case {map_size(writes(Operation)), rand:uniform(4)} of
+        {0, _} -> Timeout;
+        {_, 1} -> with_token(WithTokens, Timeout);
+        {_, _} -> with_token(WithTokens, Timeout#{request_id => RequestId})
     end.
+
+with_token(true, Options) -> Options#{return => token};
+with_token(false, Options) -> Options.
 
 %% -------------------------------------------------------------------
 %% What is recorded
@@ -267,9 +273,16 @@ record({Operation, _, _} = Sent, #{begin_ns := BeginNs, result := Result} = Perf
         false ->
             case pando_history_session:outcome(Result) of
                 unknown -> send_again(Sent, BeginNs, Counted, ?SENT_AGAIN_MAX);
-                _ -> keep([write_entry(Sent, Session, BeginNs, Performed)], Counted)
+                _ -> keep([write_entry(Sent, Session, BeginNs, Performed)], remember(Sent, Performed, Counted))
             end
     end.
+
+%% For whoever reads next.
+remember(_Sent, #{token := none}, Client) ->
+    Client;
+remember({_, _, Id}, #{token := Token}, #{tokens := Tokens} = Client) ->
+    true = ets:insert(Tokens, {last, Id, Token}),
+    Client.
 
 count(What, #{counts := Counts} = Client) ->
     Client#{counts := maps:update_with(What, fun(N) -> N + 1 end, 1, Counts)}.

@@ -13,7 +13,8 @@
 
 -type register() :: {plain | slotted, pos_integer()}.
 -type value() :: {Id :: term(), plain | set | drop}.
--type freshness() :: local | strict | {token, Token :: term()}.
+%% A token with the name of the write that it is of.
+-type freshness() :: local | strict | {token, {Of :: term(), Token :: term()}}.
 -type operation() ::
     {put, register(), value()}
     %% One command each of a transaction that is data, with or without slots.
@@ -26,7 +27,7 @@
     | {read | value, register(), freshness()}.
 -type options() :: map().
 %% `life': from a start of the store on this node to its end.
--type performed() :: #{life := term(), begin_ns := integer(), end_ns := integer(), result := term()}.
+-type performed() :: #{life := term(), begin_ns := integer(), end_ns := integer(), result := term(), token := term()}.
 
 -define(ROOT, history).
 -define(STAR, {if_name_matches, any, undefined}).
@@ -75,10 +76,13 @@ perform_all(Store, [{Operation, Options} | Operations]) ->
 perform(Store, Operation, Options) ->
     Life = life(Store),
     BeginNs = clock_ns(),
-    Result = do(Store, Operation, Options),
+    {Result, Token} = without_token(do(Store, Operation, Options)),
     EndNs = clock_ns(),
-    Same = life(Store) =:= Life,
-    #{life => case Same of true -> Life; false -> undefined end, begin_ns => BeginNs, end_ns => EndNs, result => Result}.
+    At = case life(Store) of Life -> Life; _ -> undefined end,
+    #{life => At, begin_ns => BeginNs, end_ns => EndNs, result => Result, token => Token}.
+
+without_token({ok, Result, Token}) -> {{ok, Result}, Token};
+without_token(Result) -> {Result, none}.
 
 %% Its process; with that of a node that had the same name the pid is none of the same.
 life(Store) ->
@@ -116,7 +120,7 @@ do(Store, {value, Register, Freshness}, Options) ->
 %% Without any options the quickest of all reads.
 fresh(local, _Options) -> #{};
 fresh(strict, Options) -> Options#{favor => consistency};
-fresh({token, Token}, Options) -> Options#{at_least => Token}.
+fresh({token, {_Of, Token}}, Options) -> Options#{at_least => Token}.
 
 commands(Register, Value) ->
     [{put, path(Register), Value, #{props_to_return => [payload, payload_version]}} | slot_commands(Register, Value)].

@@ -289,7 +289,9 @@ pause(#{guard := Guard} = Cluster, Node) ->
 -spec resume(cluster(), node()) -> ok.
 resume(#{table := Table} = Cluster, Node) ->
     ok = close_pauser(Table, Node),
-    %% The links that were cut meanwhile.
+    %% It has not heard of what was cut and healed meanwhile.
+    Healed = [Other || Other <- ?MODULE:nodes(Cluster) -- [Node], not lists:member(link(Node, Other), cuts(Cluster))],
+    [ok = heal(Cluster, Node, Other) || Other <- Healed],
     ok = cut_links_of(Cluster, Node).
 
 -spec paused(cluster()) -> [node()].

@@ -16,6 +16,7 @@ cases() ->
     [
         {"a link that is cut stays cut, also by who restarts, until it is healed", fun() -> with_cluster(3, fun links/1) end},
         {"a node that is cut off from all does what it is told", fun() -> with_cluster(3, fun isolated/1) end},
+        {"a link that is cut or healed while a node is paused is so when it goes on", fun() -> with_cluster(2, fun links_of_paused/1) end},
         {"a paused node answers nobody, and goes on", fun() -> with_cluster(2, fun paused/1) end},
         {"a store is there again after its node was killed, and gone after it was wiped", fun() ->
             with_cluster(1, fun stores/1)
@@ -44,6 +45,17 @@ links(Cluster) ->
     ?assertEqual([], pando_test_cluster:cuts(Cluster)),
     ?assert(call(Cluster, A, net_kernel, connect_node, [B])),
     ?assert(lists:member(A, connected(Cluster, B))).
+
+links_of_paused(Cluster) ->
+    [A, B] = pando_test_cluster:nodes(Cluster),
+    ok = pando_test_cluster:pause(Cluster, A),
+    ok = pando_test_cluster:cut(Cluster, A, B),
+    ok = pando_test_cluster:resume(Cluster, A),
+    assert_cut(Cluster, A, B),
+    ok = pando_test_cluster:pause(Cluster, A),
+    ok = pando_test_cluster:heal(Cluster, A, B),
+    ok = pando_test_cluster:resume(Cluster, A),
+    ?assert(call(Cluster, A, net_kernel, connect_node, [B])).
 
 assert_cut(Cluster, A, B) ->
     Tries = [{X, call(Cluster, X, net_kernel, connect_node, [Y])} || _ <- lists:seq(1, ?ATTEMPTS), {X, Y} <- [{A, B}, {B, A}]],
