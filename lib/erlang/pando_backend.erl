@@ -5,12 +5,13 @@
 -module(pando_backend).
 
 -export_type([source/0, transaction/0, once/0, committed/0]).
--export_type([store_id/0, request/0, result/0, reply/0, reply_to/0, wanted/0, scope/0, keep_while/0]).
+-export_type([store_id/0, cluster_id/0, request/0, result/0, reply/0, reply_to/0, wanted/0, scope/0, keep_while/0]).
 -export_type([birth/0, open_options/0, lane/0, member_id/0, role/0, event/0]).
 -export_type([cluster_request/0, cluster_result/0, member_status/0]).
 -export_type([props_bits/0, what/0, native_path/0, native_error/0, node_props/0]).
 
 -type store_id() :: atom().
+-type cluster_id() :: <<_:128>>.
 %% A transaction under way: a private copy of a tree, with what it has read and written. For one process.
 -type transaction() :: reference().
 %% What is read: the newest view of a store, or a transaction, where what is read is noted.
@@ -232,12 +233,16 @@
 %% Among much else: `cluster_id', `role' (`leader | follower | candidate | learner'), `has_quorum', `members'
 %% (`[member_status()]', in the order of their ids), `frames_refused' (from other nodes, dropped by the store).
 -callback status(store_id()) -> {ok, #{atom() => term()}} | {error, noproc}.
+%% The last log index in the view that readers see. The incarnation is that of this opening of the store: between two calls
+%% with the same one it was open all the time.
+-callback applied_index(store_id()) ->
+    {ok, cluster_id(), Incarnation :: non_neg_integer(), Index :: non_neg_integer()} | {error, noproc}.
 %% A frame from another node, for the store. Quick: bounded; `slow' means "call peer_frame/3". What is malformed, or not for this
 %% member, is counted and dropped.
 -callback peer_frame_quick(store_id(), lane(), Frame :: binary()) -> ok | slow | {error, noproc}.
 -callback peer_frame(store_id(), lane(), Frame :: binary()) -> ok | {error, noproc}.
-%% What has become of a node: it is connected, it is not any more, or a frame could not be sent to it now.
--callback node_state(store_id(), NodeName :: binary(), up | down | refused) -> ok | {error, noproc}.
+%% What has become of a node: it is connected, it is not any more, or a frame of a lane could not be sent to it now.
+-callback node_state(store_id(), NodeName :: binary(), up | down | refused | bulk_refused) -> ok | {error, noproc}.
 %% Has members changed, or leadership moved, if this member leads. `{pando_reply, Reference, cluster_result()}' follows.
 -callback cluster_request(store_id(), reference(), cluster_request()) -> ok | {error, noproc}.
 -callback limits() -> #{binary() => non_neg_integer()}.

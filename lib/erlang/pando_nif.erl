@@ -39,6 +39,7 @@
     answer/1,
     cancel/1,
     status/1,
+    applied_index/1,
     peer_frame_quick/3,
     peer_frame/3,
     node_state/3,
@@ -88,6 +89,7 @@
     answer/1,
     cancel/1,
     status/1,
+    applied_index/1,
     peer_frame_quick/3,
     peer_frame/3,
     node_state/3,
@@ -252,13 +254,17 @@ cancel(_Token) -> ?NOT_LOADED.
 -spec status(pando_backend:store_id()) -> {ok, #{atom() => term()}} | {error, noproc}.
 status(_Store) -> ?NOT_LOADED.
 
+-spec applied_index(pando_backend:store_id()) ->
+    {ok, pando_backend:cluster_id(), non_neg_integer(), non_neg_integer()} | {error, noproc}.
+applied_index(_Store) -> ?NOT_LOADED.
+
 -spec peer_frame_quick(pando_backend:store_id(), pando_backend:lane(), binary()) -> ok | slow | {error, noproc}.
 peer_frame_quick(_Store, _Lane, _Frame) -> ?NOT_LOADED.
 
 -spec peer_frame(pando_backend:store_id(), pando_backend:lane(), binary()) -> ok | {error, noproc}.
 peer_frame(_Store, _Lane, _Frame) -> ?NOT_LOADED.
 
--spec node_state(pando_backend:store_id(), binary(), up | down | refused) -> ok | {error, noproc}.
+-spec node_state(pando_backend:store_id(), binary(), up | down | refused | bulk_refused) -> ok | {error, noproc}.
 node_state(_Store, _NodeName, _State) -> ?NOT_LOADED.
 
 -spec cluster_request(pando_backend:store_id(), reference(), pando_backend:cluster_request()) -> ok | {error, noproc}.

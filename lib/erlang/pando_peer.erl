@@ -217,8 +217,13 @@ told_up(Name, #node{is_up = false, node = Node} = Known, #state{lane = consensus
 told_up(_Name, _Known, State) ->
     State.
 
-refused(Name, State) ->
-    ok = tell(Name, refused, State),
+refused(Name, #state{lane = Lane} = State) ->
+    Told =
+        case Lane of
+            consensus -> refused;
+            bulk -> bulk_refused
+        end,
+    ok = tell(Name, Told, State),
     count(refused, State).
 
 store(Name, Known, #state{nodes = Nodes} = State) ->

@@ -69,11 +69,11 @@ a_lane_that_comes_later_hears_that_a_node_is_connected_with_the_first_frame_test
 without_a_connection_a_frame_is_refused_and_one_is_made_test_() ->
     with_nodes(fun(A, B) ->
         out(A, bulk, B, <<"bulk does not connect">>),
-        await(fun() -> states(A, B) =:= [refused] end),
+        await(fun() -> states(A, B) =:= [bulk_refused] end),
         ?assertMatch(#{sent := 0, refused := 1}, counts(A, bulk)),
         ?assertEqual([], call(A, erlang, nodes, [connected])),
         out(A, consensus, B, <<"refused">>),
-        await(fun() -> states(A, B) =:= [refused, refused, up] end),
+        await(fun() -> states(A, B) =:= [bulk_refused, refused, up] end),
         ?assertMatch(#{sent := 0, refused := 1}, counts(A, consensus)),
         out(A, consensus, B, <<"sent">>),
         await(fun() -> frames(consensus, B) =:= [<<"sent">>] end),

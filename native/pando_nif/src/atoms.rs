@@ -108,6 +108,7 @@ rustler::atoms! {
     remarks,
     damaged,
     refused,
+    bulk_refused,
     absent,
     in_use,
     fact,

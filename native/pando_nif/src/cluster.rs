@@ -2,7 +2,7 @@
 
 use pando_store::cluster::{ClusterAnswer, ClusterError, ClusterEvent, ClusterRequest, MemberStatus};
 use pando_store::consensus::ServerState;
-use pando_store::peers::NodeState;
+use pando_store::peers::{Lane, NodeState};
 use pando_store::{Birth, Role};
 use rustler::types::atom::Atom;
 use rustler::types::map::MapIterator;
@@ -56,12 +56,13 @@ pub fn open_options(term: Term<'_>) -> NifResult<OpenOptions> {
     Ok(options)
 }
 
-/// `up`, `down` or `refused`.
+/// `up`, `down`, `refused` or `bulk_refused`.
 pub fn node_state(term: Term<'_>) -> NifResult<NodeState> {
     match term.decode::<Atom>()? {
         atom if atom == atoms::up() => Ok(NodeState::Up),
         atom if atom == atoms::down() => Ok(NodeState::Down),
-        atom if atom == atoms::refused() => Ok(NodeState::Refused),
+        atom if atom == atoms::refused() => Ok(NodeState::Refused(Lane::Consensus)),
+        atom if atom == atoms::bulk_refused() => Ok(NodeState::Refused(Lane::Bulk)),
         _ => Err(rustler::Error::BadArg),
     }
 }

@@ -569,6 +569,18 @@ fn status<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Term<'a>> {
     Ok(status.map_or_else(|| not_running(env), |status| (atoms::ok(), status_term(env, &status)).encode(env)))
 }
 
+/// `applied_index(Store) -> {ok, ClusterId, Incarnation, Index} | {error, noproc}`: the last log index in the view that readers
+/// see, in which cluster, and in which opening of the store that was so. No lock, for it is asked for beside each write.
+#[rustler::nif]
+fn applied_index<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Term<'a>> {
+    let found = BRIDGE.get().with(key_of(store)?, |open| {
+        let store = open.store();
+        let cluster_id = cluster::bytes_term(env, &store.cluster_id());
+        (atoms::ok(), cluster_id, store.incarnation(), store.view_guard().applied_index()).encode(env)
+    });
+    Ok(found.unwrap_or_else(|| not_running(env)))
+}
+
 /// `cluster_request(Store, Reference, Request) -> ok | {error, noproc}`; then a message
 /// `{pando_reply, Reference, ok | {ok, MemberId} | {error, {cluster, Kind, Detail}}}`. Requests: see `pando_backend`.
 #[rustler::nif]
@@ -620,7 +632,7 @@ fn take_frame<'a>(env: Env<'a>, store: Term<'a>, lane: Term<'a>, frame: &Binary<
     Ok(taken.map_or_else(|| not_running(env), |()| atoms::ok().to_term(env)))
 }
 
-/// `node_state(Store, NodeName, up | down | refused) -> ok | {error, noproc}`: what has become of a node.
+/// `node_state(Store, NodeName, up | down | refused | bulk_refused) -> ok | {error, noproc}`: what has become of a node.
 #[rustler::nif]
 fn node_state<'a>(
     env: Env<'a>,

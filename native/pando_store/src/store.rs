@@ -359,6 +359,16 @@ impl<T: Ticket> Store<T> {
         self.shared.halt(reason);
     }
 
+    /// The cluster that this is a member of.
+    pub fn cluster_id(&self) -> [u8; 16] {
+        self.cluster_id.0
+    }
+
+    /// What tells this opening of the store from every other one.
+    pub fn incarnation(&self) -> u64 {
+        self.shared.incarnation
+    }
+
     /// Figures for people and tests.
     pub fn status(&self) -> StoreStatus {
         let view = self.shared.view();

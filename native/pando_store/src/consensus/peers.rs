@@ -42,6 +42,7 @@ impl std::error::Error for NoReply {}
 struct Asked {
     member_id: u64,
     node_name: String,
+    lane: Lane,
     reply: oneshot::Sender<Body>,
 }
 
@@ -154,7 +155,7 @@ impl Peers {
     pub fn ask(self: &Arc<Peers>, to: u64, node_name: &str, lane: Lane, body: Body) -> Asking {
         let request_id = self.next_request_id.fetch_add(1, Ordering::Relaxed);
         let (reply, replied) = oneshot::channel();
-        let asked = Asked { member_id: to, node_name: node_name.to_owned(), reply };
+        let asked = Asked { member_id: to, node_name: node_name.to_owned(), lane, reply };
         lock(&self.asked).insert(request_id, asked);
         self.tell(to, node_name, lane, request_id, body);
         Asking { peers: self.clone(), request_id, replied }
@@ -175,12 +176,18 @@ impl Peers {
         match state {
             NodeState::Up => self.board().note_node(node_name, true),
             NodeState::Down => self.board().note_node(node_name, false),
-            NodeState::Refused => {}
+            NodeState::Refused(_) => {}
         }
-        if state != NodeState::Up {
-            // Dropping the sender tells who waits.
-            lock(&self.asked).retain(|_, asked| asked.node_name != node_name);
-        }
+        let is_lost = |asked: &Asked| {
+            asked.node_name == node_name
+                && match state {
+                    NodeState::Up => false,
+                    NodeState::Down => true,
+                    NodeState::Refused(lane) => asked.lane == lane,
+                }
+        };
+        // Dropping the sender tells who waits.
+        lock(&self.asked).retain(|_, asked| !is_lost(asked));
     }
 }
 

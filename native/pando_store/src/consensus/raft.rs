@@ -471,7 +471,8 @@ impl Consensus for RaftConsensus {
                 let own = self.herald.presence();
                 self.runtime.spawn(leader_lost(raft, self.peers.clone(), own, node_name));
             }
-            NodeState::Refused => {
+            NodeState::Refused(Lane::Bulk) => {}
+            NodeState::Refused(Lane::Consensus) => {
                 let _ = self.forwarder.send(ToForwarder::NodeLost(node_name));
             }
         }
