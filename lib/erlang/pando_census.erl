@@ -131,7 +131,8 @@ own_view(StoreId) ->
                 members => [with_node(Member) || Member <- Members],
                 is_certain => Role =:= leader andalso HasQuorum,
                 term => Term,
-                leader => hd(Leaders ++ [undefined]),
+                %% One that reaches no majority may not know that another one leads.
+                leader => hd([Leader || HasQuorum, Leader <- Leaders] ++ [undefined]),
                 applied_index => Applied
             }};
         {error, noproc} ->

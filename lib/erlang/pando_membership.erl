@@ -167,12 +167,21 @@ ask_native(StoreId, Request, TimeoutMs) ->
     case pando_nif:cluster_request(StoreId, Reference, Request) of
         ok ->
             receive
-                {pando_reply, Reference, Reply} -> Reply
+                {pando_reply, Reference, Reply} -> explained(Reply, StoreId)
             after TimeoutMs -> {error, silent}
             end;
         {error, noproc} ->
             {error, silent}
     end.
+
+%% A leader without a majority has nobody to hand over to.
+explained({error, {cluster, busy, _}} = Busy, StoreId) ->
+    case pando_nif:status(StoreId) of
+        {ok, #{has_quorum := false}} -> {error, {cluster, no_quorum, <<"no majority of the members answers">>}};
+        _ -> Busy
+    end;
+explained(Reply, _StoreId) ->
+    Reply.
 
 %% The ids of the members of a node: none, one, or two while one takes the place of the other.
 -spec member_ids(node(), pando_census:view()) -> [pos_integer()].
