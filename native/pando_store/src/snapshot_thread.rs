@@ -321,6 +321,19 @@ pub(crate) fn load(
     Ok((view, reader.position(), reader.size_bytes()))
 }
 
+/// The members that a snapshot's metadata name, and where they were set.
+pub(crate) fn members_in(reader: &SnapshotReader) -> Result<Option<(LogPosition, Membership)>, String> {
+    let metadata: MetadataV1 =
+        codec().deserialize(reader.metadata()).map_err(|error| format!("metadata: {error}"))?;
+    members_of(&metadata)
+}
+
+fn members_of(metadata: &MetadataV1) -> Result<Option<(LogPosition, Membership)>, String> {
+    let Some((term, node_id, index)) = metadata.membership_position else { return Ok(None) };
+    let members = Membership::decode(&metadata.membership)?;
+    Ok(Some((LogPosition { term, node_id, index }, members)))
+}
+
 enum ReadError {
     Stopped,
     Snapshot(SnapshotError),
@@ -356,12 +369,7 @@ fn read_view(reader: &mut SnapshotReader, progress: LoadProgress<'_>) -> Result<
         let (found, expected) = (state.node_count(), metadata.node_count);
         return Err(ReadError::Content(format!("{found} nodes instead of {expected}")));
     }
-    let membership = match metadata.membership_position {
-        None => None,
-        Some((term, node_id, index)) => {
-            let members = Membership::decode(&metadata.membership).map_err(ReadError::Content)?;
-            Some((LogPosition { term, node_id, index }, Arc::new(members)))
-        }
-    };
+    let membership = members_of(&metadata).map_err(ReadError::Content)?;
+    let membership = membership.map(|(position, members)| (position, Arc::new(members)));
     Ok(View { state, applied: Some(position), membership, history: metadata.history, own_sequence: 0 })
 }
