@@ -7,12 +7,14 @@
 //! 3. Nothing is started when the library is loaded.
 
 mod answers;
+mod asker;
 mod atoms;
 mod erlang;
 mod listing;
 mod names;
 mod payloads;
 mod raw;
+mod recovery;
 mod source;
 mod transactions;
 

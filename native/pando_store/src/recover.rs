@@ -29,7 +29,7 @@ use crate::membership::Membership;
 use crate::replay::Replay;
 use crate::snapshot::SnapshotDirectory;
 use crate::snapshot_thread::{self, members_in};
-use crate::verify::{Progress, Report, Severity, Verdict, verify, verify_held};
+use crate::verify::{Progress, Report, Severity, Verdict, stores_in, verify, verify_held};
 use crate::view::View;
 
 /// The member of a cluster that a recovery founds.
@@ -292,6 +292,23 @@ pub fn inspect(disk: &Arc<dyn Disk>, directory: &Path, progress: Progress<'_>) -
         }
     }
     Some(Survivor { report, identity, contents })
+}
+
+/// Looks at directories, each of which is that of one store or holds those of several. `None`: `progress` wanted no more.
+pub fn inspect_all(
+    disk: &Arc<dyn Disk>,
+    directories: &[PathBuf],
+    progress: Progress<'_>,
+) -> Option<Vec<Survivor>> {
+    let mut survivors = Vec::new();
+    for directory in directories {
+        // One that cannot be listed is looked at as one store, and that says what is wrong with it.
+        let stores = stores_in(disk.as_ref(), directory).unwrap_or_else(|_| vec![directory.clone()]);
+        for store in stores {
+            survivors.push(inspect(disk, &store, &mut *progress)?);
+        }
+    }
+    Some(survivors)
 }
 
 impl Contents {

@@ -122,7 +122,7 @@ pub fn verify_all(disk: &Arc<dyn Disk>, directory: &Path, progress: Progress<'_>
 }
 
 /// The directories of stores: this one, or those in it, in the order of their names. This one also if there are none.
-fn stores_in(disk: &dyn Disk, directory: &Path) -> Result<Vec<PathBuf>, DiskError> {
+pub(crate) fn stores_in(disk: &dyn Disk, directory: &Path) -> Result<Vec<PathBuf>, DiskError> {
     let mut stores = Vec::new();
     if disk.kind(directory)? == Some(PathKind::Directory) && !is_store(disk, directory)? {
         for name in disk.list(directory)? {
