@@ -9,7 +9,7 @@ use pando_bridge::{RecoveryEnd, RecoveryObserver, RecoveryRequest, RecoveryTask}
 use pando_store::directory::StoreId;
 use pando_store::disk::RealDisk;
 use pando_store::log::LogPosition;
-use pando_store::recover::{Contents, RecoverError, RecoverOptions, Recovery, Survivor};
+use pando_store::recover::{Contents, NodeName, RecoverError, RecoverOptions, Recovery, Survivor};
 use pando_store::{Membership, Role};
 use rustler::{Atom, Binary, Encoder, Env, NewBinary, NifResult, Resource, ResourceArc, Term};
 
@@ -28,6 +28,8 @@ mod atoms {
         recovered,
         voter,
         observer,
+        given,
+        otherwise,
     }
 }
 
@@ -40,21 +42,26 @@ fn recover_inspect<'a>(env: Env<'a>, directories: Vec<String>, reference: Term<'
     start(env, RecoveryRequest::Inspect(directories), reference)
 }
 
-/// `recover(Directory, ClusterId, NodeName, IsForced, Holder, Reference) -> Handle`: makes a new cluster of what a store has. The
+/// `recover(Directory, ClusterId, {given | otherwise, NodeName}, IsForced, Holder, Reference) -> Handle`: makes a new cluster of what a store has. The
 /// messages are the same; the last one is `{ended, {recovered, Recovery} | {error, Kind, Text} | {error, Text}}`.
 #[rustler::nif]
 fn recover<'a>(
     env: Env<'a>,
     directory: &str,
     cluster_id: Binary<'a>,
-    node_name: &str,
+    (how, node_name): (Atom, String),
     is_forced: bool,
     holder: &str,
     reference: Term<'a>,
 ) -> NifResult<Term<'a>> {
     let cluster_id = cluster_id.as_slice().try_into().map_err(|_| rustler::Error::BadArg)?;
-    let (node_name, holder) = (node_name.to_owned(), holder.to_owned());
-    let options = RecoverOptions { cluster_id: StoreId(cluster_id), node_name, is_forced, holder };
+    let node = match how {
+        given if given == atoms::given() => NodeName::Given(node_name),
+        otherwise if otherwise == atoms::otherwise() => NodeName::AsBefore { or: node_name },
+        _ => return Err(rustler::Error::BadArg),
+    };
+    let holder = holder.to_owned();
+    let options = RecoverOptions { cluster_id: StoreId(cluster_id), node, is_forced, holder };
     start(env, RecoveryRequest::Recover(PathBuf::from(directory), options), reference)
 }
 

@@ -78,11 +78,23 @@ pub struct RecoverOptions {
     /// Of the new cluster: 128 random bits.
     pub cluster_id: StoreId,
     /// The Erlang node of its one member.
-    pub node_name: String,
+    pub node: NodeName,
     /// Also of a cluster of one, and of one whose files are damaged where nothing is lost by it.
     pub is_forced: bool,
     /// For the lock of the directory.
     pub holder: String,
+}
+
+/// Which Erlang node a recovered store is of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NodeName {
+    /// This one.
+    Given(String),
+    /// That of the survivor, as the survivor's list of members has it.
+    AsBefore {
+        /// This one if that list does not have it.
+        or: String,
+    },
 }
 
 /// How a store came to be recovered.
@@ -457,7 +469,8 @@ impl Recovering<'_> {
         if is_only_voter && !self.options.is_forced {
             return self.recovered_before(identity, &view);
         }
-        let made = self.make(self.as_new(&view), vote).and_then(|made| self.take_place().map(|()| made));
+        let made =
+            self.make(self.as_new(&view, identity), vote).and_then(|made| self.take_place().map(|()| made));
         match made {
             Ok(made) => Ok(self.recovery(RecoveredBy::ThisCall, &made)),
             Err(error @ RecoverError::Interrupted { .. }) => Err(error),
@@ -539,8 +552,14 @@ impl Recovering<'_> {
     }
 
     /// The same tree in a cluster of one.
-    fn as_new(&self, view: &View) -> View {
-        let members = Membership::of_one(RECOVERED_MEMBER_ID, &self.options.node_name);
+    fn as_new(&self, view: &View, survivor: Identity) -> View {
+        let before = members(view).and_then(|members| members.members.get(&survivor.member_id));
+        let node_name = match (&self.options.node, before) {
+            (NodeName::Given(name), _) => name,
+            (NodeName::AsBefore { .. }, Some(member)) => &member.node_name,
+            (NodeName::AsBefore { or }, None) => or,
+        };
+        let members = Membership::of_one(RECOVERED_MEMBER_ID, node_name);
         let membership = view.applied.map(|applied| (applied, Arc::new(members)));
         View { membership, own_sequence: 0, ..view.clone() }
     }

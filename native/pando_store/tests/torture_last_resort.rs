@@ -11,10 +11,12 @@
 mod store_support;
 
 use pando_store::batch::{Batch, Origin};
-use pando_store::directory::{StoreDirectory, StoreId};
+use pando_store::directory::{Identity, StoreDirectory, StoreId};
 use pando_store::disk::{Access, Disk, Effect, Fault, MemoryDisk, Operation};
 use pando_store::log::{Durable, Log, LogEntry, LogError, LogOptions, LogPosition};
-use pando_store::recover::{RecoverError, RecoverOptions, RecoveredBy, Recovery, Survivor, inspect, recover};
+use pando_store::recover::{
+    NodeName, RecoverError, RecoverOptions, RecoveredBy, Recovery, Survivor, inspect, recover,
+};
 use pando_store::verify::{Verdict, verify, verify_all};
 use pando_store::{Member, Membership, OpenTrouble, Role, StoreOptions};
 use pando_tree::Command;
@@ -131,7 +133,12 @@ fn survivor() -> (MemoryDisk, LogPosition) {
 }
 
 fn to(cluster_id: StoreId) -> RecoverOptions {
-    RecoverOptions { cluster_id, node_name: "x@y".to_owned(), is_forced: false, holder: "a test".to_owned() }
+    RecoverOptions {
+        cluster_id,
+        node: NodeName::Given("x@y".to_owned()),
+        is_forced: false,
+        holder: "a test".to_owned(),
+    }
 }
 
 fn recovered(disk: &MemoryDisk, options: &RecoverOptions) -> Result<Recovery, RecoverError> {
@@ -485,6 +492,23 @@ fn a_disk_that_fails_at_any_moment_leaves_the_old_store_or_the_new_one_or_says_w
     println!("{failed} failures of {count} operations, {interrupted} between the renamings: {found:?}");
     assert!(failed > 20 && interrupted >= 3, "{failed}, {interrupted}");
     assert!(found.len() == 3, "{found:?}");
+}
+
+#[test]
+fn the_node_is_the_one_before_if_none_is_given() {
+    for (member_id, expected) in [(1, "n1@h"), (9, "this@h")] {
+        let (disk, _) = survivor();
+        let as_disk = Arc::new(disk.clone());
+        let mut directory = StoreDirectory::open(as_disk, Path::new(DIRECTORY), "").unwrap();
+        directory.set_identity(Identity { store_id: OLD, member_id }).unwrap();
+        drop(directory);
+        let node = NodeName::AsBefore { or: "this@h".to_owned() };
+        let recovery = recovered(&disk, &RecoverOptions { node, ..to(NEW) }).unwrap();
+        assert_eq!(recovery.membership, Some(Membership::of_one(1, expected)));
+        let opened = open(&disk);
+        assert_eq!(*opened.view().membership.clone().unwrap().1, Membership::of_one(1, expected));
+        opened.close();
+    }
 }
 
 #[test]
