@@ -74,7 +74,7 @@ defmodule Pando.MixProject do
   def application do
     [
       mod: {:pando_app, []},
-      registered: [:pando_sup],
+      registered: [:pando_events, :pando_root_sup, :pando_sup, :pando_telemetry],
       extra_applications: []
     ]
   end

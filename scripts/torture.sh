@@ -3,7 +3,8 @@
 # stretch of every file, and nodes killed under load. About half an hour on two cores.
 #
 #   sh scripts/torture.sh            all parts
-#   sh scripts/torture.sh PART...    these: disk (what a simulated disk can do), kill (a real node and SIGKILL)
+#   sh scripts/torture.sh PART...    these: disk (what a simulated disk can do), batches (what several
+#                                    members can do to each other), kill (a real node and SIGKILL)
 #
 # A test asks for PANDO_TORTURE in its environment and prints how much it did.
 set -u
@@ -18,14 +19,16 @@ run_part() {
     case $1 in
     # Optimised, or it would take most of a day.
     disk) cargo test --profile torture --locked --no-fail-fast -p pando_store --test 'torture_*' -- --nocapture ;;
+    # Several members, whose batches come late, twice or never.
+    batches) cargo test --profile torture --locked -p pando_store --lib own_batches -- --nocapture ;;
     kill) rebar3 eunit --module=pando_kill_tests ;;
-    *) echo "unknown part $1: one of disk kill" >&2 && return 2 ;;
+    *) echo "unknown part $1: one of disk batches kill" >&2 && return 2 ;;
     esac
 }
 
 status=0
 for part in "${@:-all}"; do
-    case $part in all) names="disk kill" ;; *) names=$part ;; esac
+    case $part in all) names="disk batches kill" ;; *) names=$part ;; esac
     for name in $names; do
         echo "==> $name"
         run_part "$name" </dev/null || status=1

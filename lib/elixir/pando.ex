@@ -59,6 +59,8 @@ defmodule Pando do
       page (see `get_many/3`); `stream/3` does without pages;
     * `:favor` - `:consistency` to read what is the newest anywhere (`fence/2`), `:low_latency`, the default, what is the
       newest on this node;
+    * `:at_least` - a token that a write has returned, on whatever node: waits until this node has what it stands for (see the
+      section below);
     * `:condition` - `{:applied, {index, term}}`: waits until this node has come to that place of the log.
 
   Of writes:
@@ -68,6 +70,8 @@ defmodule Pando do
     * `:return_indirect_deletes` - `false`: `Pando.Adv` shows only nodes that were meant, not those that went by themselves;
     * `:async` - the write returns `:ok` at once. `true`: its result is of no interest; an integer or a reference: the caller
       gets a message with the result (see the section below); `:low`, `:normal` or `{correlation, :low}`: with a priority;
+    * `:return` - `:token` adds a token to an answer: `{:ok, token}` instead of `:ok`, `{:ok, result, token}` instead of
+      `{:ok, result}`. Not with `:async`: that raises;
     * `:reply_from` - which member of a cluster answers when it has done the write: `:local`, `:leader` or
       `{:member, {store, node}}`;
     * `:request_id` - a binary of 1 to 256 bytes that the caller makes up: what is sent again with the same one, after a
@@ -107,6 +111,18 @@ defmodule Pando do
       [1, 2, 3]
 
   Writes of one process are done in their order. Once `fence/2` returns, this process sees them.
+
+  ## Reading on one node what was written on another
+
+  A read shows what is the newest on its node, which may not have come as far as the node of a write. A token says how far
+  that is. It is a term to be sent along, in a message, a session or a cookie, and to be shown where is read:
+
+      iex> {:ok, token} = Pando.put(:pando, "/visits/ann", 1, return: :token)
+      iex> Pando.get(:pando, "/visits/ann", at_least: token, timeout: 5_000)
+      {:ok, 1}
+
+  Without one, `favor: :consistency` asks the leader how far it is. That costs a round trip and needs a majority; a token
+  needs neither.
 
   ## Writes that are sent again
 
@@ -183,8 +199,14 @@ defmodule Pando do
   @typedoc "What a read returns."
   @type result(value) :: {:ok, value} | {:error, reason}
 
-  @typedoc "What a write returns."
-  @type written :: :ok | {:error, reason}
+  @typedoc "How far a store had come when a write was done, for the option `:at_least`."
+  @type token :: :pando.token()
+
+  @typedoc "What a write returns; a token with `return: :token`."
+  @type written :: :ok | {:ok, token} | {:error, reason}
+
+  @typedoc "What `foreach/4` and `fence/2` return."
+  @type done :: :ok | {:error, reason}
 
   @typedoc "What the option `:async` gives to a write, to know its result by."
   @type correlation :: integer | reference
@@ -221,9 +243,10 @@ defmodule Pando do
   @type mode :: :auto | :ro | :rw
 
   @typedoc """
-  What a transaction returns: `:ok` with the option `:async`. A reason may be what `Pando.Tx.abort/1` was given, any term.
+  What a transaction returns: `:ok` with the option `:async`, a token too with `return: :token`. A reason may be what
+  `Pando.Tx.abort/1` was given, any term.
   """
-  @type transaction_result :: {:ok, term} | :ok | {:error, reason | term}
+  @type transaction_result :: {:ok, term} | {:ok, term, token} | :ok | {:error, reason | term}
 
   @typedoc "An option of `child_spec/1`."
   @type start_option :: {:name, store} | {:data_dir, Path.t()}
@@ -1165,7 +1188,7 @@ defmodule Pando do
       iex> receive do: (message -> message)
       {"oak", 150}
   """
-  @spec foreach(pattern, (Pando.Path.native(), props -> term)) :: written
+  @spec foreach(pattern, (Pando.Path.native(), props -> term)) :: done
   def foreach(pattern, fun), do: :pando.foreach(pattern, fun)
 
   @doc """
@@ -1176,8 +1199,8 @@ defmodule Pando do
       iex> Pando.foreach("/stock/*", fn _path, _props -> raise "there is none" end, timeout: 1_000)
       :ok
   """
-  @spec foreach(store, pattern, (Pando.Path.native(), props -> term)) :: written
-  @spec foreach(pattern, (Pando.Path.native(), props -> term), options) :: written
+  @spec foreach(store, pattern, (Pando.Path.native(), props -> term)) :: done
+  @spec foreach(pattern, (Pando.Path.native(), props -> term), options) :: done
   def foreach(store, pattern, fun) when is_atom(store), do: :pando.foreach(store, pattern, fun)
   def foreach(pattern, fun, options), do: :pando.foreach(pattern, fun, Options.to_map(options))
 
@@ -1191,7 +1214,7 @@ defmodule Pando do
       iex> Pando.count("/seen/**")
       {:ok, 3}
   """
-  @spec foreach(store, pattern, (Pando.Path.native(), props -> term), options) :: written
+  @spec foreach(store, pattern, (Pando.Path.native(), props -> term), options) :: done
   def foreach(store, pattern, fun, options) when is_atom(store),
     do: :pando.foreach(store, pattern, fun, Options.to_map(options))
 
@@ -1377,15 +1400,15 @@ defmodule Pando do
       iex> Pando.put!("/stock/wood/oak", 150)
       :ok
   """
-  @spec put!(path, value) :: :ok
+  @spec put!(path, value) :: :ok | token
   def put!(path, value), do: write!(put(path, value))
 
   @doc "As `put/3`, but raises `Pando.Error`."
-  @spec put!(store, path, value) :: :ok
+  @spec put!(store, path, value) :: :ok | token
   def put!(store, path, value), do: write!(put(store, path, value))
 
   @doc "As `put/4`, but raises `Pando.Error`."
-  @spec put!(store, path, value, options) :: :ok
+  @spec put!(store, path, value, options) :: :ok | token
   def put!(store, path, value, options), do: write!(put(store, path, value, options))
 
   @doc """
@@ -1439,15 +1462,15 @@ defmodule Pando do
       iex> Pando.put_many!("/stock/*", 0)
       :ok
   """
-  @spec put_many!(pattern, value) :: :ok
+  @spec put_many!(pattern, value) :: :ok | token
   def put_many!(pattern, value), do: write!(put_many(pattern, value))
 
   @doc "As `put_many/3`, but raises `Pando.Error`."
-  @spec put_many!(store, pattern, value) :: :ok
+  @spec put_many!(store, pattern, value) :: :ok | token
   def put_many!(store, pattern, value), do: write!(put_many(store, pattern, value))
 
   @doc "As `put_many/4`, but raises `Pando.Error`."
-  @spec put_many!(store, pattern, value, options) :: :ok
+  @spec put_many!(store, pattern, value, options) :: :ok | token
   def put_many!(store, pattern, value, options), do: write!(put_many(store, pattern, value, options))
 
   @doc """
@@ -1492,15 +1515,15 @@ defmodule Pando do
       iex> Pando.create!("/stock", 1)
       ** (Pando.Error) the node at [<<"stock">>] does not meet {if_node_exists,false}: nothing was done
   """
-  @spec create!(path, value) :: :ok
+  @spec create!(path, value) :: :ok | token
   def create!(path, value), do: write!(create(path, value))
 
   @doc "As `create/3`, but raises `Pando.Error`."
-  @spec create!(store, path, value) :: :ok
+  @spec create!(store, path, value) :: :ok | token
   def create!(store, path, value), do: write!(create(store, path, value))
 
   @doc "As `create/4`, but raises `Pando.Error`."
-  @spec create!(store, path, value, options) :: :ok
+  @spec create!(store, path, value, options) :: :ok | token
   def create!(store, path, value, options), do: write!(create(store, path, value, options))
 
   @doc """
@@ -1547,15 +1570,15 @@ defmodule Pando do
       iex> Pando.update!("/stock/wood/oak", 149)
       :ok
   """
-  @spec update!(path, value) :: :ok
+  @spec update!(path, value) :: :ok | token
   def update!(path, value), do: write!(update(path, value))
 
   @doc "As `update/3`, but raises `Pando.Error`."
-  @spec update!(store, path, value) :: :ok
+  @spec update!(store, path, value) :: :ok | token
   def update!(store, path, value), do: write!(update(store, path, value))
 
   @doc "As `update/4`, but raises `Pando.Error`."
-  @spec update!(store, path, value, options) :: :ok
+  @spec update!(store, path, value, options) :: :ok | token
   def update!(store, path, value, options), do: write!(update(store, path, value, options))
 
   @doc """
@@ -1608,16 +1631,16 @@ defmodule Pando do
       iex> Pando.compare_and_swap!("/stock", 150, 149)
       :ok
   """
-  @spec compare_and_swap!(path, data_pattern :: term, value) :: :ok
+  @spec compare_and_swap!(path, data_pattern :: term, value) :: :ok | token
   def compare_and_swap!(path, data_pattern, value), do: write!(compare_and_swap(path, data_pattern, value))
 
   @doc "As `compare_and_swap/4`, but raises `Pando.Error`."
-  @spec compare_and_swap!(store, path, data_pattern :: term, value) :: :ok
+  @spec compare_and_swap!(store, path, data_pattern :: term, value) :: :ok | token
   def compare_and_swap!(store, path, data_pattern, value),
     do: write!(compare_and_swap(store, path, data_pattern, value))
 
   @doc "As `compare_and_swap/5`, but raises `Pando.Error`."
-  @spec compare_and_swap!(store, path, data_pattern :: term, value, options) :: :ok
+  @spec compare_and_swap!(store, path, data_pattern :: term, value, options) :: :ok | token
   def compare_and_swap!(store, path, data_pattern, value, options),
     do: write!(compare_and_swap(store, path, data_pattern, value, options))
 
@@ -1665,16 +1688,16 @@ defmodule Pando do
       iex> Pando.delete!("/stock/wood")
       :ok
   """
-  @spec delete!(path) :: :ok
+  @spec delete!(path) :: :ok | token
   def delete!(path), do: write!(delete(path))
 
   @doc "As `delete/2`, but raises `Pando.Error`."
-  @spec delete!(store, path) :: :ok
-  @spec delete!(path, options) :: :ok
+  @spec delete!(store, path) :: :ok | token
+  @spec delete!(path, options) :: :ok | token
   def delete!(store_or_path, path_or_options), do: write!(delete(store_or_path, path_or_options))
 
   @doc "As `delete/3`, but raises `Pando.Error`."
-  @spec delete!(store, path, options) :: :ok
+  @spec delete!(store, path, options) :: :ok | token
   def delete!(store, path, options), do: write!(delete(store, path, options))
 
   @doc """
@@ -1724,17 +1747,17 @@ defmodule Pando do
       iex> Pando.delete_many!("/stock/*")
       :ok
   """
-  @spec delete_many!(pattern) :: :ok
+  @spec delete_many!(pattern) :: :ok | token
   def delete_many!(pattern), do: write!(delete_many(pattern))
 
   @doc "As `delete_many/2`, but raises `Pando.Error`."
-  @spec delete_many!(store, pattern) :: :ok
-  @spec delete_many!(pattern, options) :: :ok
+  @spec delete_many!(store, pattern) :: :ok | token
+  @spec delete_many!(pattern, options) :: :ok | token
   def delete_many!(store_or_pattern, pattern_or_options),
     do: write!(delete_many(store_or_pattern, pattern_or_options))
 
   @doc "As `delete_many/3`, but raises `Pando.Error`."
-  @spec delete_many!(store, pattern, options) :: :ok
+  @spec delete_many!(store, pattern, options) :: :ok | token
   def delete_many!(store, pattern, options), do: write!(delete_many(store, pattern, options))
 
   @doc """
@@ -1777,15 +1800,15 @@ defmodule Pando do
       iex> Pando.clear_payload!("/stock/wood/oak")
       :ok
   """
-  @spec clear_payload!(path) :: :ok
+  @spec clear_payload!(path) :: :ok | token
   def clear_payload!(path), do: write!(clear_payload(path))
 
   @doc "As `clear_payload/2`, but raises `Pando.Error`."
-  @spec clear_payload!(store, path) :: :ok
+  @spec clear_payload!(store, path) :: :ok | token
   def clear_payload!(store, path), do: write!(clear_payload(store, path))
 
   @doc "As `clear_payload/3`, but raises `Pando.Error`."
-  @spec clear_payload!(store, path, options) :: :ok
+  @spec clear_payload!(store, path, options) :: :ok | token
   def clear_payload!(store, path, options), do: write!(clear_payload(store, path, options))
 
   @doc """
@@ -1827,15 +1850,15 @@ defmodule Pando do
       iex> Pando.clear_many_payloads!("/stock/*")
       :ok
   """
-  @spec clear_many_payloads!(pattern) :: :ok
+  @spec clear_many_payloads!(pattern) :: :ok | token
   def clear_many_payloads!(pattern), do: write!(clear_many_payloads(pattern))
 
   @doc "As `clear_many_payloads/2`, but raises `Pando.Error`."
-  @spec clear_many_payloads!(store, pattern) :: :ok
+  @spec clear_many_payloads!(store, pattern) :: :ok | token
   def clear_many_payloads!(store, pattern), do: write!(clear_many_payloads(store, pattern))
 
   @doc "As `clear_many_payloads/3`, but raises `Pando.Error`."
-  @spec clear_many_payloads!(store, pattern, options) :: :ok
+  @spec clear_many_payloads!(store, pattern, options) :: :ok | token
   def clear_many_payloads!(store, pattern, options), do: write!(clear_many_payloads(store, pattern, options))
 
   # Transactions and stored procedures
@@ -1941,7 +1964,7 @@ defmodule Pando do
     * `:auto`, the default, and `:rw` - reads and writes. One that has written nothing leaves nothing in the log;
     * `:ro` - reads one moment, and nothing else: a write raises an `ErlangError` of
       `{:pando_ex, :denied_update_in_readonly_tx, %{}}`. It never runs again. The options `:favor` and `:condition` are for
-      this mode, and for `:auto`.
+      this mode, and for `:auto`; `:at_least` is for all.
 
   ## Arguments
 
@@ -2176,7 +2199,7 @@ defmodule Pando do
       iex> Pando.get("/stock/oak")
       {:ok, 150}
   """
-  @spec fence() :: :ok | {:error, reason}
+  @spec fence() :: done
   def fence, do: :pando.fence()
 
   @doc """
@@ -2187,7 +2210,7 @@ defmodule Pando do
       iex> Pando.fence(5_000)
       :ok
   """
-  @spec fence(store | timeout) :: :ok | {:error, reason}
+  @spec fence(store | timeout) :: done
   def fence(store_or_timeout), do: :pando.fence(store_or_timeout)
 
   @doc """
@@ -2199,8 +2222,66 @@ defmodule Pando do
       iex> Pando.fence(:pando, 0)
       {:error, :timeout}
   """
-  @spec fence(store, timeout) :: :ok | {:error, reason}
+  @spec fence(store, timeout) :: done
   def fence(store, timeout) when is_atom(store), do: :pando.fence(store, timeout)
+
+  # What happens, and how it stands
+
+  @doc """
+  Sends the events of a store to the calling process, as `{:pando_event, store, event}`, until it ends or `unsubscribe/1`.
+
+      iex> Pando.subscribe(:pando)
+      :ok
+      iex> Pando.unsubscribe(:pando)
+      :ok
+
+  The store need not run; the subscription stays when it stops or is opened again. An event is
+
+    * `:store_started`, `:store_stopped`, `{:store_halted, %{reason: text}}`;
+    * `{:leader_changed, %{leader: {member_id, node} | :undefined, term: term}}`;
+    * `:quorum_lost`, `:quorum_regained`: this member cannot, or can again, reach a majority;
+    * `{:member_joined, %{member_id: id, node: node}}`, `{:member_left, _}`, `{:role_changed, _}` (with `:is_voter`);
+    * `{:member_lagging, %{member_id: id, node: node, entries: count}}`, `{:member_caught_up, _}`;
+    * `{:snapshot_installed, %{index: index}}`: this member has replaced its state by one of the leader's;
+    * `:removed`: this member is none any more.
+
+  Events come late or not at all if the node is cut off or overloaded: look at `status/1` for what is so now. A process that is
+  to run only with a quorum does that at each of them (`docs/operations.md` has one).
+  """
+  @spec subscribe(store) :: done
+  def subscribe(store), do: :pando_events.subscribe(store)
+
+  @doc "As `subscribe/1`, for another process of this node."
+  @spec subscribe(store, pid) :: done
+  def subscribe(store, pid), do: :pando_events.subscribe(store, pid)
+
+  @doc "No more events of a store for the calling process. What was sent before may be in its mailbox."
+  @spec unsubscribe(store) :: :ok
+  def unsubscribe(store), do: :pando_events.unsubscribe(store)
+
+  @doc "As `unsubscribe/1`, for another process."
+  @spec unsubscribe(store, pid) :: :ok
+  def unsubscribe(store, pid), do: :pando_events.unsubscribe(store, pid)
+
+  @doc """
+  Figures of a store: this member's role, term, leader, whether it has a quorum, all members with what they lack and when they
+  were heard of, sizes of log and snapshot. `info/1` prints them.
+
+      iex> {:ok, status} = Pando.status(:pando)
+      iex> {status.role, status.has_quorum, status.leader_node == node()}
+      {:leader, true, true}
+  """
+  @spec status(store) :: {:ok, map} | {:error, :noproc}
+  def status(store), do: :pando_status.status(store)
+
+  @doc """
+  Figures of all stores that are open on this node, in the text format of Prometheus.
+
+      iex> Pando.metrics() =~ ~s(pando_has_quorum{store="pando"} 1)
+      true
+  """
+  @spec metrics() :: binary
+  def metrics, do: :pando_metrics.text()
 
   # For people
 
@@ -2288,6 +2369,7 @@ defmodule Pando do
   defp read!({:error, reason}), do: raise(Error, reason: reason, call: :read)
 
   defp write!(:ok), do: :ok
+  defp write!({:ok, token}), do: token
   defp write!({:error, reason}), do: raise(Error, reason: reason, call: :write)
 
   # `put("/a", 1, timeout: 5)`: not taken for a path, a value and options, because then a store named by a string,

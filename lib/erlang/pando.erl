@@ -40,8 +40,11 @@
 %% Reads take
 %%
 %% <ul>
-%% <li>`favor': `consistency' waits until all is applied here that was accepted before; `low_latency', the default,
-%%     waits for nothing;</li>
+%% <li>`favor': `consistency' waits until all is applied here that was acknowledged before, on whatever member, and all that
+%%     this process has written; the leader is asked, and a majority whether it leads. `low_latency', the default, waits
+%%     for nothing;</li>
+%% <li>`at_least': a token; waits until what it stands for is applied here. It is a term for messages, sessions or cookies. One
+%%     of another cluster answers `{error, {pando, other_cluster, _}}';</li>
 %% <li>`condition': `{applied, {Index, Term}}' waits until this position of the log is applied here;</li>
 %% <li>`limit', `from': only so many nodes, only nodes after that path in the order of the walk (`get_many',
 %%     `get_many_or', `pando_adv:get_many', `count', `fold', `foreach', `map', `filter').</li>
@@ -54,6 +57,9 @@
 %%     paths beginning with `.' or `..' are seen from the node. The map replaces what the node had; without the option
 %%     that stays. `delete' and `delete_many' ignore it;</li>
 %% <li>`async': see `handle_async_ret/1';</li>
+%% <li>`return': `token' adds a token to an answer: `{ok, Token}' instead of `ok', `{ok, Result, Token}' instead of
+%%     `{ok, Result}'; errors stay. Whoever shows it to a member (`at_least') reads there what was written. Not with `async':
+%%     that raises `denied_token_of_async_write';</li>
 %% <li>`reply_from': `leader', `local' or `{member, {Store, Node}}', all the same with one member;</li>
 %% <li>`request_id': a binary of at most 256 bytes that the caller makes up: a request that is sent again with the same one,
 %%     after a time-out for example, is applied once, and answered as the first time. Two requests with one id are one,
@@ -83,7 +89,8 @@
 -export([clear_many_payloads/1, clear_many_payloads/2, clear_many_payloads/3]).
 -export([transaction/1, transaction/2, transaction/3, transaction/4, transaction/5]).
 -export([run_sproc/2, run_sproc/3, run_sproc/4]).
--export([handle_async_ret/1, handle_async_ret/2, fence/0, fence/1, fence/2, info/0, info/1, info/2]).
+-export([handle_async_ret/1, handle_async_ret/2, fence/0, fence/1, fence/2]).
+-export([info/0, info/1, info/2, metrics/0]).
 -export(['get!'/1, 'get!'/2, 'get!'/3, 'get_or!'/2, 'get_or!'/3, 'get_or!'/4]).
 -export(['get_many!'/1, 'get_many!'/2, 'get_many!'/3, 'get_many_or!'/2, 'get_many_or!'/3, 'get_many_or!'/4]).
 -export(['exists!'/1, 'exists!'/2, 'exists!'/3, 'has_data!'/1, 'has_data!'/2, 'has_data!'/3]).
@@ -95,7 +102,7 @@
 -export(['clear_payload!'/1, 'clear_payload!'/2, 'clear_payload!'/3]).
 -export(['clear_many_payloads!'/1, 'clear_many_payloads!'/2, 'clear_many_payloads!'/3]).
 
--export_type([result/1, written/0, correlation/0, async_ret/0, async_result/0]).
+-export_type([result/1, done/0, written/0, token/0, correlation/0, async_ret/0, async_result/0]).
 -export_type([fold_fun/1, foreach_fun/0, map_fun/1, filter_fun/0, transaction_body/0, transaction_result/0]).
 
 -include("pando.hrl").
@@ -105,7 +112,13 @@
 -type path() :: pando_path:path().
 -type options() :: map().
 -type result(Value) :: {ok, Value} | {error, pando_errors:reason()}.
--type written() :: ok | {error, pando_errors:reason()}.
+-type done() :: ok | {error, pando_errors:reason()}.
+-type written() :: ok | {ok, token()} | {error, pando_errors:reason()}.
+%% A token comes with the option `return => token'.
+
+-type token() :: pando_token:token().
+%% How far a store had come when a write was done, for the option `at_least' of reads, on any member.
+
 -type values() :: #{pando_path:native_path() => term()}.
 -type fold_fun(Acc) :: fun((pando_path:native_path(), pando_adv:node_props(), Acc) -> Acc).
 -type foreach_fun() :: fun((pando_path:native_path(), pando_adv:node_props()) -> term()).
@@ -115,7 +128,7 @@
 -type transaction_body() :: fun() | path() | pando_transaction_request:data().
 %% A function, the path of a stored procedure, or conditions and commands.
 
--type transaction_result() :: ok | {ok, term()} | {error, Reason :: term()}.
+-type transaction_result() :: ok | {ok, term()} | {ok, term(), token()} | {error, Reason :: term()}.
 %% `ok' of an asynchronous one. What `pando_tx:abort/1' was given is a reason, too.
 
 -type correlation() :: integer() | reference().
@@ -432,12 +445,12 @@ fold(Store, Pattern, Fun, Acc, Options) when is_function(Fun, 3) ->
     pando_read:fold(Store, Pattern, Fun, Acc, pando_options:many(Options)).
 
 %% @doc Calls a function for every node of the default store that a pattern matches.
--spec foreach(path(), foreach_fun()) -> written().
+-spec foreach(path(), foreach_fun()) -> done().
 foreach(Pattern, Fun) -> foreach(?DEFAULT_STORE, Pattern, Fun, #{}).
 
 %% @doc Calls a function for every node that a pattern matches: `foreach(Store, Pattern, Fun)' or
 %% `foreach(Pattern, Fun, Options)'.
--spec foreach(store() | path(), path() | foreach_fun(), foreach_fun() | options()) -> written().
+-spec foreach(store() | path(), path() | foreach_fun(), foreach_fun() | options()) -> done().
 foreach(Store, Pattern, Fun) when is_atom(Store) -> foreach(Store, Pattern, Fun, #{});
 foreach(Pattern, Fun, Options) when is_map(Options) -> foreach(?DEFAULT_STORE, Pattern, Fun, Options).
 
@@ -449,7 +462,7 @@ foreach(Pattern, Fun, Options) when is_map(Options) -> foreach(?DEFAULT_STORE, P
 %% [wood,<<"oak">>]: 150
 %% ok
 %% '''
--spec foreach(store(), path(), foreach_fun(), options()) -> written().
+-spec foreach(store(), path(), foreach_fun(), options()) -> done().
 foreach(Store, Pattern, Fun, Options) when is_function(Fun, 2) ->
     ?ORDINARY(Store),
     pando_read:foreach(Store, Pattern, Fun, pando_options:many(Options)).
@@ -793,7 +806,7 @@ transaction(Body, Arguments, Mode, Options) when is_list(Arguments), is_atom(Mod
 %% <ul>
 %% <li>`auto', the default, and `rw': reads and writes. One that has written nothing leaves nothing in the log;</li>
 %% <li>`ro': reads one moment, and nothing else: a write raises `denied_update_in_readonly_tx'. It never runs again. The
-%%     options `favor' and `condition' are for this mode, and for `auto'.</li>
+%%     options `favor' and `condition' are for this mode, and for `auto'; `at_least' is for all.</li>
 %% </ul>
 %%
 %% == Stored procedures ==
@@ -923,11 +936,11 @@ handle_async_ret(Store, Message) when is_atom(Store) ->
     pando_write:async_results(Message).
 
 %% @doc Waits for all earlier writes to the default store. See `fence/2'.
--spec fence() -> written().
+-spec fence() -> done().
 fence() -> fence_until(?DEFAULT_STORE, pando_options:fence(default)).
 
 %% @doc Waits for all earlier writes: `fence(Store)' or `fence(Timeout)'. The atom `infinity' is a timeout.
--spec fence(store() | timeout()) -> written().
+-spec fence(store() | timeout()) -> done().
 fence(Timeout) when is_integer(Timeout); Timeout =:= infinity ->
     fence_until(?DEFAULT_STORE, pando_options:fence(Timeout));
 fence(Store) ->
@@ -940,7 +953,7 @@ fence(Store) ->
 %% > pando:put(stock, "/:wood/oak", 150, #{async => true}), pando:fence(stock, 5000).
 %% ok
 %% '''
--spec fence(store(), timeout()) -> written().
+-spec fence(store(), timeout()) -> done().
 fence(Store, Timeout) -> fence_until(Store, pando_options:fence(Timeout)).
 
 fence_until(Store, Deadline) when is_atom(Store) ->
@@ -957,15 +970,24 @@ info() -> pando_info:stores().
 -spec info(store()) -> ok.
 info(Store) -> info(Store, #{}).
 
-%% @doc Prints a store for people: its members, which nodes are kept while others are there, the tree. Of a large store
-%% only the beginning, and how much more there is. `Options' are those of a read.
+%% @doc Prints a store for people: its members, as this one sees them, which nodes are kept while others are there, the
+%% tree. Of a large store only the beginning, and how much more there is. `Options' are those of a read.
 %%
 %% ```
 %% > pando:info(stock).
 %%
 %% == CLUSTER MEMBERS ==
 %%
-%% nonode@nohost
+%% quorum, led by nonode@nohost, term 1; this member: leader
+%%
+%% MEMBER  NODE           ROLE   APPLIED  LAG  LAST CONTACT
+%% 1       nonode@nohost  voter  6        0                  leader, this member
+%%
+%% nodes in the tree      4
+%% log                    1048576 bytes, applied to 6 of 6
+%% snapshot               none
+%% waiting to be written  0 bytes
+%% frames refused         0
 %%
 %% == TREE ==
 %%
@@ -981,6 +1003,22 @@ info(Store) -> info(Store, #{}).
 info(Store, Options) when is_atom(Store) ->
     ?ORDINARY(Store),
     pando_info:store(Store, pando_options:query(Options)).
+
+%% @doc Figures of all stores that are open on this node, in the text format of Prometheus (version 0.0.4; the content type is
+%% `text/plain; version=0.0.4'), for whatever answers its requests. `docs/operations.md' says what each means.
+%%
+%% ```
+%% > io:put_chars(pando:metrics()).
+%% # HELP pando_stores Open stores.
+%% # TYPE pando_stores gauge
+%% pando_stores 1
+%% # HELP pando_is_leader Whether this member leads (1) or not (0).
+%% # TYPE pando_is_leader gauge
+%% pando_is_leader{store="stock"} 1
+%% ...
+%% '''
+-spec metrics() -> binary().
+metrics() -> pando_metrics:text().
 
 %%% The same, raising errors
 
@@ -1082,112 +1120,112 @@ info(Store, Options) when is_atom(Store) ->
 'count!'(Store, Path, Options) -> bang(count(Store, Path, Options)).
 
 %% @doc As `put/2', but answers the bare value and raises the reason of an error.
--spec 'put!'(term(), term()) -> ok.
+-spec 'put!'(term(), term()) -> ok | token().
 'put!'(Path, Data) -> bang(put(Path, Data)).
 
 %% @doc As `put/3', but answers the bare value and raises the reason of an error.
--spec 'put!'(term(), term(), term()) -> ok.
+-spec 'put!'(term(), term(), term()) -> ok | token().
 'put!'(Store, Path, Data) -> bang(put(Store, Path, Data)).
 
 %% @doc As `put/4', but answers the bare value and raises the reason of an error.
--spec 'put!'(term(), term(), term(), term()) -> ok.
+-spec 'put!'(term(), term(), term(), term()) -> ok | token().
 'put!'(Store, Path, Data, Options) -> bang(put(Store, Path, Data, Options)).
 
 %% @doc As `put_many/2', but answers the bare value and raises the reason of an error.
--spec 'put_many!'(term(), term()) -> ok.
+-spec 'put_many!'(term(), term()) -> ok | token().
 'put_many!'(Path, Data) -> bang(put_many(Path, Data)).
 
 %% @doc As `put_many/3', but answers the bare value and raises the reason of an error.
--spec 'put_many!'(term(), term(), term()) -> ok.
+-spec 'put_many!'(term(), term(), term()) -> ok | token().
 'put_many!'(Store, Path, Data) -> bang(put_many(Store, Path, Data)).
 
 %% @doc As `put_many/4', but answers the bare value and raises the reason of an error.
--spec 'put_many!'(term(), term(), term(), term()) -> ok.
+-spec 'put_many!'(term(), term(), term(), term()) -> ok | token().
 'put_many!'(Store, Path, Data, Options) -> bang(put_many(Store, Path, Data, Options)).
 
 %% @doc As `create/2', but answers the bare value and raises the reason of an error.
--spec 'create!'(term(), term()) -> ok.
+-spec 'create!'(term(), term()) -> ok | token().
 'create!'(Path, Data) -> bang(create(Path, Data)).
 
 %% @doc As `create/3', but answers the bare value and raises the reason of an error.
--spec 'create!'(term(), term(), term()) -> ok.
+-spec 'create!'(term(), term(), term()) -> ok | token().
 'create!'(Store, Path, Data) -> bang(create(Store, Path, Data)).
 
 %% @doc As `create/4', but answers the bare value and raises the reason of an error.
--spec 'create!'(term(), term(), term(), term()) -> ok.
+-spec 'create!'(term(), term(), term(), term()) -> ok | token().
 'create!'(Store, Path, Data, Options) -> bang(create(Store, Path, Data, Options)).
 
 %% @doc As `update/2', but answers the bare value and raises the reason of an error.
--spec 'update!'(term(), term()) -> ok.
+-spec 'update!'(term(), term()) -> ok | token().
 'update!'(Path, Data) -> bang(update(Path, Data)).
 
 %% @doc As `update/3', but answers the bare value and raises the reason of an error.
--spec 'update!'(term(), term(), term()) -> ok.
+-spec 'update!'(term(), term(), term()) -> ok | token().
 'update!'(Store, Path, Data) -> bang(update(Store, Path, Data)).
 
 %% @doc As `update/4', but answers the bare value and raises the reason of an error.
--spec 'update!'(term(), term(), term(), term()) -> ok.
+-spec 'update!'(term(), term(), term(), term()) -> ok | token().
 'update!'(Store, Path, Data, Options) -> bang(update(Store, Path, Data, Options)).
 
 %% @doc As `compare_and_swap/3', but answers the bare value and raises the reason of an error.
--spec 'compare_and_swap!'(term(), term(), term()) -> ok.
+-spec 'compare_and_swap!'(term(), term(), term()) -> ok | token().
 'compare_and_swap!'(Path, Pattern, Data) -> bang(compare_and_swap(Path, Pattern, Data)).
 
 %% @doc As `compare_and_swap/4', but answers the bare value and raises the reason of an error.
--spec 'compare_and_swap!'(term(), term(), term(), term()) -> ok.
+-spec 'compare_and_swap!'(term(), term(), term(), term()) -> ok | token().
 'compare_and_swap!'(Store, Path, Pattern, Data) -> bang(compare_and_swap(Store, Path, Pattern, Data)).
 
 %% @doc As `compare_and_swap/5', but answers the bare value and raises the reason of an error.
--spec 'compare_and_swap!'(term(), term(), term(), term(), term()) -> ok.
+-spec 'compare_and_swap!'(term(), term(), term(), term(), term()) -> ok | token().
 'compare_and_swap!'(Store, Path, Pattern, Data, Options) ->
     bang(compare_and_swap(Store, Path, Pattern, Data, Options)).
 
 %% @doc As `delete/1', but answers the bare value and raises the reason of an error.
--spec 'delete!'(term()) -> ok.
+-spec 'delete!'(term()) -> ok | token().
 'delete!'(Path) -> bang(delete(Path)).
 
 %% @doc As `delete/2', but answers the bare value and raises the reason of an error.
--spec 'delete!'(term(), term()) -> ok.
+-spec 'delete!'(term(), term()) -> ok | token().
 'delete!'(StoreOrPath, PathOrOptions) -> bang(delete(StoreOrPath, PathOrOptions)).
 
 %% @doc As `delete/3', but answers the bare value and raises the reason of an error.
--spec 'delete!'(term(), term(), term()) -> ok.
+-spec 'delete!'(term(), term(), term()) -> ok | token().
 'delete!'(Store, Path, Options) -> bang(delete(Store, Path, Options)).
 
 %% @doc As `delete_many/1', but answers the bare value and raises the reason of an error.
--spec 'delete_many!'(term()) -> ok.
+-spec 'delete_many!'(term()) -> ok | token().
 'delete_many!'(Path) -> bang(delete_many(Path)).
 
 %% @doc As `delete_many/2', but answers the bare value and raises the reason of an error.
--spec 'delete_many!'(term(), term()) -> ok.
+-spec 'delete_many!'(term(), term()) -> ok | token().
 'delete_many!'(StoreOrPath, PathOrOptions) -> bang(delete_many(StoreOrPath, PathOrOptions)).
 
 %% @doc As `delete_many/3', but answers the bare value and raises the reason of an error.
--spec 'delete_many!'(term(), term(), term()) -> ok.
+-spec 'delete_many!'(term(), term(), term()) -> ok | token().
 'delete_many!'(Store, Path, Options) -> bang(delete_many(Store, Path, Options)).
 
 %% @doc As `clear_payload/1', but answers the bare value and raises the reason of an error.
--spec 'clear_payload!'(term()) -> ok.
+-spec 'clear_payload!'(term()) -> ok | token().
 'clear_payload!'(Path) -> bang(clear_payload(Path)).
 
 %% @doc As `clear_payload/2', but answers the bare value and raises the reason of an error.
--spec 'clear_payload!'(term(), term()) -> ok.
+-spec 'clear_payload!'(term(), term()) -> ok | token().
 'clear_payload!'(Store, Path) -> bang(clear_payload(Store, Path)).
 
 %% @doc As `clear_payload/3', but answers the bare value and raises the reason of an error.
--spec 'clear_payload!'(term(), term(), term()) -> ok.
+-spec 'clear_payload!'(term(), term(), term()) -> ok | token().
 'clear_payload!'(Store, Path, Options) -> bang(clear_payload(Store, Path, Options)).
 
 %% @doc As `clear_many_payloads/1', but answers the bare value and raises the reason of an error.
--spec 'clear_many_payloads!'(term()) -> ok.
+-spec 'clear_many_payloads!'(term()) -> ok | token().
 'clear_many_payloads!'(Path) -> bang(clear_many_payloads(Path)).
 
 %% @doc As `clear_many_payloads/2', but answers the bare value and raises the reason of an error.
--spec 'clear_many_payloads!'(term(), term()) -> ok.
+-spec 'clear_many_payloads!'(term(), term()) -> ok | token().
 'clear_many_payloads!'(Store, Path) -> bang(clear_many_payloads(Store, Path)).
 
 %% @doc As `clear_many_payloads/3', but answers the bare value and raises the reason of an error.
--spec 'clear_many_payloads!'(term(), term(), term()) -> ok.
+-spec 'clear_many_payloads!'(term(), term(), term()) -> ok | token().
 'clear_many_payloads!'(Store, Path, Options) -> bang(clear_many_payloads(Store, Path, Options)).
 
 bang(ok) -> ok;

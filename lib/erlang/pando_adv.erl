@@ -28,7 +28,11 @@
 -type options() :: map().
 -type found() :: {ok, node_props_map()} | {error, pando_errors:reason()}.
 %% `ok' of an asynchronous write: see `pando:handle_async_ret/2'.
--type written() :: ok | {ok, node_props_map()} | {error, pando_errors:reason()}.
+-type written() ::
+    ok
+    | {ok, node_props_map()}
+    | {ok, node_props_map(), pando:token()}
+    | {error, pando_errors:reason()}.
 
 -define(DEFAULT_STORE, pando_cluster:get_default_store_id()).
 

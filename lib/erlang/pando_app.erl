@@ -1,5 +1,5 @@
-%% @private The OTP application: starts a supervisor without children. Stores are started by calls, or under the user's
-%% own supervisors.
+%% @private The OTP application: starts supervisors, and no store. Stores are started by calls, or under the user's own
+%% supervisors.
 -module(pando_app).
 -behaviour(application).
 
@@ -7,7 +7,7 @@
 
 -spec start(application:start_type(), term()) -> {ok, pid()} | {error, term()}.
 start(_Type, _Arguments) ->
-    case pando_sup:start_link() of
+    case pando_root_sup:start_link() of
         {ok, _} = Started -> Started;
         {error, _} = Error -> Error
     end.

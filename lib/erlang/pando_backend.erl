@@ -5,10 +5,13 @@
 -module(pando_backend).
 
 -export_type([source/0, transaction/0, once/0, committed/0]).
--export_type([store_id/0, request/0, result/0, reply/0, reply_to/0, wanted/0, scope/0, keep_while/0]).
+-export_type([store_id/0, cluster_id/0, request/0, result/0, reply/0, reply_to/0, wanted/0, scope/0, keep_while/0]).
+-export_type([birth/0, open_options/0, lane/0, member_id/0, role/0, event/0]).
+-export_type([cluster_request/0, cluster_result/0, member_status/0]).
 -export_type([props_bits/0, what/0, native_path/0, native_error/0, node_props/0]).
 
 -type store_id() :: atom().
+-type cluster_id() :: <<_:128>>.
 %% A transaction under way: a private copy of a tree, with what it has read and written. For one process.
 -type transaction() :: reference().
 %% What is read: the newest view of a store, or a transaction, where what is read is noted.
@@ -72,19 +75,73 @@
     | {in_transaction, non_neg_integer(), native_error()}
     %% A repeated request that was applied before; what it answered was too large to be kept.
     | answer_not_kept
-    | {closed | halted | disk_full | not_leader | command_failed, Text :: binary(), NotApplied :: boolean()}.
+    %% `no_quorum': no majority of the members answers. `leader_changed': leadership changed while it was under way.
+    | {
+        closed | halted | disk_full | not_leader | no_quorum | leader_changed | command_failed,
+        Text :: binary(),
+        NotApplied :: boolean()
+    }.
+%% The index of a log entry that was committed for it alone: never given twice.
+-type member_id() :: non_neg_integer().
+%% What an empty directory becomes; one that is not empty stays what it is. `found': a cluster of one, of 128 random bits.
+%% `join': a member of a cluster that has allocated this id for it, and will add it.
+-type birth() :: {found, ClusterId :: <<_:128>>} | {join, ClusterId :: <<_:128>>, member_id()}.
+%% The processes of the lanes get `{pando_frame_out, NodeName :: binary(), Frame :: binary()}' (see `pando_peer'); without
+%% one nothing is sent. Of the voters that have caught up, one of the highest `priority' (0 by default) leads.
+-type open_options() :: #{consensus_lane => pid(), bulk_lane => pid(), priority => integer()}.
+%% Frames of different lanes do not wait for each other: consensus is small and urgent, snapshots are bulk.
+-type lane() :: consensus | bulk.
+-type role() :: voter | observer.
+-type cluster_request() ::
+    %% Nothing else changes: an id that is not used leaves no trace.
+    allocate_member_id
+    %% It gets the log, and votes when it has caught up, if that is its role; members of the same node go in that step.
+    | {add_member, member_id(), NodeName :: binary(), role()}
+    %% Dead or alive. One that is not there: done.
+    | {remove_member, member_id()}
+    | {change_role, member_id(), role()}
+    %% `undefined': to the best one. Done when it leads.
+    | {transfer_leadership, member_id() | undefined}.
+%% `Detail': of `not_leader' the leader's node as a binary, if it is known; of `no_quorum' a text; else `undefined'. Nothing has
+%% happened, but for `no_quorum' and `stopped': then that is unknown.
+-type cluster_result() ::
+    ok
+    | {ok, member_id()}
+    | {error,
+        {cluster, not_leader | no_such_member | last_voter | busy | no_quorum | stopped, Detail :: undefined | binary()}}.
+%% In `members' of a status. `applied_index': what it has said last; `last_contact_ms': how long ago, 0 of this member.
+-type member_status() :: #{
+    member_id := member_id(),
+    node := binary(),
+    role := role(),
+    is_voter := boolean(),
+    applied_index := undefined | non_neg_integer(),
+    last_contact_ms := undefined | non_neg_integer()
+}.
+%% What happens in a cluster, as this member sees it.
+-type event() ::
+    {leader_changed, #{leader := undefined | {member_id(), Node :: binary()}, term := non_neg_integer()}}
+    | quorum_lost
+    | quorum_regained
+    | {member_joined | member_left | member_caught_up, #{member_id := member_id(), node := binary()}}
+    | {role_changed, #{member_id := member_id(), node := binary(), is_voter := boolean()}}
+    | {member_lagging, #{member_id := member_id(), node := binary(), entries := non_neg_integer()}}
+    | {snapshot_installed, #{index := non_neg_integer()}}
+    %% The others say that this member is none any more: its store halts.
+    | removed.
 
 %% Opens a store; the caller owns it and gets `{pando_opened, Store, ok | {error, Reason}}'. Later it may get
-%% `{pando_notice, Store, Text}', `{pando_progress, Store, Text}' and `{pando_halted, Store, Reason}'. The handle must be
-%% kept: when it is collected, the store closes.
+%% `{pando_notice, Store, Text}', `{pando_progress, Store, Text}', `{pando_event, Store, event()}' and
+%% `{pando_halted, Store, Reason}'. The handle must be kept: when it is collected, the store closes.
 -callback open(
     store_id(),
     Name :: binary(),
     Directory :: binary(),
     NodeName :: binary(),
     Holder :: binary(),
-    NewStoreId :: <<_:128>>,
-    Incarnation :: non_neg_integer()
+    birth(),
+    Incarnation :: non_neg_integer(),
+    open_options()
 ) -> Handle :: reference().
 %% Closes a store; the caller gets `{pando_closed, Store}', also when it was not open.
 -callback close(store_id()) -> ok.
@@ -188,5 +245,19 @@
 -callback answer(Answer :: reference()) -> result().
 %% True when no reply will ever come; false when it is there or under way.
 -callback cancel(Token :: reference()) -> boolean().
+%% Among much else: `cluster_id', `role' (`leader | follower | candidate | learner'), `has_quorum', `members'
+%% (`[member_status()]', in the order of their ids), `frames_refused' (from other nodes, dropped by the store).
 -callback status(store_id()) -> {ok, #{atom() => term()}} | {error, noproc}.
+%% The last log index in the view that readers see. The incarnation is that of this opening of the store: between two calls
+%% with the same one it was open all the time.
+-callback applied_index(store_id()) ->
+    {ok, cluster_id(), Incarnation :: non_neg_integer(), Index :: non_neg_integer()} | {error, noproc}.
+%% A frame from another node, for the store. Quick: bounded; `slow' means "call peer_frame/3". What is malformed, or not for this
+%% member, is counted and dropped.
+-callback peer_frame_quick(store_id(), lane(), Frame :: binary()) -> ok | slow | {error, noproc}.
+-callback peer_frame(store_id(), lane(), Frame :: binary()) -> ok | {error, noproc}.
+%% What has become of a node: it is connected, it is not any more, or a frame of a lane could not be sent to it now.
+-callback node_state(store_id(), NodeName :: binary(), up | down | refused | bulk_refused) -> ok | {error, noproc}.
+%% Has members changed, or leadership moved, if this member leads. `{pando_reply, Reference, cluster_result()}' follows.
+-callback cluster_request(store_id(), reference(), cluster_request()) -> ok | {error, noproc}.
 -callback limits() -> #{binary() => non_neg_integer()}.

@@ -108,6 +108,8 @@ public_name(closed) -> store_closed;
 public_name(halted) -> store_halted;
 public_name(disk_full) -> disk_full;
 public_name(not_leader) -> not_leader;
+public_name(no_quorum) -> no_quorum;
+public_name(leader_changed) -> leader_changed;
 public_name(command_failed) -> command_failed.
 
 %% @private Raises what a wrong use of the library raises (specification 6.2).
@@ -184,6 +186,8 @@ format({pando, not_a_pando_store, #{store_id := StoreId}}) ->
     text("no store ~ts runs on this node", [StoreId]);
 format({pando, reset_failed, #{reason := Reason, directory := Directory}}) ->
     text("the store in ~ts was stopped, but its files are still there: ~ts", [Directory, Reason]);
+format({pando, other_cluster, #{store_id := StoreId}}) ->
+    text("the token is of another cluster than the store ~ts: nothing was done", [StoreId]);
 format({unknown_option, Key, Value}) ->
     text("the option ~ts does not take ~0tp: nothing was done", [Key, Value]);
 format({not_leader, _Leader}) ->
@@ -202,6 +206,8 @@ format({pando_ex, invalid_condition, #{path := Path, condition := Condition}}) -
     text("~0tp, for the node at ~0tp, is no condition", [Condition, Path]);
 format({pando_ex, denied_execution_of_non_sproc_node, #{path := Path}}) ->
     text("there is no stored procedure at ~0tp", [Path]);
+format({pando_ex, denied_token_of_async_write, #{}}) ->
+    "a write with the option async returns before it is done, and so without a token";
 format({pando_ex, denied_update_in_readonly_tx, #{}}) ->
     "a transaction of mode ro cannot write";
 format({pando_ex, invalid_use_of_pando_tx_outside_transaction, #{}}) ->

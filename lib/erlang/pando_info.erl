@@ -64,15 +64,17 @@ put_text(Text) ->
 
 %%% Sections
 
-members(Store, #{deadline := Deadline}, Style) ->
-    %% Nobody has to wait for a leader to be shown what is here.
-    Options = #{favor => low_latency, timeout => pando_client:remaining_ms(Deadline)},
+members(Store, Query, Style) ->
+    %% As this member sees them: nobody has to wait for a leader to be shown what is here.
     Text =
-        case pando_cluster:nodes(Store, Options) of
-            {ok, Nodes} -> [[name(Node, Style), $\n] || Node <- Nodes];
+        case members_seen(Store, Query) of
+            {ok, Table} -> Table;
             {error, Reason} -> ["Failed to query cluster members: ", pando_errors:format(Reason), $\n]
         end,
     [title("CLUSTER MEMBERS", Style), Text].
+
+members_seen(_Store, #{deadline := expired}) -> {error, timeout};
+members_seen(Store, _Query) -> pando_status:format(Store).
 
 lifetimes(Store, Style) ->
     case pando_nif:keep_while(Store) of

@@ -5,7 +5,7 @@
 -behaviour(pando_backend).
 
 -export([
-    open/7,
+    open/8,
     close/1,
     verify/2,
     verify_cancel/1,
@@ -42,6 +42,11 @@
     answer/1,
     cancel/1,
     status/1,
+    applied_index/1,
+    peer_frame_quick/3,
+    peer_frame/3,
+    node_state/3,
+    cluster_request/3,
     limits/0
 ]).
 %% For drills and for the floors of the benchmark.
@@ -53,7 +58,7 @@
 -define(NOT_LOADED, erlang:nif_error({not_loaded, ?MODULE})).
 
 -nifs([
-    open/7,
+    open/8,
     close/1,
     verify/2,
     verify_cancel/1,
@@ -90,6 +95,11 @@
     answer/1,
     cancel/1,
     status/1,
+    applied_index/1,
+    peer_frame_quick/3,
+    peer_frame/3,
+    node_state/3,
+    cluster_request/3,
     limits/0,
     take_snapshot/1,
     provoke_panic/2,
@@ -111,9 +121,16 @@ priv_dir() ->
     end.
 
 -spec open(
-    pando_backend:store_id(), binary(), binary(), binary(), binary(), <<_:128>>, non_neg_integer()
+    pando_backend:store_id(),
+    binary(),
+    binary(),
+    binary(),
+    binary(),
+    pando_backend:birth(),
+    non_neg_integer(),
+    pando_backend:open_options()
 ) -> reference().
-open(_Store, _Name, _Directory, _NodeName, _Holder, _NewStoreId, _Incarnation) -> ?NOT_LOADED.
+open(_Store, _Name, _Directory, _NodeName, _Holder, _Birth, _Incarnation, _Options) -> ?NOT_LOADED.
 
 -spec close(pando_backend:store_id()) -> ok.
 close(_Store) -> ?NOT_LOADED.
@@ -251,6 +268,22 @@ cancel(_Token) -> ?NOT_LOADED.
 
 -spec status(pando_backend:store_id()) -> {ok, #{atom() => term()}} | {error, noproc}.
 status(_Store) -> ?NOT_LOADED.
+
+-spec applied_index(pando_backend:store_id()) ->
+    {ok, pando_backend:cluster_id(), non_neg_integer(), non_neg_integer()} | {error, noproc}.
+applied_index(_Store) -> ?NOT_LOADED.
+
+-spec peer_frame_quick(pando_backend:store_id(), pando_backend:lane(), binary()) -> ok | slow | {error, noproc}.
+peer_frame_quick(_Store, _Lane, _Frame) -> ?NOT_LOADED.
+
+-spec peer_frame(pando_backend:store_id(), pando_backend:lane(), binary()) -> ok | {error, noproc}.
+peer_frame(_Store, _Lane, _Frame) -> ?NOT_LOADED.
+
+-spec node_state(pando_backend:store_id(), binary(), up | down | refused | bulk_refused) -> ok | {error, noproc}.
+node_state(_Store, _NodeName, _State) -> ?NOT_LOADED.
+
+-spec cluster_request(pando_backend:store_id(), reference(), pando_backend:cluster_request()) -> ok | {error, noproc}.
+cluster_request(_Store, _Reference, _Request) -> ?NOT_LOADED.
 
 -spec limits() -> #{binary() => non_neg_integer()}.
 limits() -> ?NOT_LOADED.

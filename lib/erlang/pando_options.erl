@@ -14,14 +14,17 @@
 
 -define(IS_OF_COMMANDS(Key),
     (Key =:= async orelse Key =:= reply_from orelse Key =:= protect_against_dups orelse Key =:= request_id orelse
-        Key =:= keep_while)
+        Key =:= keep_while orelse Key =:= return)
 ).
+-define(IS_OF_FRESHNESS(Key), (Key =:= favor orelse Key =:= condition orelse Key =:= at_least)).
 
-%% `applied': the position of the log to wait for; then `favor' means nothing.
+%% `applied': the position of the log to wait for; then `favor' means nothing. `at_least': what is to be applied here before
+%% anything else is looked at.
 -type query() :: #{
     deadline := pando_client:deadline(),
     favor := low_latency | consistency,
     applied := none | non_neg_integer(),
+    at_least := none | pando_token:token(),
     props := pando_backend:props_bits(),
     expect_specific_node := boolean(),
     include_root := boolean()
@@ -32,6 +35,7 @@
     deadline := pando_client:deadline(),
     favor := low_latency | consistency,
     applied := none | non_neg_integer(),
+    at_least := none | pando_token:token(),
     props := pando_backend:props_bits(),
     expect_specific_node := boolean(),
     include_root := boolean(),
@@ -41,7 +45,8 @@
     each_way => true
 }.
 %% `props' is `none' when the caller wants to know only whether it worked: nothing is collected then. `async': the call
-%% waits for the command, or nobody does, or a message tells. `keep_while': as the caller gave it.
+%% waits for the command, or nobody does, or a message tells. `keep_while': as the caller gave it. `return': whether a token
+%% comes with the result; not of what nobody waits for.
 -type command() :: #{
     deadline := pando_client:deadline(),
     props := none | pando_backend:props_bits(),
@@ -50,6 +55,7 @@
     include_root := boolean(),
     keep_while := keep | pando_condition:keep_while(),
     async := false | none | {correlation, integer() | reference()},
+    return := result | token,
     request_id := none | binary(),
     refused := none | {unknown_option, reply_from, term()}
 }.
@@ -58,12 +64,14 @@
     deadline := pando_client:deadline(),
     favor := low_latency | consistency,
     applied := none | non_neg_integer(),
+    at_least := none | pando_token:token(),
     async := false | none | {correlation, integer() | reference()},
+    return := result | token,
     request_id := none | binary(),
     refused := none | {unknown_option, reply_from, term()}
 }.
 
-%% @doc Options of reads: `timeout', `favor', `condition', and those that say which nodes and what of them:
+%% @doc Options of reads: `timeout', `favor', `condition', `at_least', and those that say which nodes and what of them:
 %% `props_to_return', `expect_specific_node', `include_root_props', `return_indirect_deletes'.
 -spec query(map()) -> query().
 query(Options) when is_map(Options) ->
@@ -80,6 +88,7 @@ query_defaults() ->
         deadline => default,
         favor => low_latency,
         applied => none,
+        at_least => none,
         props => pando_props:default_bits(),
         expect_specific_node => false,
         include_root => false
@@ -105,16 +114,23 @@ query_option(condition, {applied, {Index, Term}}, Read) when
     is_integer(Index), Index >= 0, is_integer(Term), Term >= 0
 ->
     Read#{applied := Index};
+query_option(at_least, Token, Read) -> Read#{at_least := pando_token:checked(Token)};
 query_option(props_to_return, Props, Read) -> Read#{props := pando_props:bits(Props)};
 query_option(expect_specific_node, Expect, Read) when is_boolean(Expect) -> Read#{expect_specific_node := Expect};
 query_option(include_root_props, Include, Read) when is_boolean(Include) -> Read#{include_root := Include};
 query_option(return_indirect_deletes, Return, Read) when is_boolean(Return) -> Read.
 
-%% @doc Options of writes: `timeout', `async', `reply_from', `protect_against_dups', `request_id', `keep_while', and those
-%% that say which nodes, and what of them is answered.
+%% @doc Options of writes: `timeout', `async', `return', `reply_from', `protect_against_dups', `request_id', `keep_while', and
+%% those that say which nodes, and what of them is answered.
 -spec command(map()) -> command().
 command(Options) when is_map(Options) ->
-    with_deadline(maps:fold(fun command_option/3, command_defaults(), Options)).
+    with_deadline(with_return(maps:fold(fun command_option/3, command_defaults(), Options))).
+
+%% What nobody waits for has not been done when the call returns.
+with_return(#{return := token, async := Async}) when Async =/= false ->
+    pando_errors:raise_misuse(denied_token_of_async_write, #{});
+with_return(Read) ->
+    Read.
 
 command_defaults() ->
     #{
@@ -125,6 +141,7 @@ command_defaults() ->
         include_root => false,
         keep_while => keep,
         async => false,
+        return => result,
         request_id => none,
         refused => none
     }.
@@ -136,6 +153,7 @@ brief(Options) ->
 
 command_option(timeout, Timeout, Read) -> Read#{deadline := timeout(Timeout)};
 command_option(async, Async, Read) -> Read#{async := async(Async)};
+command_option(return, token, Read) -> Read#{return := token};
 command_option(reply_from, From, Read) -> Read#{refused := refused(From)};
 command_option(request_id, RequestId, Read) when
     is_binary(RequestId), RequestId =/= <<>>, byte_size(RequestId) =< ?REQUEST_ID_SIZE_BYTES_MAX
@@ -154,10 +172,10 @@ command_option(include_root_props, Include, Read) when is_boolean(Include) -> Re
 -spec transaction(map()) -> transaction().
 transaction(Options) when is_map(Options) ->
     Defaults = maps:merge(query_defaults(), command_defaults()),
-    Kept = [deadline, favor, applied, async, request_id, refused],
-    with_deadline(maps:with(Kept, maps:fold(fun transaction_option/3, Defaults, Options))).
+    Kept = [deadline, favor, applied, at_least, async, return, request_id, refused],
+    with_deadline(with_return(maps:with(Kept, maps:fold(fun transaction_option/3, Defaults, Options)))).
 
-transaction_option(Key, Value, Read) when Key =:= favor; Key =:= condition -> query_option(Key, Value, Read);
+transaction_option(Key, Value, Read) when ?IS_OF_FRESHNESS(Key) -> query_option(Key, Value, Read);
 transaction_option(Key, Value, Read) when Key =/= keep_while -> command_option(Key, Value, Read).
 
 %% @doc Options of reads inside of a transaction. All calls inside take all options; those about the call as such, and not
@@ -176,7 +194,7 @@ many_inside(Options) when is_map(Options) ->
 -spec command_inside(map()) -> command().
 command_inside(Options) when is_map(Options) ->
     Read = maps:fold(fun command_option_inside/3, command_defaults(), Options),
-    inside(Read#{async := false, request_id := none, refused := none}).
+    inside(Read#{async := false, return := result, request_id := none, refused := none}).
 
 %% @doc The same for a caller who wants to know only whether it worked.
 -spec brief_inside(map()) -> command().
@@ -192,14 +210,14 @@ query_option_inside(Key, Value, Read) ->
 many_option_inside(Key, Value, Read) when Key =:= limit; Key =:= from -> many_option(Key, Value, Read);
 many_option_inside(Key, Value, Read) -> query_option_inside(Key, Value, Read).
 
-command_option_inside(Key, Value, Read) when Key =:= favor; Key =:= condition ->
+command_option_inside(Key, Value, Read) when ?IS_OF_FRESHNESS(Key) ->
     _ = query_option(Key, Value, query_defaults()),
     Read;
 command_option_inside(Key, Value, Read) ->
     command_option(Key, Value, Read).
 
 %% The time of the whole is that of the transaction, and what it reads is there.
-inside(#{favor := _} = Read) -> Read#{deadline := infinity, favor := low_latency, applied := none};
+inside(#{favor := _} = Read) -> Read#{deadline := infinity, favor := low_latency, applied := none, at_least := none};
 inside(Read) -> Read#{deadline := infinity}.
 
 %% @doc Options of one command among others that are given as data: only those about nodes. Without `props_to_return' the

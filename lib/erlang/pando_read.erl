@@ -41,6 +41,11 @@ fence(Store, Deadline) ->
 -spec ready(source(), pando_options:query() | pando_options:many() | pando_options:transaction()) -> ok | error().
 ready(_Store, #{deadline := expired}) ->
     {error, timeout};
+ready(Store, #{at_least := Token, deadline := Deadline} = Query) when Token =/= none ->
+    case pando_token:reached(Store, Token, Deadline) of
+        ok -> ready(Store, Query#{at_least := none});
+        {error, _} = Error -> Error
+    end;
 ready(Store, #{applied := Index, deadline := Deadline}) when is_integer(Index) ->
     public(pando_client:await_applied(Store, Index, Deadline));
 ready(Store, #{favor := consistency, deadline := Deadline}) ->

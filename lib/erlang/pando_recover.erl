@@ -268,7 +268,7 @@ recovery(Directory, {By, ClusterId, Members, Last, Kept}) ->
         members => members(Members),
         last => position(Last)
     },
-    Recovery#{text => unicode:characters_to_binary(recovery_text(Recovery))}.
+    Recovery#{text => to_binary(recovery_text(Recovery))}.
 
 by(<<"this_call">>) -> this_call;
 by(<<"one_interrupted">>) -> one_interrupted;
@@ -302,7 +302,7 @@ cluster(ClusterId, Survivors) ->
             [] -> Cluster;
             Readable -> assess(Cluster, lists:last(Readable), Readable)
         end,
-    Assessed#{text => unicode:characters_to_binary(cluster_text(Assessed, Survivors))}.
+    Assessed#{text => to_binary(cluster_text(Assessed, Survivors))}.
 
 assess(Cluster, #{directory := Best, voter_sets := Sets, members := Members} = Survivor, Readable) ->
     Here = lists:usort([Id || #{member_id := Id} <- Readable]),
@@ -338,7 +338,13 @@ text(#{survivors := Survivors, clusters := Clusters}) ->
         ["There is nothing that could be recovered.\n"]
      || Clusters =:= []
     ],
-    unicode:characters_to_binary([table(Rows), Faults, Unknown, [[$\n, Text] || #{text := Text} <- Clusters]]).
+    to_binary([table(Rows), Faults, Unknown, [[$\n, Text] || #{text := Text} <- Clusters]]).
+
+%% The words are text: what comes from the native side is UTF-8, and the rest is written here.
+to_binary(Words) ->
+    Binary = unicode:characters_to_binary(Words),
+    true = is_binary(Binary),
+    Binary.
 
 heading() ->
     ["", "directory", "member", "log ends at", "committed", "snapshot", "last vote", "files", "cluster"].

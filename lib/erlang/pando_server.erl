@@ -101,8 +101,9 @@ open(StoreId, Directory) ->
         Directory,
         atom_to_binary(node()),
         unicode:characters_to_binary(Holder),
-        random_bytes(16),
-        binary:decode_unsigned(random_bytes(8))
+        {found, random_bytes(16)},
+        binary:decode_unsigned(random_bytes(8)),
+        #{}
     ).
 
 %% Identity needs numbers that differ, not secret ones; so the application need not depend on `crypto'.

@@ -24,7 +24,7 @@
 -export_type([mode/0, result/0]).
 
 -type mode() :: auto | ro | rw.
--type result() :: ok | {ok, term()} | {error, Reason :: term()}.
+-type result() :: ok | {ok, term()} | {ok, term(), pando_token:token()} | {error, Reason :: term()}.
 
 %% What comes out of one attempt, or of all. `refused': there is no function to run; `failed': the store could not do it.
 -type outcome() ::
@@ -199,8 +199,10 @@ running() ->
 
 %%% All attempts
 
+run(Store, Body, Mode, #{return := token} = Options) ->
+    pando_token:attach(Store, fun() -> run(Store, Body, Mode, Options#{return := result}) end);
 run(Store, Body, Mode, #{async := false} = Options) ->
-    result(finished(first(Store, Body, Mode, Options)));
+    pando_telemetry:span(transaction, Store, fun() -> result(finished(first(Store, Body, Mode, Options))) end);
 run(Store, Body, Mode, #{async := Notification} = Options) ->
     Outcome = finished(first(Store, Body, Mode, Options)),
     case {Outcome, Notification} of

@@ -26,7 +26,10 @@
 
 %% Raises what the same calls one by one would raise, and `function_clause' for what is no such data; then nothing is done.
 -spec run(pando_cluster:store_id(), data(), pando_options:transaction()) ->
-    ok | {ok, [ok | {ok, pando_adv:node_props_map()}]} | {error, pando_errors:reason()}.
+    ok
+    | {ok, [ok | {ok, pando_adv:node_props_map()}]}
+    | {ok, [ok | {ok, pando_adv:node_props_map()}], pando_token:token()}
+    | {error, pando_errors:reason()}.
 run(Store, Data, Options) when is_atom(Store), is_map(Data) ->
     {Conditions, Commands} = maps:fold(fun part/3, {[], []}, Data),
     Requirements = [requirement(Condition) || Condition <- Conditions],
@@ -67,6 +70,8 @@ delete(Mode, Path, Options) -> pando_write:delete_request(Mode, Path, pando_opti
 
 clear(Mode, Path, Options) -> pando_write:clear_request(Mode, Path, pando_options:of_command(Options)).
 
+send(Store, Request, Paths, #{return := token} = Options) ->
+    pando_token:attach(Store, fun() -> send(Store, Request, Paths, Options#{return := result}) end);
 send(Store, Request, Paths, Options) ->
     case pando_write:submit(Store, Request, Options) of
         sent -> ok;

@@ -19,8 +19,8 @@
 %% '''
 %%
 %% Options are those of the same call of `pando', of reads and of writes alike. Those about nodes mean what they mean there;
-%% those about the call as such (`timeout', `favor', `condition', `async', `reply_from', `protect_against_dups',
-%% `request_id') are checked, and mean nothing: a result is there at once.
+%% those about the call as such (`timeout', `favor', `condition', `at_least', `async', `return', `reply_from',
+%% `protect_against_dups', `request_id') are checked, and mean nothing: a result is there at once.
 %%
 %% All functions but `is_transaction/0' raise `{pando_ex, invalid_use_of_pando_tx_outside_transaction, #{}}' where no
 %% transaction runs: another process that the function starts has none. Those that write raise
@@ -191,7 +191,7 @@ fold(Pattern, Fun, Acc, Options) when is_function(Fun, 3) ->
     pando_read:fold(pando_transaction:reading(Pattern), Pattern, Fun, Acc, pando_options:many_inside(Options)).
 
 %% @doc Calls a function for every node that a pattern matches.
--spec foreach(path(), pando:foreach_fun()) -> pando:written().
+-spec foreach(path(), pando:foreach_fun()) -> pando:done().
 foreach(Pattern, Fun) -> foreach(Pattern, Fun, #{}).
 
 %% @doc Calls `Fun(Path, Props)' for every node that a pattern matches, as `pando:foreach/4'.
@@ -201,7 +201,7 @@ foreach(Pattern, Fun) -> foreach(Pattern, Fun, #{}).
 %%   pando:transaction(stock, fun() -> pando_tx:foreach("/:wood/*", Double) end).
 %% {ok,ok}
 %% '''
--spec foreach(path(), pando:foreach_fun(), options()) -> pando:written().
+-spec foreach(path(), pando:foreach_fun(), options()) -> pando:done().
 foreach(Pattern, Fun, Options) when is_function(Fun, 2) ->
     pando_read:foreach(pando_transaction:reading(Pattern), Pattern, Fun, pando_options:many_inside(Options)).
 

@@ -11,7 +11,11 @@
 
 -type mode() :: one | many.
 %% Whether the path has to name exactly one node.
--type result() :: ok | {ok, pando_adv:node_props_map()} | {error, pando_errors:reason()}.
+-type result() ::
+    ok
+    | {ok, pando_adv:node_props_map()}
+    | {ok, pando_adv:node_props_map(), pando_token:token()}
+    | {error, pando_errors:reason()}.
 %% `ok' of an asynchronous write. Without properties wanted, the map is empty.
 -opaque named() :: pando_path:pattern() | {existing, pando_path:pattern()}.
 %% The path of a request, as errors are to show it.
@@ -55,9 +59,10 @@ clear_request(Mode, Path, Options) ->
     {{clear, Native, scope(Mode, Options), keep_while(Options), wanted(Options)}, {existing, Native}}.
 
 %% A result for who did not ask which nodes.
--spec brief(result()) -> ok | {error, pando_errors:reason()}.
+-spec brief(result()) -> ok | {ok, pando_token:token()} | {error, pando_errors:reason()}.
 brief(ok) -> ok;
 brief({ok, _}) -> ok;
+brief({ok, _, Token}) -> {ok, Token};
 brief({error, _} = Error) -> Error.
 
 %% The path with more conditions on its last component.
@@ -102,6 +107,8 @@ wanted(#{props := Props, indirect_deletes := IndirectDeletes}) -> {Props, Indire
 -spec send(pando_backend:source(), pando_backend:request(), named(), pando_options:command()) -> result().
 send(Transaction, Request, Named, _Options) when is_reference(Transaction) ->
     answer(pando_client:write(Transaction, Request), Named);
+send(Store, Request, Named, #{return := token} = Options) ->
+    pando_token:attach(Store, fun() -> send(Store, Request, Named, Options#{return := result}) end);
 send(Store, Request, Named, Options) ->
     case submit(Store, Request, Options) of
         sent -> ok;
@@ -116,7 +123,8 @@ send(Store, Request, Named, Options) ->
 submit(_Store, _Request, #{refused := {unknown_option, _, _} = Refused}) ->
     {refused, Refused};
 submit(Store, Request, #{async := false, deadline := Deadline} = Options) ->
-    pando_client:call(Store, once(Request, Options), Deadline);
+    Call = fun() -> pando_client:call(Store, once(Request, Options), Deadline) end,
+    pando_telemetry:span(element(1, Request), Store, Call);
 submit(Store, Request, #{async := Notification} = Options) ->
     case {pando_client:cast(Store, once(Request, Options), Notification), Notification} of
         {ok, _} -> sent;

@@ -158,3 +158,168 @@ conditions_are_not_for_quick_reads_test_() ->
             ?assertEqual({ok, [a], #{data => 1}}, pando_nif:read(S, [Condition], 1))
         end}
     ]).
+
+%%% Clusters
+
+-define(CLUSTER_ID, <<16#0123456789abcdef:128>>).
+%% More than a frame may have that is copied on a normal scheduler.
+-define(LARGE_FRAME_SIZE_BYTES, (256 * 1024 + 1)).
+
+opening_test_() ->
+    Name = fun() -> pando_test_store:new_name() end,
+    [
+        {"as founded, with all options", fun() ->
+            with_opened(Name(), {found, ?CLUSTER_ID}, #{consensus_lane => self(), bulk_lane => self(), priority => -1}, fun(S) ->
+                Node = atom_to_binary(node()),
+                {ok, Status} = pando_nif:status(S),
+                ?assertMatch(#{cluster_id := ?CLUSTER_ID, role := leader, has_quorum := true, frames_refused := 0}, Status),
+                #{member_id := Self, leader := Leader, members := Members} = Status,
+                ?assertEqual(Self, Leader),
+                [?assertMatch(#{member_id := Self, node := Node, role := voter, is_voter := true}, Member) || Member <- Members]
+            end)
+        end},
+        {"as what it is not", fun() ->
+            S = Name(),
+            Arguments = [S, <<"s">>, <<"/nowhere">>, <<"a@b">>, <<"test">>, {found, ?CLUSTER_ID}, 1, #{}],
+            [
+                ?assertError(badarg, apply(pando_nif, open, lists:sublist(Arguments, At - 1) ++ [Bad | lists:nthtail(At, Arguments)]))
+             || {At, Bads} <- [
+                    {1, [<<"s">>, 1]},
+                    {4, [<<>>, <<255>>, 'a@b', "a@b", binary:copy(<<"n">>, 256)]},
+                    {6, [
+                        ?CLUSTER_ID, found, {found, <<1>>}, {found, <<1:136>>}, {found, ?CLUSTER_ID, 1}, {join, ?CLUSTER_ID},
+                        {join, ?CLUSTER_ID, -1}, {join, ?CLUSTER_ID, a}, {join, <<>>, 1}, {joined, ?CLUSTER_ID, 1}
+                    ]},
+                    {7, [-1, a, 1 bsl 64]},
+                    {8, [
+                        [], none, #{consensus_lane => lane}, #{bulk_lane => undefined}, #{priority => high}, #{priority => 1.5},
+                        #{other => 1}, #{<<"priority">> => 1}
+                    ]}
+                ],
+                Bad <- Bads
+            ],
+            ?assertNot(lists:member(S, pando_nif:stores()))
+        end}
+    ].
+
+with_opened(S, Birth, Options, Test) ->
+    pando_test_store:with_dir(fun(Dir) ->
+        ok = filelib:ensure_path(Dir),
+        Directory = filename:join(unicode:characters_to_binary(Dir), <<"store">>),
+        Handle = pando_nif:open(S, atom_to_binary(S), Directory, atom_to_binary(node()), <<"test">>, Birth, 1, Options),
+        try
+            receive {pando_opened, S, Opened} -> ?assertEqual(ok, Opened) after ?WAIT_MS -> error(not_opened) end,
+            Test(S)
+        after
+            ok = pando_nif:close(S),
+            receive {pando_closed, S} -> ok after ?WAIT_MS -> error({not_closed, Handle}) end
+        end
+    end).
+
+frames_and_states_of_nodes_test_() ->
+    cases([
+        {"taken while the store runs", fun(S) ->
+            Large = <<0:(8 * ?LARGE_FRAME_SIZE_BYTES)>>,
+            [
+                begin
+                    ?assertEqual(ok, pando_nif:peer_frame(S, Lane, Frame)),
+                    Quick = case byte_size(Frame) < ?LARGE_FRAME_SIZE_BYTES of true -> ok; false -> slow end,
+                    ?assertEqual(Quick, pando_nif:peer_frame_quick(S, Lane, Frame))
+                end
+             || Lane <- [consensus, bulk], Frame <- [<<>>, <<"no frame of any version">>, binary_part(Large, 1, byte_size(Large) - 1), Large]
+            ],
+            [?assertEqual(ok, pando_nif:node_state(S, <<"nobody@nowhere">>, State)) || State <- [up, down, refused]],
+            ok = pando:put(S, [a], 1),
+            ok = pando:stop(S),
+            ?assertEqual({error, noproc}, pando_nif:peer_frame(S, bulk, <<>>)),
+            ?assertEqual({error, noproc}, pando_nif:peer_frame_quick(S, bulk, <<>>)),
+            ?assertEqual({error, noproc}, pando_nif:node_state(S, <<"a@b">>, up))
+        end},
+        {"of the wrong kind", fun(S) ->
+            [
+                ?assertError(badarg, pando_nif:F(Store, Lane, Frame))
+             || F <- [peer_frame, peer_frame_quick],
+                {Store, Lane, Frame} <- [{<<"s">>, bulk, <<>>}, {S, other, <<>>}, {S, 1, <<>>}, {S, bulk, a}, {S, bulk, <<1:3>>}, {S, bulk, [<<>>]}]
+            ],
+            [
+                ?assertError(badarg, pando_nif:node_state(Store, Node, State))
+             || {Store, Node, State} <- [
+                    {<<"s">>, <<"a@b">>, up}, {S, 'a@b', up}, {S, <<>>, up}, {S, <<255>>, up}, {S, binary:copy(<<"n">>, 256), up},
+                    {S, <<"a@b">>, away}, {S, <<"a@b">>, 1}
+                ]
+            ]
+        end}
+    ]).
+
+requests_of_a_cluster_test_() ->
+    Requests = [
+        allocate_member_id, {add_member, 1 bsl 40, <<"a@b">>, observer}, {add_member, 1 bsl 40, <<"ł@b"/utf8>>, voter},
+        {remove_member, 1 bsl 41}, {change_role, 1 bsl 41, observer}, {change_role, 1 bsl 41, voter},
+        {transfer_leadership, 1 bsl 41}, {transfer_leadership, undefined}
+    ],
+    cases([
+        {"are answered once, whatever becomes of them", fun(S) ->
+            References = [
+                begin
+                    Reference = make_ref(),
+                    ?assertEqual(ok, pando_nif:cluster_request(S, Reference, Request)),
+                    Reference
+                end
+             || Request <- Requests
+            ],
+            [
+                receive
+                    {pando_reply, Reference, Result} -> ?assert(is_cluster_result(Result))
+                after ?WAIT_MS -> error(no_message)
+                end
+             || Reference <- References
+            ],
+            ok = pando:stop(S),
+            ?assertEqual([], pando_test_store:stray_messages()),
+            [?assertEqual({error, noproc}, pando_nif:cluster_request(S, make_ref(), Request)) || Request <- Requests],
+            ?assertEqual([], pando_test_store:stray_messages())
+        end},
+        {"of the wrong kind", fun(S) ->
+            [
+                ?assertError(badarg, pando_nif:cluster_request(S, make_ref(), Request))
+             || Request <- [
+                    allocate, [], {}, {allocate_member_id}, {add_member, 1, <<"a@b">>}, {add_member, -1, <<"a@b">>, voter},
+                    {add_member, 1, 'a@b', voter}, {add_member, 1, <<>>, voter}, {add_member, 1, <<255>>, voter},
+                    {add_member, 1, binary:copy(<<"n">>, 256), voter}, {add_member, 1, <<"a@b">>, learner}, {remove_member, a},
+                    {remove_member, 1 bsl 64}, {remove_member, undefined}, {change_role, 1, leader}, {change_role, 1}, {change_role, a, voter},
+                    {transfer_leadership, none}, {other, 1}, {other, 1, voter}, {other, 1, <<"a@b">>, voter}, {add_member, 1, <<"a@b">>, voter, 1}
+                ]
+            ],
+            [?assertError(badarg, pando_nif:cluster_request(S, To, allocate_member_id)) || To <- [none, a, 1, {{S, node()}, 1}, self()]],
+            ?assertError(badarg, pando_nif:cluster_request(<<"s">>, make_ref(), allocate_member_id)),
+            ?assertEqual([], pando_test_store:stray_messages())
+        end}
+    ]).
+
+is_cluster_result(ok) -> true;
+is_cluster_result({ok, MemberId}) -> is_integer(MemberId);
+is_cluster_result({error, {cluster, not_leader, Leader}}) -> Leader =:= undefined orelse is_binary(Leader);
+is_cluster_result({error, {cluster, no_quorum, Text}}) -> is_binary(Text);
+is_cluster_result({error, {cluster, Kind, undefined}}) -> lists:member(Kind, [no_such_member, last_voter, busy, stopped]);
+is_cluster_result(_) -> false.
+
+native_errors_say_what_may_be_concluded_test_() ->
+    [
+        {lists:flatten(io_lib:format("~p ~p", [Native, NotApplied])), fun() ->
+            Reason = pando_errors:reason({Native, <<"why">>, NotApplied}),
+            ?assertEqual({pando, Public, #{reason => <<"why">>, outcome => Outcome}}, Reason),
+            ?assertEqual(Reason, pando_errors:reason({Native, <<"why">>, NotApplied}, [a])),
+            Text = lists:flatten(io_lib:format("~p: why (outcome: ~p)", [Public, Outcome])),
+            ?assertEqual(Text, pando_errors:format(Reason))
+        end}
+     || {Native, Public} <- [
+            {closed, store_closed},
+            {halted, store_halted},
+            {disk_full, disk_full},
+            {not_leader, not_leader},
+            {no_quorum, no_quorum},
+            {leader_changed, leader_changed},
+            {command_failed, command_failed}
+        ],
+        {NotApplied, Outcome} <- [{true, not_applied}, {false, unknown}]
+    ].

@@ -241,16 +241,18 @@ entry(<<2, Membership/binary>>) ->
     {_, _} = membership(Membership),
     ["members ", hex(Membership), $\n].
 
-%% Sets of voters, and the members with their nodes.
-membership(<<1, SetCount:64/little, Bytes/binary>>) ->
+%% Sets of voters, and the members with their nodes and roles.
+membership(<<Version, SetCount:64/little, Bytes/binary>>) when Version =:= 1; Version =:= 2 ->
     {Sets, <<MemberCount:64/little, Rest/binary>>} = repeat(SetCount, fun voters/1, Bytes),
-    {Members, <<>>} = repeat(
-        MemberCount,
-        fun(<<Id:64/little, Size:64/little, Node:Size/binary, Behind/binary>>) -> {{Id, Node}, Behind} end,
-        Rest
-    ),
-    true = Members =:= lists:usort(Members),
+    {Members, <<>>} = repeat(MemberCount, fun(Member) -> member(Version, Member) end, Rest),
+    Ids = [Id || {Id, _, _} <- Members],
+    true = Ids =:= lists:usort(Ids),
     {Sets, Members}.
+
+member(1, <<Id:64/little, Size:64/little, Node:Size/binary, Behind/binary>>) ->
+    {{Id, Node, voter}, Behind};
+member(2, <<Id:64/little, Size:64/little, Node:Size/binary, Role, Behind/binary>>) ->
+    {{Id, Node, element(Role + 1, {voter, observer})}, Behind}.
 
 voters(<<Count:64/little, Bytes/binary>>) ->
     {Ids, Rest} = repeat(Count, fun(<<Id:64/little, Behind/binary>>) -> {Id, Behind} end, Bytes),
@@ -384,7 +386,7 @@ snapshot(File, StoreId) ->
     {Term, _, Index} = position(Position),
     <<Metadata:MetadataSize/binary, Blocks/binary>> = Behind,
     Crc = erlang:crc32([Head, Metadata]),
-    {NodeCount, Revision, LastBatch, Run} = metadata(Metadata),
+    {NodeCount, Revision, LastBatch, Run, Sessions} = metadata(Metadata),
     Records = blocks(Blocks, [<<Crc:32/little>>], []),
     {Lines, Nodes} = tree_records(Records, [], 0, []),
     NodeCount = Nodes,
@@ -399,21 +401,43 @@ snapshot(File, StoreId) ->
             LastBatch,
             lists:join($., [integer_to_list(Number) || Number <- Run])
         ]),
+        [io_lib:format("  session member ~b incarnation ~b next ~b~n", Session) || Session <- Sessions],
         Lines
     ].
 
-metadata(<<NodeCount:64/little, IsThere, Rest/binary>>) ->
+metadata(<<16#FFFFFFFFFFFFFFFF:64, 2, Bytes/binary>>) ->
+    metadata(2, Bytes);
+metadata(Bytes) ->
+    metadata(1, Bytes).
+
+metadata(Version, <<NodeCount:64/little, IsThere, Rest/binary>>) ->
     Behind =
         case {IsThere, Rest} of
             {0, _} -> Rest;
             {1, <<_Position:24/binary, BehindPosition/binary>>} -> BehindPosition
         end,
-    <<Size:64/little, Membership:Size/binary, Revision:64/little, LastBatch:64/little, Run:40/binary>> = Behind,
+    <<Size:64/little, Membership:Size/binary, BehindMembership/binary>> = Behind,
     case Size of
         0 -> ok;
         _ -> {_, _} = membership(Membership)
     end,
-    {NodeCount, Revision, LastBatch, [Number || <<Number:64/little>> <= Run]}.
+    {Sessions, <<Revision:64/little, LastBatch:64/little, Run:40/binary>>} = sessions(Version, BehindMembership),
+    {NodeCount, Revision, LastBatch, [Number || <<Number:64/little>> <= Run], Sessions}.
+
+sessions(1, Bytes) ->
+    {[], Bytes};
+sessions(2, <<Count:64/little, Bytes/binary>>) ->
+    {Sessions, Rest} = repeat(
+        Count,
+        fun(<<Member:64/little, Incarnation:64/little, Next:64/little, Behind/binary>>) -> {[Member, Incarnation, Next], Behind} end,
+        Bytes
+    ),
+    Members = [Member || [Member, _, _] <- Sessions],
+    Members = lists:sort(Members),
+    true = lists:all(fun(Member) -> length([M || M <- Members, M =:= Member]) =< 4 end, Members),
+    Openings = [{Member, Incarnation} || [Member, Incarnation, _] <- Sessions],
+    true = length(Openings) =:= length(lists:usort(Openings)),
+    {Sessions, Rest}.
 
 blocks(<<"PBLK", Length:32/little, Count:32/little, Crc:32/little, Body:Length/binary, Rest/binary>>, Crcs, Records) ->
     Crc = erlang:crc32(<<Length:32/little, Count:32/little, Body/binary>>),

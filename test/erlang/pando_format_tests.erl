@@ -6,7 +6,7 @@
 -include_lib("eunit/include/eunit.hrl").
 -include("pando.hrl").
 
--define(NAMES, ["closed", "killed", "torn", "resetting", "founding"]).
+-define(NAMES, ["closed", "killed", "torn", "resetting", "founding", "members"]).
 -define(STORE_ID, <<9:8, 9:8, 9:8, 9:8, 9:8, 9:8, 9:8, 9:8, 9:8, 9:8, 9:8, 9:8, 9:8, 9:8, 9:8, 9:8>>).
 
 golden() ->
@@ -140,6 +140,16 @@ has_all_values(S, Verdict) ->
 
 names_of(Found) ->
     maps:fold(fun([values, Name], Value, Names) -> Names#{Name => Value} end, #{}, Found).
+
+a_golden_store_has_what_other_members_wrote_once_test_() ->
+    with_golden("members", fun(S, Verdict) ->
+        ?assertEqual(sound, Verdict),
+        ?assertEqual({ok, 16}, pando:get(S, [values, <<"integer">>])),
+        ?assertEqual({ok, <<"observer">>}, pando:get(S, [<<"others">>, <<"written">>])),
+        %% It came too late, or from nobody.
+        ?assertEqual(false, pando:exists(S, [<<"others">>, <<"late">>])),
+        ?assertEqual(false, pando:exists(S, [<<"others">>, <<"of nobody">>]))
+    end).
 
 golden_stores_that_were_interrupted_open_test_() ->
     [

@@ -99,7 +99,7 @@ options(S) ->
                 #{async => false}, #{async => true}, #{async => low}, #{async => normal}, #{reply_from => leader},
                 #{reply_from => local}, #{reply_from => {member, {S, node()}}},
                 #{reply_from => {member, {S, 'nobody@nowhere'}}}, #{protect_against_dups => true},
-                #{protect_against_dups => false}, #{keep_while => #{}}
+                #{protect_against_dups => false}, #{keep_while => #{}}, #{return => token}
             ]
         ] ++
         [{Options, []} || Options <- [#{unknown => 1}, #{<<"timeout">> => 1}, #{1 => 2}]].
@@ -140,7 +140,7 @@ wrong_values_raise_test_() ->
         #{props_to_return => [payload | x]}, #{props_to_return => #{}}, #{timeout => 1000, other => 1}
     ],
     Wrong = [
-        {read, Everywhere ++ [#{favor => speed}, #{favor => true}, #{condition => {applied, 1}}, #{condition => x}]},
+        {read, Everywhere ++ [#{favor => speed}, #{favor => true}, #{condition => {applied, 1}}, #{condition => x}] ++ no_tokens()},
         {put, Everywhere ++ commands()},
         {delete, Everywhere ++ commands()}
     ],
@@ -154,9 +154,16 @@ wrong_values_raise_test_() ->
      || {Group, Calls} <- functions(), {Name, Call} <- Calls
     ]).
 
+no_tokens() ->
+    [
+        #{at_least => Token}
+     || Token <- [none, 1, {pando_token, 1}, {pando_token, <<>>, 1}, {pando_token, <<0:128>>, -1}, {pando_token, <<0:128>>, x}]
+    ].
+
 %% Values of options of writes that are none.
 commands() ->
     [
+        #{return => result}, #{return => tokens}, #{return => [token]},
         #{async => maybe}, #{async => {1, high}}, #{async => {x, low}}, #{async => "1"}, #{async => 1.0},
         #{async => {1, low, x}}, #{protect_against_dups => 1}, #{keep_while => []}, #{keep_while => x}
     ].

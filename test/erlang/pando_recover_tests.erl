@@ -277,7 +277,6 @@ the_command_shows_and_recovers_only_with_yes_test_() ->
         ?assertEqual(string:split(string:trim(Text, trailing), "\n", all), Shown),
         %% Why is on standard error.
         ?assertEqual({[], 1}, command([Directory, Directory, "yes"])),
-        ?assertEqual({[], 1}, command([])),
         ?assertMatch({ok, [#{cluster_id := OldId}]}, survivors(Directory)),
         {Done, 0} = command([Directory, "yes", "node=x@y"]),
         ?assert(contains(Done, "was recovered") andalso contains(Done, "x@y")),

@@ -25,8 +25,11 @@ defmodule Pando.Adv do
   @typedoc "What every function returns."
   @type result :: {:ok, %{Pando.Path.native() => Pando.props()}} | {:error, Pando.reason()}
 
-  @typedoc "What a write with options returns: `:ok` with the option `:async`, which does not wait for the result."
-  @type written :: result | :ok
+  @typedoc """
+  What a write with options returns: `:ok` with the option `:async`, which does not wait for the result, and a token, too,
+  with `return: :token`.
+  """
+  @type written :: result | {:ok, %{Pando.Path.native() => Pando.props()}, Pando.token()} | :ok
 
   @doc """
   As `get/3`, of the default store.

@@ -22,8 +22,12 @@ defmodule Pando.Error do
   | `:store_closed` | the store was stopped while the command was under way | `:unknown` | as for `:timeout`, once it runs again |
   | `:store_halted` | a fault, such as a failing disk, has halted the store while the command was under way; the log says more | `:unknown` | as for `:timeout`, once its supervisor has opened it again |
   | `:not_leader` | this member may not write | `:not_applied` | try again later |
+  | `:no_quorum` | no majority of the members can be reached | `:not_applied` or `:unknown`, as `outcome` says | try again later; if `:unknown`, as for `:timeout` |
+  | `:leader_changed` | another member leads since the command was under way, and it was left out | `:not_applied` | try again |
   | `:command_failed` | a fault of Pando; `reason` says which | `:not_applied` | report it |
   | `:answer_not_kept` | a request with this `:request_id` was applied before, and its answer was too large to be kept | `:applied` | read what it has done |
+  | `:token_not_available` | the store was stopped or opened again while a write with `return: :token` was under way: it was done, and its token cannot be told | `:applied` | read with `favor: :consistency` instead |
+  | `:other_cluster` | the token of `:at_least` is of another cluster than the store | `:not_applied` | an answer, not a fault |
   | `:unknown_option` | the option `:reply_from` has a value that it does not take | `:not_applied` | do not repeat it |
 
   Of `Pando.transaction!/5` alone, beside these:
@@ -77,8 +81,12 @@ defmodule Pando.Error do
           | :store_closed
           | :store_halted
           | :not_leader
+          | :no_quorum
+          | :leader_changed
           | :command_failed
           | :answer_not_kept
+          | :token_not_available
+          | :other_cluster
           | :unknown_option
           | :aborted
           | :transaction_condition_not_met

@@ -42,6 +42,7 @@ defmodule Pando.Transaction do
 
     case :pando_transaction.outcome(store, body, arguments, mode, options) do
       {:ok, value} -> value
+      {:ok, value, token} -> {value, token}
       :ok -> :ok
       {:aborted, reason} -> raise Error, reason: reason, call: :abort
       {:error, reason} -> raise Error, reason: reason, call: if(mode == :ro, do: :read, else: :write)

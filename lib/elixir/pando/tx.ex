@@ -46,8 +46,9 @@ defmodule Pando.Tx do
   ## Options
 
   Those of the same call of `Pando`, of reads and of writes alike. Those about nodes mean what they mean there. Those about the
-  call as such (`:timeout`, `:favor`, `:condition`, `:async`, `:reply_from`, `:protect_against_dups`, `:request_id`) are
-  checked and mean nothing: a result is there at once. As there is no store to name, every function takes options last.
+  call as such (`:timeout`, `:favor`, `:condition`, `:at_least`, `:async`, `:return`, `:reply_from`,
+  `:protect_against_dups`, `:request_id`) are checked and mean nothing: a result is there at once. As there is no store to
+  name, every function takes options last.
 
   ## Errors
 
@@ -446,7 +447,7 @@ defmodule Pando.Tx do
       iex> Pando.get("/stock/oak")
       {:ok, 300}
   """
-  @spec foreach(Pando.pattern(), (Pando.Path.native(), Pando.props() -> term)) :: Pando.written()
+  @spec foreach(Pando.pattern(), (Pando.Path.native(), Pando.props() -> term)) :: Pando.done()
   def foreach(pattern, fun), do: :pando_tx.foreach(pattern, fun)
 
   @doc """
@@ -456,7 +457,7 @@ defmodule Pando.Tx do
       {:ok, :ok}
   """
   @spec foreach(Pando.pattern(), (Pando.Path.native(), Pando.props() -> term), Pando.options()) ::
-          Pando.written()
+          Pando.done()
   def foreach(pattern, fun, options), do: :pando_tx.foreach(pattern, fun, Options.to_map(options))
 
   @doc """
@@ -524,7 +525,7 @@ defmodule Pando.Tx do
       iex> Pando.transaction(fn -> for wood <- ["ash", "elm"], do: Pando.Tx.put(["stock", wood], 0) end)
       {:ok, [:ok, :ok]}
   """
-  @spec put(Pando.path(), Pando.value()) :: Pando.written()
+  @spec put(Pando.path(), Pando.value()) :: Pando.done()
   def put(path, value), do: :pando_tx.put(path, value)
 
   @doc """
@@ -540,7 +541,7 @@ defmodule Pando.Tx do
       ...> end)
       {:ok, false}
   """
-  @spec put(Pando.path(), Pando.value(), Pando.options()) :: Pando.written()
+  @spec put(Pando.path(), Pando.value(), Pando.options()) :: Pando.done()
   def put(path, value, options), do: :pando_tx.put(path, value, Options.to_map(options))
 
   @doc """
@@ -566,7 +567,7 @@ defmodule Pando.Tx do
       iex> Pando.get("/stock/oak")
       {:ok, 0}
   """
-  @spec put_many(Pando.pattern(), Pando.value()) :: Pando.written()
+  @spec put_many(Pando.pattern(), Pando.value()) :: Pando.done()
   def put_many(pattern, value), do: :pando_tx.put_many(pattern, value)
 
   @doc """
@@ -577,7 +578,7 @@ defmodule Pando.Tx do
       iex> Pando.get("/")
       {:ok, 0}
   """
-  @spec put_many(Pando.pattern(), Pando.value(), Pando.options()) :: Pando.written()
+  @spec put_many(Pando.pattern(), Pando.value(), Pando.options()) :: Pando.done()
   def put_many(pattern, value, options), do: :pando_tx.put_many(pattern, value, Options.to_map(options))
 
   @doc """
@@ -599,7 +600,7 @@ defmodule Pando.Tx do
       iex> Pando.transaction(fn -> Pando.Tx.create("/stock/oak", 150) end)
       {:ok, :ok}
   """
-  @spec create(Pando.path(), Pando.value()) :: Pando.written()
+  @spec create(Pando.path(), Pando.value()) :: Pando.done()
   def create(path, value), do: :pando_tx.create(path, value)
 
   @doc """
@@ -612,7 +613,7 @@ defmodule Pando.Tx do
       ...> end)
       {:ok, 150}
   """
-  @spec create(Pando.path(), Pando.value(), Pando.options()) :: Pando.written()
+  @spec create(Pando.path(), Pando.value(), Pando.options()) :: Pando.done()
   def create(path, value, options), do: :pando_tx.create(path, value, Options.to_map(options))
 
   @doc """
@@ -636,7 +637,7 @@ defmodule Pando.Tx do
       iex> Pando.transaction(fn -> Pando.Tx.update("/stock/oak", 149) end)
       {:ok, :ok}
   """
-  @spec update(Pando.path(), Pando.value()) :: Pando.written()
+  @spec update(Pando.path(), Pando.value()) :: Pando.done()
   def update(path, value), do: :pando_tx.update(path, value)
 
   @doc """
@@ -647,7 +648,7 @@ defmodule Pando.Tx do
       iex> name
       :node_not_found
   """
-  @spec update(Pando.path(), Pando.value(), Pando.options()) :: Pando.written()
+  @spec update(Pando.path(), Pando.value(), Pando.options()) :: Pando.done()
   def update(path, value, options), do: :pando_tx.update(path, value, Options.to_map(options))
 
   @doc """
@@ -671,7 +672,7 @@ defmodule Pando.Tx do
       iex> Pando.transaction(fn -> Pando.Tx.compare_and_swap("/stock/oak", 150, 149) end)
       {:ok, :ok}
   """
-  @spec compare_and_swap(Pando.path(), data_pattern :: term, Pando.value()) :: Pando.written()
+  @spec compare_and_swap(Pando.path(), data_pattern :: term, Pando.value()) :: Pando.done()
   def compare_and_swap(path, data_pattern, value), do: :pando_tx.compare_and_swap(path, data_pattern, value)
 
   @doc """
@@ -685,7 +686,7 @@ defmodule Pando.Tx do
       {:ok, :ok}
   """
   @spec compare_and_swap(Pando.path(), data_pattern :: term, Pando.value(), Pando.options()) ::
-          Pando.written()
+          Pando.done()
   def compare_and_swap(path, data_pattern, value, options),
     do: :pando_tx.compare_and_swap(path, data_pattern, value, Options.to_map(options))
 
@@ -713,7 +714,7 @@ defmodule Pando.Tx do
       iex> Pando.transaction(fn -> {Pando.Tx.delete("/stock/oak"), Pando.Tx.exists("/stock/oak")} end)
       {:ok, {:ok, false}}
   """
-  @spec delete(Pando.path()) :: Pando.written()
+  @spec delete(Pando.path()) :: Pando.done()
   def delete(path), do: :pando_tx.delete(path)
 
   @doc """
@@ -722,7 +723,7 @@ defmodule Pando.Tx do
       iex> Pando.transaction(fn -> Pando.Tx.delete("/stock/oak", []) end)
       {:ok, :ok}
   """
-  @spec delete(Pando.path(), Pando.options()) :: Pando.written()
+  @spec delete(Pando.path(), Pando.options()) :: Pando.done()
   def delete(path, options), do: :pando_tx.delete(path, Options.to_map(options))
 
   @doc """
@@ -748,7 +749,7 @@ defmodule Pando.Tx do
       iex> Pando.empty?()
       true
   """
-  @spec delete_many(Pando.pattern()) :: Pando.written()
+  @spec delete_many(Pando.pattern()) :: Pando.done()
   def delete_many(pattern), do: :pando_tx.delete_many(pattern)
 
   @doc """
@@ -761,7 +762,7 @@ defmodule Pando.Tx do
       ...> end)
       {:ok, 2}
   """
-  @spec delete_many(Pando.pattern(), Pando.options()) :: Pando.written()
+  @spec delete_many(Pando.pattern(), Pando.options()) :: Pando.done()
   def delete_many(pattern, options), do: :pando_tx.delete_many(pattern, Options.to_map(options))
 
   @doc """
@@ -785,7 +786,7 @@ defmodule Pando.Tx do
       iex> Pando.transaction(fn -> {Pando.Tx.clear_payload("/stock/oak"), Pando.Tx.get("/stock/oak")} end)
       {:ok, {:ok, {:ok, :undefined}}}
   """
-  @spec clear_payload(Pando.path()) :: Pando.written()
+  @spec clear_payload(Pando.path()) :: Pando.done()
   def clear_payload(path), do: :pando_tx.clear_payload(path)
 
   @doc """
@@ -794,7 +795,7 @@ defmodule Pando.Tx do
       iex> Pando.transaction(fn -> Pando.Tx.clear_payload("/stock/oak", keep_while: %{}) end)
       {:ok, :ok}
   """
-  @spec clear_payload(Pando.path(), Pando.options()) :: Pando.written()
+  @spec clear_payload(Pando.path(), Pando.options()) :: Pando.done()
   def clear_payload(path, options), do: :pando_tx.clear_payload(path, Options.to_map(options))
 
   @doc """
@@ -818,7 +819,7 @@ defmodule Pando.Tx do
       iex> Pando.transaction(fn -> {Pando.Tx.clear_many_payloads("/stock/*"), Pando.Tx.get("/stock/oak")} end)
       {:ok, {:ok, {:ok, :undefined}}}
   """
-  @spec clear_many_payloads(Pando.pattern()) :: Pando.written()
+  @spec clear_many_payloads(Pando.pattern()) :: Pando.done()
   def clear_many_payloads(pattern), do: :pando_tx.clear_many_payloads(pattern)
 
   @doc """
@@ -827,7 +828,7 @@ defmodule Pando.Tx do
       iex> Pando.transaction(fn -> Pando.Tx.clear_many_payloads("/stock/*", []) end)
       {:ok, :ok}
   """
-  @spec clear_many_payloads(Pando.pattern(), Pando.options()) :: Pando.written()
+  @spec clear_many_payloads(Pando.pattern(), Pando.options()) :: Pando.done()
   def clear_many_payloads(pattern, options),
     do: :pando_tx.clear_many_payloads(pattern, Options.to_map(options))
 

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
+use pando_store::cluster::{ClusterAnswer, ClusterError, ClusterEvent};
 use pando_store::{OpenError, Outcome};
 
 /// The way to Erlang processes. All functions that send are called on threads of the bridge or of a store, never on a
@@ -19,6 +20,8 @@ pub trait Beam: Send + Sync + Sized + 'static {
     fn is_scheduler() -> bool;
     /// Sends the outcome of a command, or of a wait.
     fn reply(address: Self::Address, outcome: Outcome);
+    /// Sends what became of a request of the cluster.
+    fn cluster_reply(address: Self::Address, result: Result<ClusterAnswer, ClusterError>);
     /// The store is open, or could not be opened.
     fn opened(owner: &Self::Owner, key: Self::Key, result: Result<(), OpenFailure>);
     /// The store has been closed; its directory is free.
@@ -29,6 +32,8 @@ pub trait Beam: Send + Sync + Sized + 'static {
     fn notice(owner: &Self::Owner, key: Self::Key, text: &str);
     /// How far something has come that takes long.
     fn progress(owner: &Self::Owner, key: Self::Key, text: &str);
+    /// Something has happened in the store's cluster.
+    fn cluster_event(owner: &Self::Owner, key: Self::Key, event: &ClusterEvent);
 }
 
 /// Why a store was not opened.

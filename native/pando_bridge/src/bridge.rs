@@ -13,12 +13,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use pando_store::cluster::{ClusterEvent, ClusterRequest};
 use pando_store::disk::RealDisk;
 use pando_store::{ProvokedThread, Store, StoreError, StoreEvents, StoreOptions};
 use pando_tree::Command;
 
 use crate::beam::{Beam, OpenFailure};
 use crate::caller::Caller;
+use crate::cluster_caller::{ClusterCaller, ClusterPlaces};
 use crate::reply_queue::{ReplyQueue, StoreReplies};
 use crate::token::Token;
 
@@ -29,6 +31,7 @@ pub const CLOSING_WAIT_MAX_MS: u64 = 30_000;
 pub struct OpenStore<B: Beam> {
     store: Store<Caller<B>>,
     replies: Arc<ReplyQueue<B>>,
+    cluster_places: ClusterPlaces,
 }
 
 impl<B: Beam> OpenStore<B> {
@@ -73,6 +76,14 @@ impl<B: Beam> OpenStore<B> {
         token: Option<Arc<Token>>,
     ) -> Result<(), StoreError> {
         self.ask(address, token, |caller| self.store.await_applied(index, caller))
+    }
+
+    /// Asks for something of the cluster on behalf of `address`, which is told what became of it. Given back: too many such
+    /// requests are under way, and nothing was done.
+    pub fn cluster_request(&self, request: ClusterRequest, address: B::Address) -> Result<(), B::Address> {
+        let caller = ClusterCaller::new(address, &self.cluster_places, self.replies.clone())?;
+        self.store.cluster_request(request, Box::new(|result| caller.answer(result)));
+        Ok(())
     }
 
     fn ask(
@@ -219,7 +230,7 @@ impl<B: Beam> Bridge<B> {
             events,
         )
         .map_err(OpenFailure::Store)?;
-        let opened = Arc::new(OpenStore { store, replies });
+        let opened = Arc::new(OpenStore { store, replies, cluster_places: ClusterPlaces::default() });
         let _ = opened_store.set(Arc::downgrade(&opened));
         self.change_open(|open| {
             open.insert(request.key, opened);
@@ -299,6 +310,10 @@ impl<B: Beam> StoreEvents for OwnerEvents<B> {
 
     fn progress(&self, text: &str) {
         B::progress(&self.owner, self.key, text);
+    }
+
+    fn cluster_event(&self, event: &ClusterEvent) {
+        B::cluster_event(&self.owner, self.key, event);
     }
 }
 

@@ -6,6 +6,7 @@ mod attempt;
 mod beam;
 mod bridge;
 mod caller;
+mod cluster_caller;
 mod cursor;
 mod limits;
 mod recovery;
@@ -18,6 +19,7 @@ pub use beam::{Beam, OpenFailure};
 pub use bridge::{
     Bridge, CLOSING_WAIT_MAX_MS, OpenRequest, OpenStore, Opening, PanickingThread, SharedBridge,
 };
+pub use cluster_caller::CLUSTER_REQUESTS_MAX;
 pub use cursor::{CHUNK_NODES_MAX, CHUNK_SIZE_BYTES_MAX, CHUNK_STEPS_MAX, Cursor};
 pub use limits::limits;
 pub use recovery::{RecoveryEnd, RecoveryObserver, RecoveryRequest, RecoveryTask};

@@ -4,6 +4,7 @@ use pando_store::options;
 use pando_tree::Limit;
 use pando_tree::limits::{REQUESTS_KEPT_MAX, REQUESTS_SIZE_BYTES_MAX, TRANSACTION_SCOPES_SIZE_BYTES_MAX};
 
+use crate::cluster_caller::CLUSTER_REQUESTS_MAX;
 use crate::cursor;
 
 /// Name and value of every limit. Units are at the end of the names; those without one are counts.
@@ -28,6 +29,7 @@ pub fn limits() -> Vec<(&'static str, u64)> {
         ("snapshot_log_bytes_min", options::SNAPSHOT_LOG_BYTES_MIN),
         ("close_drain_timeout_ms", options::CLOSE_DRAIN_TIMEOUT_MS),
         ("open_recovery_timeout_ms", options::OPEN_RECOVERY_TIMEOUT_MS),
+        ("cluster_requests_max", CLUSTER_REQUESTS_MAX as u64),
         ("chunk_nodes_max", cursor::CHUNK_NODES_MAX as u64),
         ("chunk_size_bytes_max", cursor::CHUNK_SIZE_BYTES_MAX as u64),
         ("chunk_steps_max", cursor::CHUNK_STEPS_MAX),

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use pando_store::cluster::{ClusterAnswer, ClusterError};
 use pando_store::{Outcome, Replies, StoreError};
 
 use crate::beam::Beam;
 use crate::caller::Caller;
+use crate::cluster_caller::ClusterPlace;
 
 /// Replies that are not worth waking a thread for.
 const DIRECT_REPLIES_MAX: usize = 4;
@@ -23,10 +25,12 @@ const STACK_SIZE_BYTES: usize = 1024 * 1024;
 enum Job<B: Beam> {
     Replies(Vec<(Caller<B>, Outcome)>),
     Unanswered(Caller<B>, StoreError),
+    Cluster(B::Address, Result<ClusterAnswer, ClusterError>, ClusterPlace),
     Panic,
 }
 
-/// A handle to the thread. The queue needs no bound of its own: each entry stands for an admitted command or waiter.
+/// A handle to the thread. The queue needs no bound of its own: each entry stands for an admitted command, a waiter, or the
+/// place of a request of the cluster.
 pub struct ReplyQueue<B: Beam> {
     jobs: Sender<Job<B>>,
     /// Jobs that are queued or being worked on: with none, whoever sends directly overtakes nobody.
@@ -82,6 +86,17 @@ impl<B: Beam> ReplyQueue<B> {
         }
     }
 
+    /// Tells a caller what became of its request of the cluster; its place is free then.
+    pub(crate) fn push_cluster_reply(
+        &self,
+        address: B::Address,
+        result: Result<ClusterAnswer, ClusterError>,
+        place: ClusterPlace,
+    ) {
+        // Refused only when the thread is gone: nobody can be told then.
+        let _ = self.push(Job::Cluster(address, result, place));
+    }
+
     /// Makes the thread panic, to show what that does.
     pub fn provoke_panic(&self) {
         let _ = self.push(Job::Panic);
@@ -109,6 +124,7 @@ fn run<B: Beam>(jobs: &Receiver<Job<B>>, unfinished: &AtomicUsize) {
         match job {
             Job::Replies(replies) => answer_all(replies),
             Job::Unanswered(caller, error) => caller.answer(Err(error)),
+            Job::Cluster(address, result, _place) => B::cluster_reply(address, result),
             #[allow(clippy::panic, reason = "asked for, to test that stores survive it")]
             Job::Panic => panic!("provoked in the reply thread"),
         }

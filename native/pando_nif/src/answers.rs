@@ -9,6 +9,7 @@ use pando_tree::{Answer, DeleteReason, KeepWhileReason, Name, Path, Props, Refus
 use rustler::{Encoder, Env, Term};
 
 use crate::atoms;
+use crate::cluster::{bytes_term, member_term, server_state_atom};
 use crate::names::{condition_term, name_term, path_term, root_name_term, steps_term};
 use crate::payloads::{payload_term, value_term};
 use crate::raw::stored_term;
@@ -196,8 +197,14 @@ pub fn store_error_term<'a>(env: Env<'a>, error: &StoreError) -> Term<'a> {
 
 /// Figures of a store as a map.
 pub fn status_term<'a>(env: Env<'a>, status: &StoreStatus) -> Term<'a> {
+    let members: Vec<Term<'a>> = status.members.iter().map(|member| member_term(env, member)).collect();
     let pairs: Vec<(Term<'a>, Term<'a>)> = vec![
         (atoms::member_id().to_term(env), status.member_id.encode(env)),
+        (atoms::cluster_id().to_term(env), bytes_term(env, &status.cluster_id)),
+        (atoms::role().to_term(env), server_state_atom(status.consensus.server_state).to_term(env)),
+        (atoms::has_quorum().to_term(env), status.consensus.has_quorum.encode(env)),
+        (atoms::members().to_term(env), members.encode(env)),
+        (atoms::frames_refused().to_term(env), status.frames_refused.encode(env)),
         (atoms::term().to_term(env), status.consensus.term.encode(env)),
         (atoms::leader().to_term(env), optional(env, status.consensus.leader)),
         (atoms::last_log_index().to_term(env), optional(env, status.last_log_index)),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pando_bridge::{Beam, OpenFailure, Opening, SharedBridge, Verification, VerificationObserver};
+use pando_store::cluster::{ClusterAnswer, ClusterError, ClusterEvent};
 use pando_store::verify::Report;
 use pando_store::{Outcome, StoreError};
 use pando_tree::Answer;
@@ -14,6 +15,7 @@ use rustler::{Atom, Encoder, Env, LocalPid, NifResult, OwnedEnv, Resource, Resou
 use crate::answers::{answer_term, holds_terms, report_term, store_error_term};
 use crate::asker::Asker;
 use crate::atoms;
+use crate::cluster::{event_term, result_term};
 use crate::raw::{AtomKey, key_atom};
 
 /// The stores that are open in this VM.
@@ -69,12 +71,17 @@ impl Address {
 
     /// Sends `{pando_reply, Reference, ok}` from within a native function.
     pub fn tell_ok(self, env: Env<'_>) {
+        // Who is gone needs no turn: his attempt is collected, and passes it on.
+        self.tell(env, atoms::ok());
+    }
+
+    /// Sends `{pando_reply, Reference, Reply}` from within a native function.
+    pub fn tell(self, env: Env<'_>, reply: impl Encoder) {
         let Address::Process { pid, environment, known_by: KnownBy::Reference(reference) } = self else {
             return;
         };
         let reference = environment.run(|kept| reference.load(kept).in_env(env));
-        // Who is gone needs no turn: his attempt is collected, and passes it on.
-        let _ = env.send(&pid, (atoms::pando_reply(), reference, atoms::ok()));
+        let _ = env.send(&pid, (atoms::pando_reply(), reference, reply));
     }
 }
 
@@ -152,6 +159,17 @@ impl Beam for Erlang {
         });
     }
 
+    fn cluster_reply(address: Address, result: Result<ClusterAnswer, ClusterError>) {
+        let Address::Process { pid, mut environment, known_by: KnownBy::Reference(reference) } = address
+        else {
+            return;
+        };
+        // A caller that is gone needs no reply.
+        let _ = environment.send_and_clear(&pid, |env| {
+            (atoms::pando_reply(), reference.load(env), result_term(env, &result)).encode(env)
+        });
+    }
+
     fn opened(owner: &Owner, key: AtomKey, result: Result<(), OpenFailure>) {
         owner.tell(|env| {
             let result = match result {
@@ -183,6 +201,10 @@ impl Beam for Erlang {
 
     fn progress(owner: &Owner, key: AtomKey, text: &str) {
         owner.tell(|env| (atoms::pando_progress(), key_atom(env, key), text).encode(env));
+    }
+
+    fn cluster_event(owner: &Owner, key: AtomKey, event: &ClusterEvent) {
+        owner.tell(|env| (atoms::pando_event(), key_atom(env, key), event_term(env, event)).encode(env));
     }
 }
 

@@ -9,7 +9,9 @@
 mod answers;
 mod asker;
 mod atoms;
+mod cluster;
 mod erlang;
+mod lanes;
 mod listing;
 mod names;
 mod payloads;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pando_bridge::{OpenRequest, OpenStore, PanickingThread, Token, Verification};
+use pando_store::cluster::ClusterError;
 use pando_store::disk::RealDisk;
 use pando_store::log::{SEGMENT_BYTES_FIRST, SEGMENT_BYTES_MAX};
 use pando_store::options::{QUEUED_COMMANDS_MAX, SNAPSHOT_LOG_BYTES_MIN};
@@ -52,6 +55,9 @@ const QUICK_NAME_SIZE_BYTES_MAX: usize = 512;
 const QUICK_PAYLOAD_SIZE_BYTES_MAX: usize = 4 * 1024;
 /// Children whose names a normal scheduler lists.
 const QUICK_CHILD_NAMES_MAX: u64 = 64;
+
+/// Bytes of a frame that a normal scheduler copies (some tens of microseconds): any heartbeat, most entries, each part of a snapshot.
+const QUICK_FRAME_SIZE_BYTES_MAX: usize = 256 * 1024;
 
 /// Nodes that depend on others, of which one call tells.
 const KEEP_WHILE_LISTED_MAX: usize = 10_000;
@@ -110,8 +116,9 @@ fn mask_of(bits: u16) -> NifResult<PropsMask> {
     PropsMask::from_bits(bits).ok_or(rustler::Error::BadArg)
 }
 
-/// `open(Store, Name, Directory, NodeName, Holder, NewStoreId, Incarnation) -> Handle`; then a message
-/// `{pando_opened, Store, ok | {error, Reason}}`.
+/// `open(Store, Name, Directory, NodeName, Holder, Birth, Incarnation, Options) -> Handle`; then a message
+/// `{pando_opened, Store, ok | {error, Reason}}`. Birth: `{found, ClusterId}` or `{join, ClusterId, MemberId}`; Options:
+/// `#{consensus_lane => pid(), bulk_lane => pid(), priority => integer()}`, each optional.
 #[rustler::nif]
 #[allow(clippy::too_many_arguments, reason = "one flat call into the library")]
 fn open<'a>(
@@ -119,23 +126,24 @@ fn open<'a>(
     store: Term<'a>,
     name: &str,
     directory: &str,
-    node_name: &str,
+    node_name: Term<'a>,
     holder: &str,
-    new_store_id: Binary<'a>,
+    birth: Term<'a>,
     incarnation: u64,
+    options: Term<'a>,
 ) -> NifResult<Term<'a>> {
     let key = key_of(store)?;
-    let new_store_id: [u8; 16] = new_store_id.as_slice().try_into().map_err(|_| rustler::Error::BadArg)?;
+    let (birth, options) = (cluster::birth(birth)?, cluster::open_options(options)?);
     let opening = BRIDGE.get().open(OpenRequest {
         key,
         directory: PathBuf::from(directory),
         options: StoreOptions {
             name: name.to_owned(),
-            node_name: node_name.to_owned(),
+            node_name: cluster::node_name(node_name)?.to_owned(),
             holder: holder.to_owned(),
-            birth: pando_store::Birth::Found(new_store_id),
-            transport: Arc::new(pando_store::peers::NoTransport),
-            priority: 0,
+            birth,
+            transport: Arc::new(options.lanes),
+            priority: options.priority,
             incarnation,
             clock: Arc::new(SystemClock),
             snapshot_log_bytes_min: SNAPSHOT_LOG_BYTES_MIN,
@@ -561,6 +569,83 @@ fn keep_while<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Term<'a>> {
 fn status<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Term<'a>> {
     let status = BRIDGE.get().with(key_of(store)?, |open| open.store().status());
     Ok(status.map_or_else(|| not_running(env), |status| (atoms::ok(), status_term(env, &status)).encode(env)))
+}
+
+/// `applied_index(Store) -> {ok, ClusterId, Incarnation, Index} | {error, noproc}`: the last log index in the view that readers
+/// see, in which cluster, and in which opening of the store that was so. No lock, for it is asked for beside each write.
+#[rustler::nif]
+fn applied_index<'a>(env: Env<'a>, store: Term<'a>) -> NifResult<Term<'a>> {
+    let found = BRIDGE.get().with(key_of(store)?, |open| {
+        let store = open.store();
+        let cluster_id = cluster::bytes_term(env, &store.cluster_id());
+        (atoms::ok(), cluster_id, store.incarnation(), store.view_guard().applied_index()).encode(env)
+    });
+    Ok(found.unwrap_or_else(|| not_running(env)))
+}
+
+/// `cluster_request(Store, Reference, Request) -> ok | {error, noproc}`; then a message
+/// `{pando_reply, Reference, ok | {ok, MemberId} | {error, {cluster, Kind, Detail}}}`. Requests: see `pando_backend`.
+#[rustler::nif]
+fn cluster_request<'a>(
+    env: Env<'a>,
+    store: Term<'a>,
+    reference: Term<'a>,
+    request: Term<'a>,
+) -> NifResult<Term<'a>> {
+    if !reference.is_ref() {
+        return Err(rustler::Error::BadArg);
+    }
+    let (key, request) = (key_of(store)?, cluster::request(request)?);
+    let address = Address::new(env, reference)?;
+    let asked = BRIDGE.get().with(key, |open| open.cluster_request(request, address));
+    Ok(match asked {
+        Some(Ok(())) => atoms::ok().to_term(env),
+        Some(Err(address)) => {
+            address.tell(env, cluster::result_term(env, &Err(ClusterError::Busy)));
+            atoms::ok().to_term(env)
+        }
+        None => not_running(env),
+    })
+}
+
+/// `peer_frame_quick(Store, consensus | bulk, Frame) -> ok | slow | {error, noproc}`: a frame from another node has come.
+#[rustler::nif]
+fn peer_frame_quick<'a>(
+    env: Env<'a>,
+    store: Term<'a>,
+    lane: Term<'a>,
+    frame: Binary<'a>,
+) -> NifResult<Term<'a>> {
+    if frame.len() > QUICK_FRAME_SIZE_BYTES_MAX {
+        return Ok(atoms::slow().to_term(env));
+    }
+    take_frame(env, store, lane, &frame)
+}
+
+/// The same without a limit, and so never `slow`.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn peer_frame<'a>(env: Env<'a>, store: Term<'a>, lane: Term<'a>, frame: Binary<'a>) -> NifResult<Term<'a>> {
+    take_frame(env, store, lane, &frame)
+}
+
+fn take_frame<'a>(env: Env<'a>, store: Term<'a>, lane: Term<'a>, frame: &Binary<'a>) -> NifResult<Term<'a>> {
+    let (key, lane) = (key_of(store)?, lanes::lane(lane)?);
+    let taken = BRIDGE.get().with(key, |open| open.store().peer_frame(lane, frame.as_slice().to_vec()));
+    Ok(taken.map_or_else(|| not_running(env), |()| atoms::ok().to_term(env)))
+}
+
+/// `node_state(Store, NodeName, up | down | refused | bulk_refused) -> ok | {error, noproc}`: what has become of a node.
+#[rustler::nif]
+fn node_state<'a>(
+    env: Env<'a>,
+    store: Term<'a>,
+    node_name: Term<'a>,
+    state: Term<'a>,
+) -> NifResult<Term<'a>> {
+    let (key, state) = (key_of(store)?, cluster::node_state(state)?);
+    let node_name = cluster::node_name(node_name)?;
+    let told = BRIDGE.get().with(key, |open| open.store().node_state(node_name, state));
+    Ok(told.map_or_else(|| not_running(env), |()| atoms::ok().to_term(env)))
 }
 
 /// `take_snapshot(Store) -> ok | under_way | noproc`: writes one in the background, due or not.

@@ -13,16 +13,16 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::consensus::{Done, SnapshotFile};
-use crate::entry::{Change, Entry};
-use crate::error::StoreError;
+use crate::entry::Entry;
 use crate::log::LogEntry;
-use crate::machine::{Answers, CommandAnswer, Machine};
+use crate::machine::Machine;
 use crate::opening_progress::{OpeningProgress, OpeningStep};
+use crate::own_batches::{OwnBatches, Settled};
 use crate::reaper::Garbage;
 use crate::replay::Replay;
 use crate::shared::Shared;
 use crate::snapshot_thread::{self, SnapshotJob, load_received};
-use crate::ticket::{Applied, Outcome, Ticket};
+use crate::ticket::Ticket;
 use crate::view::View;
 
 /// Old views kept here, waiting for short reads to end; more go to the reaper.
@@ -141,32 +141,27 @@ impl<T: Ticket> ApplyThread<T> {
     }
 
     fn apply(&mut self, entries: Vec<Entry>, done: Done) {
-        let mut answered = Vec::with_capacity(entries.len());
+        let mut settled = Vec::with_capacity(entries.len());
         for entry in &entries {
             self.shared.count_log_bytes(entry.size_bytes() as u64);
-            let applied = self.machine.apply(entry);
-            if let Change::Commands(batch) = &entry.change
-                && self.shared.is_own(&batch.origin)
-            {
-                self.machine.set_own_sequence(batch.origin.first_sequence + batch.commands.len() as u64);
-                answered.push((batch.origin.first_sequence, applied, entry.position.index));
-            }
+            own_batches(&self.shared).apply(&mut self.machine, entry, &mut settled);
         }
         self.publish();
-        for (first_sequence, applied, log_index) in answered {
-            if !applied.came_true {
-                self.shared.take_back(first_sequence);
-            }
-            if let Some(callers) = self.shared.pending.take(first_sequence) {
-                self.shared.replies.deliver(pair(callers, applied, log_index));
-            }
-            self.shared.wait_for_index(self.shared.pending.answered(first_sequence));
-        }
+        self.tell(settled);
         self.shared.answer_applied();
         done(Ok(()));
         // Only now: where processors are few, the reaper's waking up would come before the answers.
         self.free_detached();
         self.take_snapshot_if_due();
+    }
+
+    fn tell(&self, settled: Vec<Settled<T>>) {
+        for Settled { first_sequence, replies } in settled {
+            if !replies.is_empty() {
+                self.shared.replies.deliver(replies);
+            }
+            self.shared.wait_for_index(self.shared.pending.answered(first_sequence));
+        }
     }
 
     fn publish(&mut self) {
@@ -189,10 +184,13 @@ impl<T: Ticket> ApplyThread<T> {
     fn install(&mut self, file: &SnapshotFile) -> Result<(), String> {
         let newer = file.covers.index > self.machine.view().applied_index();
         if newer {
-            let view = load_received(&self.shared.snapshots, &self.shared.directory, file)
+            let (view, size_bytes) = load_received(&self.shared.snapshots, &self.shared.directory, file)
                 .map_err(|error| error.to_string())?;
-            self.machine = Machine::new(view);
+            let _ = snapshot_thread::note_newest(&self.shared, file.clone(), size_bytes);
+            self.shared.forget_log_bytes();
+            let settled = own_batches(&self.shared).install(&mut self.machine, view);
             self.publish();
+            self.tell(settled);
             if let Some(opening) = &mut self.opening {
                 opening.replay.begin();
             }
@@ -209,18 +207,6 @@ impl<T: Ticket> ApplyThread<T> {
     }
 }
 
-/// Each caller with the answer to its command. Lengths differ only if a member's batch was changed on the way, which
-/// checksums exclude; callers left over drop their tickets, and so learn that the outcome is unknown.
-fn pair<T>(callers: Vec<T>, applied: Answers, log_index: u64) -> Vec<(T, Outcome)> {
-    callers
-        .into_iter()
-        .zip(applied.answers.into_iter().zip(applied.first_revision..))
-        .map(|(caller, (answer, revision))| {
-            let outcome = match answer {
-                CommandAnswer::Answer(answer) => Ok(Applied { answer, log_index, revision }),
-                CommandAnswer::Failed(text) => Err(StoreError::CommandFailed(text)),
-            };
-            (caller, outcome)
-        })
-        .collect()
+fn own_batches<T: Ticket>(shared: &Shared<T>) -> OwnBatches<'_, T> {
+    OwnBatches { pending: &shared.pending, member_id: shared.member_id, incarnation: shared.incarnation }
 }

@@ -43,7 +43,11 @@ pub enum StoreError {
 impl From<Refusal> for StoreError {
     fn from(refusal: Refusal) -> StoreError {
         match refusal {
-            Refusal::NotLeader => StoreError::NotLeader,
+            Refusal::NoQuorum { was_sent } => {
+                let outcome = if was_sent { OutcomeKnown::Unknown } else { OutcomeKnown::NotApplied };
+                let reason = "this member cannot reach enough of the others".to_owned();
+                StoreError::NoQuorum { reason, outcome }
+            }
             Refusal::Stopped => StoreError::Closed,
         }
     }

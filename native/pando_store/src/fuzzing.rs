@@ -9,6 +9,7 @@ use crate::view::View;
 
 pub use crate::entry::{Change, Entry};
 pub use crate::membership::Membership;
+pub use crate::sessions::{Session, Sessions};
 
 /// Reads a vote and writes it again.
 pub fn vote_again(bytes: &[u8]) -> Result<Vec<u8>, String> {

@@ -7,12 +7,14 @@
 //!
 //! Invariants
 //! 1. It is a function of the entries that were applied, so every member has the same; snapshots hold it.
-//! 2. `run` describes the longest sequence of batches, up to the last one, that one opening of one member proposed without
+//! 2. It knows only batches that were applied: one that was left out (`sessions.rs`) has changed nothing that anybody predicted.
+//! 3. `run` describes the longest sequence of batches, up to the last one, that one opening of one member proposed without
 //!    a gap and that nobody else's came between.
 
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, Origin};
+use crate::sessions::Session;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,15 +51,25 @@ impl History {
         self.last_index
     }
 
+    /// The session of the last batch: what snapshots said of sessions before they held all of them.
+    pub fn last_session(&self) -> Option<Session> {
+        let Run { member_id, incarnation, next_sequence, .. } = self.run;
+        (next_sequence != 0).then_some(Session { member_id, incarnation, next_sequence })
+    }
+
     /// Whether the state is the one that the proposer of this batch, the next, had predicted.
     pub fn is_as_predicted(&self, batch: &Batch) -> bool {
-        let Some(from) = batch.predicted_from else { return false };
-        if self.run.is_continued_by(&batch.origin) {
+        batch.predicted_from.is_some_and(|from| self.is_predicted_from(&batch.origin, from))
+    }
+
+    /// The same of a batch of this origin that was predicted from there.
+    pub fn is_predicted_from(&self, origin: &Origin, from: PredictedFrom) -> bool {
+        if self.run.is_continued_by(origin) {
             let begins_there =
                 self.run.first_sequence == from.sequence && self.run.before_index == from.last_index;
             self.run.first_sequence < from.sequence || begins_there
         } else {
-            batch.origin.first_sequence == from.sequence && self.last_index == from.last_index
+            origin.first_sequence == from.sequence && self.last_index == from.last_index
         }
     }
 
@@ -72,7 +84,7 @@ impl History {
                 before_index: self.last_index,
             };
         }
-        self.run.next_sequence += batch.commands.len() as u64;
+        self.run.next_sequence = self.run.next_sequence.saturating_add(batch.commands.len() as u64);
         self.last_index = index;
     }
 }

@@ -26,7 +26,6 @@ use crate::entry::Entry;
 use crate::error::StoreError;
 use crate::log::{Log, LogError};
 use crate::options::BATCH_COMMANDS_MAX;
-use crate::prediction::Panicked;
 use crate::proposer::Round;
 use crate::shared::Shared;
 use crate::ticket::Ticket;
@@ -87,10 +86,9 @@ impl<T: Ticket> IngestThread<T> {
         // Not before: what a newer view has may be forgotten by now.
         let view = shared.view();
         let room = BATCH_COMMANDS_MAX.saturating_sub(proposer.ready());
-        let mut lost = match proposer.take_queued(jobs, room, &shared.admission) {
-            Ok(()) => Vec::new(),
-            Err(Panicked) => proposer.take_back(None, &shared.admission),
-        };
+        if proposer.take_queued(jobs, room, &shared.admission).is_err() {
+            proposer.take_back(None, &shared.admission);
+        }
         let Round { commands, callers, barriers, size_bytes, predicted_from, is_last, panics } =
             proposer.round(&view, &shared.admission);
         let batch = (!commands.is_empty()).then(|| {
@@ -98,12 +96,10 @@ impl<T: Ticket> IngestThread<T> {
             proposer.propose(proposed_by, shared.clock.now_ms(), commands, predicted_from)
         });
         if proposer.refresh(&view).is_err() {
-            lost.extend(proposer.take_back(None, &shared.admission));
+            proposer.take_back(None, &shared.admission);
         }
         let next_sequence = proposer.next_sequence();
-        shared.after_predicting(&mut proposer);
-        drop(proposer);
-        shared.answer_lost(lost);
+        shared.let_go(proposer);
         #[allow(clippy::panic, reason = "asked for, to test that the store survives it")]
         if panics {
             panic!("provoked in the ingest thread");
@@ -137,8 +133,11 @@ impl<T: Ticket> IngestThread<T> {
         self.consensus.propose(
             batch,
             Box::new(move |refusal| {
+                // None: it was applied all the same, or never will be, and that was told.
+                let Some(callers) = told.pending.take(first_sequence) else { return };
+                // Not before they are taken: should it be applied meanwhile, that must be seen to be a surprise.
                 told.take_back(first_sequence);
-                told.refuse_all(told.pending.take(first_sequence).unwrap_or_default(), &refusal.into());
+                told.refuse_all(callers, &refusal.into());
                 told.wait_for_index(told.pending.answered(first_sequence));
             }),
         );

@@ -4,15 +4,20 @@
 //! 1. Applying is total: every command gets exactly one answer. Should a command panic all the same, its batch is
 //!    applied again command by command from the state before, the culprit is answered [`CommandAnswer::Failed`] and
 //!    changes nothing. That is deterministic, so replicas stay equal, and no entry can brick a store.
-//! 2. The revision of a change is the number of its command, of all that were ever applied: whoever knows which commands
+//! 2. A batch of one opening of a member is applied once, and never behind a later one (`sessions.rs`); nor is that of who is no
+//!    member. One that is not applied changes nothing at all: neither the tree, nor its revision, nor what is known of batches.
+//! 3. The revision of a change is the number of its command, of all that were ever applied: whoever knows which commands
 //!    come next knows their revisions.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use pando_tree::{Answer, Command, Context, State};
 
 use crate::batch::Batch;
 use crate::entry::{Change, Entry};
+use crate::membership::Membership;
+use crate::own_progress::OwnProgress;
 use crate::view::View;
 
 /// What became of one command.
@@ -24,15 +29,27 @@ pub enum CommandAnswer {
     Failed(String),
 }
 
+/// What applying an entry came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It is in the view now.
+    Applied,
+    /// Its commands were left out: the same batch, or a later one of the same opening, was applied before, or its proposer is no
+    /// member.
+    Dropped,
+    /// It was in the view before: nothing was done.
+    Repeated,
+}
+
 /// The answers of one entry.
 #[derive(Debug)]
 pub struct Answers {
+    /// What became of the entry. There are answers only if it was applied.
+    pub effect: Effect,
     /// The revision of the first; each other has the next one.
     pub first_revision: u64,
     /// In the order of the commands.
     pub answers: Vec<CommandAnswer>,
-    /// Whether the batch was applied to the state that its proposer had predicted, if it had predicted one.
-    pub came_true: bool,
 }
 
 /// The view under construction.
@@ -51,9 +68,9 @@ impl Machine {
         &self.view
     }
 
-    /// All commands that this opening of the store proposed before this one are in the view, or never will be.
-    pub fn set_own_sequence(&mut self, sequence: u64) {
-        self.view.own_sequence = sequence;
+    /// What is known here only: whoever applies tells what it means for this opening of the store.
+    pub fn own_mut(&mut self) -> &mut OwnProgress {
+        &mut self.view.own
     }
 
     /// Subtrees that deletes detached since the last call, to be freed where nobody waits.
@@ -88,25 +105,36 @@ impl Machine {
         apply_batch: impl FnOnce(&mut Machine, &Batch, bool) -> Vec<CommandAnswer>,
     ) -> Answers {
         if self.view.applied.is_some_and(|applied| entry.position.index <= applied.index) {
-            return Answers { first_revision: 0, answers: Vec::new(), came_true: true };
+            return Answers { effect: Effect::Repeated, first_revision: 0, answers: Vec::new() };
         }
         let first_revision = self.view.state.revision() + 1;
-        let mut came_true = true;
+        let mut effect = Effect::Applied;
         let answers = match &entry.change {
             Change::Blank => Vec::new(),
             Change::Membership(membership) => {
                 self.view.membership = Some((entry.position, membership.clone()));
+                self.view.sessions.retain(membership);
+                Vec::new()
+            }
+            Change::Commands(batch) if !self.admit(batch) => {
+                effect = Effect::Dropped;
                 Vec::new()
             }
             Change::Commands(batch) => {
                 let is_as_predicted = self.view.history.is_as_predicted(batch);
-                came_true = is_as_predicted || batch.predicted_from.is_none();
                 self.view.history.note(batch, entry.position.index);
                 apply_batch(self, batch, is_as_predicted)
             }
         };
         self.view.applied = Some(entry.position);
-        Answers { first_revision, answers, came_true }
+        Answers { effect, first_revision, answers }
+    }
+
+    /// Whether a batch is to be applied. What a removed member sends again would not be known any more: so nothing of it is.
+    fn admit(&mut self, batch: &Batch) -> bool {
+        let is_member = |(_, membership): &(_, Arc<Membership>)| membership.has(batch.origin.member_id);
+        self.view.membership.as_ref().is_none_or(is_member)
+            && self.view.sessions.admit(&batch.origin, batch.commands.len())
     }
 
     fn apply_batch(&mut self, batch: &Batch, is_as_predicted: bool) -> Vec<CommandAnswer> {

@@ -82,6 +82,11 @@ impl Membership {
         self.voter_sets.iter().any(|voters| voters.contains(&member_id))
     }
 
+    /// Whether it names a member, voter or not; of two sets of voters, in either.
+    pub fn has(&self, member_id: u64) -> bool {
+        self.members.contains_key(&member_id) || self.is_voter(member_id)
+    }
+
     /// Appends a version byte and the encoding.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(2);

@@ -1,8 +1,8 @@
 //! Callers whose commands are proposed and not yet applied, by the first sequence number of their batch; and barriers.
 //!
 //! Invariants
-//! 1. A batch is entered before it is proposed. Its callers are taken exactly once: when it is applied here, when its
-//!    proposal is refused, or when the store ends. Who took them answers them and then says so ([`Pending::answered`]).
+//! 1. A batch is entered before it is proposed. Its callers are taken exactly once: when it is applied here, when a later one is
+//!    (then it never will be), when its proposal is refused, or when the store ends. Who took them answers them and then says so ([`Pending::answered`]).
 //! 2. No more than `entries_max` batches are entered at a time; [`Pending::wait_for_room`] waits for room.
 //! 3. A barrier is entered behind the batches that were entered before it. It is handed out when consensus has told how
 //!    far one must have applied to read, and the callers of those batches were answered; or when the store ends.
@@ -89,6 +89,13 @@ impl<T> Pending<T> {
     /// Takes the callers of one batch; `None` if they were taken before or are not of this opening.
     pub fn take(&self, first_sequence: u64) -> Option<Vec<T>> {
         self.lock().batches.get_mut(&first_sequence)?.callers.take()
+    }
+
+    /// Takes the callers of all batches below a sequence number that were not taken before, in the order of the batches.
+    pub fn take_before(&self, sequence: u64) -> Vec<(u64, Vec<T>)> {
+        let mut entered = self.lock();
+        let before = entered.batches.range_mut(..sequence);
+        before.filter_map(|(first_sequence, batch)| Some((*first_sequence, batch.callers.take()?))).collect()
     }
 
     /// The callers of a batch have their answers: makes room, and gives the barriers that waited for it alone.
@@ -198,6 +205,18 @@ mod tests {
         assert_eq!(pending.take(1), None);
         assert!(pending.answered(1).is_empty());
         assert_eq!(pending.take(1), None);
+    }
+
+    #[test]
+    fn batches_below_a_number_are_handed_out_in_order_unless_they_were_taken() {
+        let pending = Pending::new(5);
+        for (first_sequence, caller) in [(5, 'c'), (1, 'a'), (3, 'b'), (7, 'd')] {
+            pending.enter(first_sequence, vec![caller]).unwrap();
+        }
+        assert_eq!(pending.take(3), Some(vec!['b']));
+        assert_eq!(pending.take_before(7), [(1, vec!['a']), (5, vec!['c'])]);
+        assert_eq!(pending.take_before(7), []);
+        assert_eq!(pending.end(), ['d']);
     }
 
     #[test]

@@ -7,20 +7,23 @@
 //! Invariants
 //! 1. `ready` is in the order in which commands are proposed. While there is a prediction, all of it is in that.
 //! 2. A command that was predicted is proposed: it is dropped no more, though its caller gives up.
-//! 3. When a prediction will not come true (a batch was refused), all that was concluded from it is taken back: those that
-//!    read from it conflict, here or when they are applied.
+//! 3. When a prediction will not come true (a batch was refused, or one of another member was applied), all that was concluded
+//!    from it is taken back: those that read from it conflict, here or when they are applied.
+//! 4. Whoever is in `ready` and read from a prediction read from one of this lineage; and all predictions of a lineage continue each
+//!    other.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, TryRecvError};
-use pando_tree::{Answer, Command, Node, Path};
+use pando_tree::{Answer, Command, Node, Path, State};
 
 use crate::admission::Admission;
 use crate::batch::{Batch, Origin};
 use crate::error::StoreError;
 use crate::history::PredictedFrom;
 use crate::ingest_thread::IngestJob;
+use crate::lineage::Lineage;
 use crate::options::{
     BATCH_COMMANDS_MAX, BATCH_SIZE_BYTES_MAX, COMMANDS_WITHOUT_TRANSACTION_MAX, PREDICTED_COMMANDS_MAX,
 };
@@ -36,7 +39,9 @@ pub struct Proposer<T> {
     proposed: VecDeque<Arc<Batch>>,
     prediction: Option<Prediction>,
     /// Changes when a prediction was wrong: what was read from an earlier one is worth nothing.
-    lineage: u64,
+    lineage: Lineage,
+    /// Callers of transactions that read from one of another lineage.
+    lost: Vec<T>,
     next_sequence: u64,
     since_transaction: usize,
     /// The ingest thread works, or will look here before it sleeps.
@@ -81,7 +86,8 @@ impl<T: Ticket> Proposer<T> {
             ready: VecDeque::new(),
             proposed: VecDeque::new(),
             prediction: None,
-            lineage: 0,
+            lineage: Lineage::default(),
+            lost: Vec::new(),
             next_sequence,
             since_transaction: 0,
             is_awake: false,
@@ -89,11 +95,11 @@ impl<T: Ticket> Proposer<T> {
         }
     }
 
-    /// How much work a commit finds besides its own.
-    pub fn backlog(&self) -> usize {
+    /// How much work a commit finds besides its own. `view` is the newest.
+    pub fn backlog(&self, view: &View) -> usize {
         match self.prediction {
-            Some(_) => 0,
-            None => self.ready.len() + self.proposed.iter().map(|batch| batch.commands.len()).sum::<usize>(),
+            Some(_) if self.lineage.goes_on_in(&view.own) => 0,
+            _ => self.ready.len() + self.proposed.iter().map(|batch| batch.commands.len()).sum::<usize>(),
         }
     }
 
@@ -102,14 +108,22 @@ impl<T: Ticket> Proposer<T> {
         self.ready.len()
     }
 
-    /// The number by which transactions name the prediction they read from.
-    pub fn lineage(&self) -> u64 {
+    /// By this, transactions name the prediction they read from.
+    pub fn lineage(&self) -> Lineage {
         self.lineage
     }
 
-    /// The prediction, if there is one.
-    pub fn prediction(&self) -> Option<&Prediction> {
-        self.prediction.as_ref()
+    /// The prediction, if there is one that is ahead of the newest view.
+    pub fn ahead_of(&self, view: &View) -> Option<(State, Lineage)> {
+        let state = self.prediction.as_ref().filter(|prediction| prediction.can_come_true())?.state();
+        // A view with as many commands has the same ones, and they are committed.
+        let is_ahead = self.lineage.goes_on_in(&view.own) && state.revision() > view.state.revision();
+        is_ahead.then(|| (state.clone(), self.lineage))
+    }
+
+    /// Callers to be told of a conflict: what they read from was not to be.
+    pub fn take_lost(&mut self) -> Vec<T> {
+        std::mem::take(&mut self.lost)
     }
 
     /// Subtrees that are to be freed where nobody waits.
@@ -167,8 +181,9 @@ impl<T: Ticket> Proposer<T> {
         Ok(())
     }
 
-    /// Makes sure that there is a prediction.
-    pub fn predict(&mut self, view: &View) -> Result<(), Panicked> {
+    /// Makes sure that there is a prediction that goes on from the newest view.
+    pub fn predict(&mut self, view: &View, admission: &Admission) -> Result<(), Panicked> {
+        self.look_at(view, admission);
         if self.prediction.is_none() {
             self.prediction = Some(self.predict_anew(view)?);
         }
@@ -176,7 +191,6 @@ impl<T: Ticket> Proposer<T> {
     }
 
     fn predict_anew(&mut self, view: &View) -> Result<Prediction, Panicked> {
-        self.forget_applied(view);
         let mut prediction = Prediction::new(view, self.proposed.make_contiguous(), self.next_sequence)?;
         for job in &self.ready {
             if let IngestJob::Command(command, _) = job {
@@ -187,7 +201,13 @@ impl<T: Ticket> Proposer<T> {
     }
 
     /// Checks a transaction against the prediction, which must be there, and puts it behind all others.
-    pub fn commit(&mut self, command: Command, lineage: u64, caller: T) -> Committed<T> {
+    pub fn commit(
+        &mut self,
+        command: Command,
+        lineage: Lineage,
+        caller: T,
+        admission: &Admission,
+    ) -> Committed<T> {
         self.since_transaction = 0;
         let Some(prediction) = &mut self.prediction else {
             return Committed::Conflict(caller, Path::new());
@@ -203,7 +223,7 @@ impl<T: Ticket> Proposer<T> {
             }
             Err(Panicked) => {
                 // Made anew by the next one: the command that panicked is not in it.
-                self.prediction = None;
+                self.give_up_prediction(admission);
                 let text = "it made the tree's code panic".to_owned();
                 Committed::Refused(caller, StoreError::CommandFailed(text))
             }
@@ -213,7 +233,7 @@ impl<T: Ticket> Proposer<T> {
     /// Takes the next round.
     pub fn round(&mut self, view: &View, admission: &Admission) -> Round<T> {
         self.is_awake = true;
-        self.forget_applied(view);
+        self.look_at(view, admission);
         let mut round = Round {
             commands: Vec::new(),
             callers: Vec::new(),
@@ -275,38 +295,78 @@ impl<T: Ticket> Proposer<T> {
         self.next_sequence
     }
 
-    /// After a round: lets a prediction go that nobody needs, and makes one anew that has become large.
+    /// After a round, with its view: lets a prediction go that nobody needs, and makes one anew that has become large.
     pub fn refresh(&mut self, view: &View) -> Result<(), Panicked> {
+        self.refresh_beyond(PREDICTED_COMMANDS_MAX, COMMANDS_WITHOUT_TRANSACTION_MAX, view)
+    }
+
+    pub(crate) fn refresh_beyond(
+        &mut self,
+        commands_max: usize,
+        without_transaction_max: usize,
+        view: &View,
+    ) -> Result<(), Panicked> {
         let Some(prediction) = &self.prediction else { return Ok(()) };
-        if self.ready.is_empty() && self.since_transaction > COMMANDS_WITHOUT_TRANSACTION_MAX {
+        if self.ready.is_empty() && self.since_transaction > without_transaction_max {
             self.prediction = None;
-        } else if prediction.commands() > PREDICTED_COMMANDS_MAX {
-            // The same state, so the same lineage.
+        } else if prediction.commands() > commands_max {
+            // The round has seen that it goes on from this view: the same state, so the same lineage.
             self.prediction = Some(self.predict_anew(view)?);
         }
         Ok(())
     }
 
-    /// The prediction is wrong: gives the callers of transactions that read from it, to be told of a conflict. A batch that
-    /// was refused is not proposed any more.
-    pub fn take_back(&mut self, refused: Option<u64>, admission: &Admission) -> Vec<T> {
+    /// The prediction is wrong: those who read from it have [lost](Proposer::take_lost). A batch that was refused is not
+    /// proposed any more.
+    pub fn take_back(&mut self, refused: Option<u64>, admission: &Admission) {
         self.proposed.retain(|batch| Some(batch.origin.first_sequence) != refused);
-        self.prediction = None;
-        self.lineage += 1;
+        self.give_up_prediction(admission);
         // A number is left out, so that what follows continues nothing: should the refused batch be applied all the same, what is
         // predicted from now on is seen not to come true.
         self.next_sequence += 1;
-        let mut lost = Vec::new();
+    }
+
+    /// Looks at the newest view. If there is something in it that nobody here could foresee, a prediction from before is of no more use.
+    fn look_at(&mut self, view: &View, admission: &Admission) {
+        if !self.lineage.goes_on_in(&view.own) {
+            self.lineage.go_on_in(&view.own);
+            // That what waits here comes later than was predicted can be learned only so. Of what is proposed, the view tells.
+            if self.ready.iter().any(|job| matches!(job, IngestJob::Command(..))) {
+                self.give_up_prediction(admission);
+            }
+            self.prediction = None;
+        }
+        let proposed = self.proposed.len();
+        while self
+            .proposed
+            .front()
+            .is_some_and(|batch| batch.origin.first_sequence < view.own.next_sequence())
+        {
+            self.proposed.pop_front();
+        }
+        let has_advanced = self.proposed.len() < proposed;
+        if has_advanced && self.prediction.as_ref().is_some_and(|prediction| !prediction.can_come_true()) {
+            self.prediction = None;
+        }
+    }
+
+    fn give_up_prediction(&mut self, admission: &Admission) {
+        self.prediction = None;
+        self.lineage.take_back();
+        let is_lost =
+            |job: &IngestJob<T>| matches!(job, IngestJob::Command(command, _) if reads_prediction(command));
+        if !self.ready.iter().any(is_lost) {
+            return;
+        }
         for job in std::mem::take(&mut self.ready) {
             match job {
                 IngestJob::Command(command, caller) if reads_prediction(&command) => {
                     admission.release(command.size_bytes());
-                    lost.push(caller);
+                    self.lost.push(caller);
                 }
                 job => self.ready.push_back(job),
             }
         }
-        lost
     }
 
     /// Ends: gives what was not proposed, in order.
@@ -315,12 +375,6 @@ impl<T: Ticket> Proposer<T> {
         self.prediction = None;
         self.proposed.clear();
         std::mem::take(&mut self.ready).into()
-    }
-
-    fn forget_applied(&mut self, view: &View) {
-        while self.proposed.front().is_some_and(|batch| batch.origin.first_sequence < view.own_sequence) {
-            self.proposed.pop_front();
-        }
     }
 }
 

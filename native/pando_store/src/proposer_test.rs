@@ -80,19 +80,25 @@ impl Bench {
 
     fn predicted(&mut self) -> State {
         let view = self.machine.view().clone();
-        self.proposer.predict(&view).unwrap();
-        self.proposer.prediction().unwrap().state().clone()
+        self.proposer.predict(&view, &self.admission).unwrap();
+        self.proposer.prediction.as_ref().unwrap().state().clone()
     }
 
-    fn commit(&mut self, command: Command, lineage: u64, caller: Named) -> Committed<Named> {
+    fn commit(&mut self, command: Command, lineage: Lineage, caller: Named) -> Committed<Named> {
         self.predicted();
         let size_bytes = command.size_bytes();
         assert!(self.admission.admit(size_bytes));
-        let committed = self.proposer.commit(command, lineage, caller);
+        let committed = self.proposer.commit(command, lineage, caller, &self.admission);
         if !matches!(committed, Committed::Queued) {
             self.admission.release(size_bytes);
         }
         committed
+    }
+
+    /// Gives who has lost.
+    fn take_back(&mut self, refused: Option<u64>) -> Vec<Named> {
+        self.proposer.take_back(refused, &self.admission);
+        self.proposer.take_lost()
     }
 
     /// The batch that would be proposed now, and its callers.
@@ -103,12 +109,22 @@ impl Bench {
         (self.proposer.propose((1, 7), 0, round.commands, round.predicted_from), round.callers)
     }
 
+    /// Another member's batch, which nobody here could foresee.
+    fn apply_of_another(&mut self, command: Command) {
+        let origin = Origin { member_id: 2, incarnation: 1, first_sequence: self.next_index };
+        let batch = Batch::new(origin, 0, vec![command], None);
+        let position = LogPosition { term: 1, node_id: 1, index: self.next_index };
+        self.next_index += 1;
+        self.machine.apply(&Entry { position, change: Change::Commands(Arc::new(batch)) });
+        self.machine.own_mut().note_surprise();
+    }
+
     fn apply(&mut self, batch: Batch) -> Vec<Answer> {
         let next_sequence = batch.origin.first_sequence + batch.commands.len() as u64;
         let position = LogPosition { term: 1, node_id: 1, index: self.next_index };
         self.next_index += 1;
         let applied = self.machine.apply(&Entry { position, change: Change::Commands(Arc::new(batch)) });
-        self.machine.set_own_sequence(next_sequence);
+        self.machine.own_mut().note_own(next_sequence);
         applied
             .answers
             .into_iter()
@@ -128,7 +144,7 @@ fn the_prediction_is_what_applying_comes_to() {
     for (number, caller) in ["two", "three", "four"].into_iter().enumerate() {
         let base = if number == 0 { base.clone() } else { bench.predicted() };
         assert!(matches!(
-            bench.commit(successor(&base, true, "a", "a"), 0, named(caller)),
+            bench.commit(successor(&base, true, "a", "a"), Lineage::default(), named(caller)),
             Committed::Queued
         ));
         bench.queue(put("b", 9), named("blind"));
@@ -149,7 +165,7 @@ fn a_transaction_that_would_lose_is_not_proposed_and_leaves_the_prediction_as_it
     let base = bench.machine.view().state.clone();
     bench.queue(put("a", 1), named("writer"));
     let before = bench.predicted().revision();
-    let late = bench.commit(successor(&base, false, "a", "b"), 0, named("late"));
+    let late = bench.commit(successor(&base, false, "a", "b"), Lineage::default(), named("late"));
     assert!(matches!(late, Committed::Conflict(Named("late", _), path) if path == [Name::atom("a")]));
     assert_eq!(bench.predicted().revision(), before);
     assert_eq!(names(&bench.round().1), ["writer"]);
@@ -185,17 +201,17 @@ fn a_refused_batch_takes_those_with_it_that_read_what_it_would_have_done_and_no_
     assert_eq!(value(&predicted, "a"), Some(1));
     bench.queue(put("c", 3), named("command"));
     assert!(matches!(
-        bench.commit(successor(&predicted, true, "a", "b"), 0, named("lost")),
+        bench.commit(successor(&predicted, true, "a", "b"), Lineage::default(), named("lost")),
         Committed::Queued
     ));
     assert!(matches!(
-        bench.commit(successor(&committed, false, "x", "d"), 0, named("unconcerned")),
+        bench.commit(successor(&committed, false, "x", "d"), Lineage::default(), named("unconcerned")),
         Committed::Queued
     ));
-    let lost = bench.proposer.take_back(Some(refused.origin.first_sequence), &bench.admission);
+    let lost = bench.take_back(Some(refused.origin.first_sequence));
     assert_eq!(names(&lost), ["lost"]);
     // One that was open meanwhile comes too late, though what it read looks the same by its revision.
-    let late = bench.commit(successor(&predicted, true, "a", "b"), 0, named("late"));
+    let late = bench.commit(successor(&predicted, true, "a", "b"), Lineage::default(), named("late"));
     assert!(matches!(late, Committed::Conflict(..)));
     let (batch, callers) = bench.round();
     assert_eq!(names(&callers), ["command", "unconcerned"]);
@@ -214,32 +230,31 @@ fn a_transaction_behind_a_batch_that_is_never_applied_conflicts_when_it_is_appli
     let (never, _) = bench.round();
     let predicted = bench.predicted();
     assert!(matches!(
-        bench.commit(successor(&predicted, true, "a", "b"), 0, named("lost")),
+        bench.commit(successor(&predicted, true, "a", "b"), Lineage::default(), named("lost")),
         Committed::Queued
     ));
     // On its way already when the other is refused.
     let (lost, _) = bench.round();
-    assert_eq!(bench.proposer.take_back(Some(never.origin.first_sequence), &bench.admission).len(), 0);
+    assert_eq!(bench.take_back(Some(never.origin.first_sequence)).len(), 0);
     // Whoever predicts now knows that it will conflict.
     assert_eq!(value(&bench.predicted(), "b"), None);
-    let lineage = bench.proposer.lineage();
-    let base = bench.predicted();
+    // And that nobody can tell of one behind it whether it was predicted rightly: the refused batch might come between.
+    let (lineage, base) = (bench.proposer.lineage(), bench.predicted());
+    assert!(bench.proposer.ahead_of(bench.machine.view()).is_none());
     assert!(matches!(
         bench.commit(successor(&base, true, "b", "c"), lineage, named("next")),
-        Committed::Queued
+        Committed::Conflict(..)
     ));
-    let (next, _) = bench.round();
     assert!(matches!(bench.apply(lost)[..], [Answer::Conflict(_)]));
-    // It was predicted rightly, but nobody can tell: the refused batch might have been applied before the lost one.
-    assert!(matches!(bench.apply(next)[..], [Answer::Conflict(_)]));
-    assert_eq!(bench.proposer.take_back(None, &bench.admission).len(), 0);
+    bench.queue(put("d", 1), named("ahead"));
     let (lineage, base) = (bench.proposer.lineage(), bench.predicted());
+    assert!(bench.proposer.ahead_of(bench.machine.view()).is_some());
     assert!(matches!(
         bench.commit(successor(&base, true, "b", "c"), lineage, named("again")),
         Committed::Queued
     ));
     let (again, _) = bench.round();
-    assert_eq!(bench.apply(again), [Answer::Done]);
+    assert_eq!(bench.apply(again), [Answer::Done, Answer::Done]);
     assert_eq!(value(&bench.machine.view().state, "b"), None);
     assert_eq!(value(&bench.machine.view().state, "c"), Some(1));
 }
@@ -250,7 +265,10 @@ fn a_prediction_made_anew_from_a_newer_view_is_the_same_and_counts_from_there() 
     let mut under_way = std::collections::VecDeque::new();
     for _ in 0..20 {
         let base = bench.predicted();
-        assert!(matches!(bench.commit(successor(&base, true, "a", "a"), 0, named("one")), Committed::Queued));
+        assert!(matches!(
+            bench.commit(successor(&base, true, "a", "a"), Lineage::default(), named("one")),
+            Committed::Queued
+        ));
         under_way.push_back(bench.round().0);
         if under_way.len() > 2 {
             let batch = under_way.pop_front().unwrap();
@@ -258,6 +276,7 @@ fn a_prediction_made_anew_from_a_newer_view_is_the_same_and_counts_from_there() 
         }
         // As if it had become large.
         let view = bench.machine.view().clone();
+        bench.proposer.look_at(&view, &bench.admission);
         bench.proposer.prediction = Some(bench.proposer.predict_anew(&view).unwrap());
     }
     for batch in under_way {
@@ -279,9 +298,12 @@ fn the_thread_sleeps_only_when_nothing_is_ready_and_is_woken_once() {
     assert!(bench.proposer.may_sleep());
     // What is taken back needs nobody to be woken; what comes next does.
     let base = bench.predicted();
-    assert!(matches!(bench.commit(successor(&base, true, "a", "a"), 0, named("lost")), Committed::Queued));
+    assert!(matches!(
+        bench.commit(successor(&base, true, "a", "a"), Lineage::default(), named("lost")),
+        Committed::Queued
+    ));
     assert!(bench.proposer.must_wake());
-    assert_eq!(bench.proposer.take_back(None, &bench.admission).len(), 1);
+    assert_eq!(bench.take_back(None).len(), 1);
     assert!(bench.proposer.may_sleep());
     bench.queue(put("a", 1), named("two"));
     assert!(bench.proposer.must_wake());
@@ -317,5 +339,41 @@ fn what_is_left_at_the_end_is_given_back_in_order_and_nothing_is_predicted_any_m
         .collect();
     assert_eq!(left, ["one", "two"]);
     assert!(bench.proposer.has_ended);
-    assert!(bench.proposer.prediction().is_none());
+    assert!(bench.proposer.prediction.is_none());
+}
+
+#[test]
+fn a_batch_of_another_member_ends_the_lineage_and_those_who_read_what_it_has_overtaken_are_told_at_the_next_round()
+ {
+    let mut bench = Bench::new();
+    bench.settle("a", 7);
+    bench.queue(put("a", 1), named("first"));
+    let before = bench.predicted();
+    let lineage = bench.proposer.lineage();
+    assert!(matches!(
+        bench.commit(successor(&before, true, "a", "b"), lineage, named("lost")),
+        Committed::Queued
+    ));
+    bench.apply_of_another(put("a", 3));
+    // Too late, though by its revision what it has read is older than what came between.
+    assert_ne!(bench.proposer.backlog(&bench.machine.view().clone()), 0);
+    assert!(bench.proposer.ahead_of(bench.machine.view()).is_none());
+    let (batch, callers) = bench.round();
+    assert_eq!(names(&callers), ["first"]);
+    assert_eq!(names(&bench.proposer.take_lost()), ["lost"]);
+    assert!(matches!(
+        bench.commit(successor(&before, true, "a", "b"), lineage, named("late")),
+        Committed::Conflict(..)
+    ));
+    let (lineage, base) = (bench.proposer.lineage(), bench.predicted());
+    assert!(matches!(
+        bench.commit(successor(&base, true, "a", "b"), lineage, named("again")),
+        Committed::Queued
+    ));
+    assert_eq!(bench.apply(batch), [Answer::Done]);
+    let (again, _) = bench.round();
+    assert_eq!(bench.apply(again), [Answer::Done]);
+    let state = &bench.machine.view().state;
+    assert_eq!((value(state, "a"), value(state, "b")), (Some(1), Some(2)));
+    assert_eq!(bench.admission.waiting_size_bytes(), 0);
 }

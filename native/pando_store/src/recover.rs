@@ -27,6 +27,7 @@ use crate::log::{ClosedLog, Durable, Log, LogEntry, LogError, LogOptions, LogPos
 use crate::machine::Machine;
 use crate::membership::Membership;
 use crate::replay::Replay;
+use crate::sessions::Sessions;
 use crate::snapshot::SnapshotDirectory;
 use crate::snapshot_thread::{self, members_in};
 use crate::verify::{Progress, Report, Severity, Verdict, stores_in, verify, verify_held};
@@ -561,7 +562,8 @@ impl Recovering<'_> {
         };
         let members = Membership::of_one(RECOVERED_MEMBER_ID, node_name);
         let membership = view.applied.map(|applied| (applied, Arc::new(members)));
-        View { membership, own_sequence: 0, ..view.clone() }
+        // Nothing that was sent in the old cluster is sent again in this one.
+        View { membership, sessions: Sessions::default(), ..view.clone() }
     }
 
     /// Makes the new store beside. Its identity comes last: what has one is whole.

@@ -9,7 +9,6 @@ use arc_swap::{ArcSwap, Guard};
 use pando_tree::{Answer, Path};
 
 use crate::admission::Admission;
-use crate::batch::Origin;
 use crate::consensus::{Refusal, SnapshotFile};
 use crate::engine::Engine;
 use crate::error::StoreError;
@@ -65,8 +64,8 @@ pub struct Shared<T> {
     pub ingest_has_ended: AtomicBool,
     published: ArcSwap<View>,
     proposer: Mutex<Proposer<T>>,
-    /// That of the proposer, for those who must not wait for it.
-    lineage: AtomicU64,
+    /// That of the proposer's lineage, for those who must not wait for it.
+    taken_back: AtomicU64,
     lanes: Mutex<Lanes<T>>,
     /// Lanes that are open: most of the time none, and nobody needs to look.
     lanes_open: AtomicUsize,
@@ -101,7 +100,7 @@ impl<T: Ticket> Shared<T> {
             waiters: Waiters::new(view.applied_index()),
             published: ArcSwap::from_pointee(view),
             proposer: Mutex::new(Proposer::new(FIRST_SEQUENCE)),
-            lineage: AtomicU64::new(0),
+            taken_back: AtomicU64::new(0),
             lanes: Mutex::new(Lanes::default()),
             lanes_open: AtomicUsize::new(0),
             next_runner: AtomicU64::new(0),
@@ -146,32 +145,29 @@ impl<T: Ticket> Shared<T> {
         }
     }
 
-    /// To be called before a proposer is let go that has predicted: hands over what its commands detached, and tells the
-    /// lineage to those who do not wait for the proposer.
-    pub fn after_predicting(&self, proposer: &mut Proposer<T>) {
+    /// How a proposer is let go that has predicted, or looked whether a prediction still holds: hands over what its commands
+    /// detached, says how often something was taken back to those who do not wait for the proposer, and tells transactions
+    /// that what they read was not to be.
+    pub fn let_go(&self, mut proposer: MutexGuard<'_, Proposer<T>>) {
         for subtree in proposer.take_detached() {
             self.engine.reaper().free(Garbage::Subtree(subtree));
         }
-        self.lineage.store(proposer.lineage(), Ordering::Release);
+        self.taken_back.store(proposer.lineage().taken_back(), Ordering::Release);
+        let lost = proposer.take_lost();
+        drop(proposer);
+        self.answer_now(lost, &Answer::Conflict(Path::new()));
     }
 
-    /// See [`Proposer::lineage`]. As of the last [`Shared::after_predicting`].
-    pub fn lineage(&self) -> u64 {
-        self.lineage.load(Ordering::Acquire)
+    /// See [`Lineage::taken_back`](crate::lineage::Lineage::taken_back). As of the last [`Shared::let_go`].
+    pub fn taken_back(&self) -> u64 {
+        self.taken_back.load(Ordering::Acquire)
     }
 
-    /// A batch will not be applied as it was predicted: whoever read that has lost.
+    /// A batch was refused: whoever read what it would have done has lost.
     pub fn take_back(&self, first_sequence: u64) {
         let mut proposer = self.proposer();
-        let lost = proposer.take_back(Some(first_sequence), &self.admission);
-        self.after_predicting(&mut proposer);
-        drop(proposer);
-        self.answer_lost(lost);
-    }
-
-    /// Tells transactions that what they read was not to be.
-    pub fn answer_lost(&self, lost: Vec<T>) {
-        self.answer_now(lost, &Answer::Conflict(Path::new()));
+        proposer.take_back(Some(first_sequence), &self.admission);
+        self.let_go(proposer);
     }
 
     /// Answers callers with what holds of the newest view.
@@ -208,11 +204,6 @@ impl<T: Ticket> Shared<T> {
     pub fn end_lanes(&self) {
         let waiting = self.with_lanes(|lanes, _| lanes.end());
         self.refuse_all(waiting, &StoreError::NotRunning);
-    }
-
-    /// True for batches that this opening of the store has proposed.
-    pub fn is_own(&self, origin: &Origin) -> bool {
-        origin.member_id == self.member_id && origin.incarnation == self.incarnation
     }
 
     /// The newest snapshot on disk.

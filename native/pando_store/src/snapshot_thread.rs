@@ -21,7 +21,9 @@ use crate::history::History;
 use crate::log::LogPosition;
 use crate::membership::Membership;
 use crate::operating_system::let_others_go_first;
+use crate::own_progress::OwnProgress;
 use crate::reaper::Garbage;
+use crate::sessions::{Session, Sessions};
 use crate::shared::Shared;
 use crate::snapshot::{METADATA_BYTES_MAX, SnapshotDirectory, SnapshotError, SnapshotName, SnapshotReader};
 use crate::snapshot_pace;
@@ -56,7 +58,7 @@ pub fn begin<T: Ticket>(shared: &Shared<T>, jobs: &Sender<SnapshotJob>) -> bool 
     is_begun
 }
 
-/// What a snapshot says besides the tree. Never changed: a new form gets a new name and version.
+/// What a snapshot says besides the tree, before it held sessions. Never changed: a new form gets a new name and version.
 #[derive(Serialize, Deserialize)]
 struct MetadataV1 {
     node_count: u64,
@@ -64,6 +66,56 @@ struct MetadataV1 {
     membership: Vec<u8>,
     revision: u64,
     history: History,
+}
+
+/// What stands before metadata of a version. Without it, it is version 1, which begins with a node count: no tree has so many.
+const VERSION_MARK: [u8; 8] = [0xff; 8];
+const METADATA_VERSION: u8 = 2;
+
+/// What a snapshot says besides the tree.
+#[derive(Serialize, Deserialize)]
+struct MetadataV2 {
+    node_count: u64,
+    membership_position: Option<(u64, u64, u64)>,
+    membership: Vec<u8>,
+    sessions: Vec<Session>,
+    revision: u64,
+    history: History,
+}
+
+impl MetadataV2 {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = VERSION_MARK.to_vec();
+        out.push(METADATA_VERSION);
+        // Writing to a Vec fails only over the size limit, which a reader would refuse too.
+        let _ = codec().serialize_into(&mut out, self);
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<MetadataV2, String> {
+        let text = |error: bincode::Error| format!("metadata: {error}");
+        let Some(versioned) = bytes.strip_prefix(&VERSION_MARK) else {
+            let MetadataV1 { node_count, membership_position, membership, revision, history } =
+                codec().deserialize(bytes).map_err(text)?;
+            // There was one member. Of its openings before the last one nothing is sent again.
+            let sessions = history.last_session().into_iter().collect();
+            return Ok(MetadataV2 {
+                node_count,
+                membership_position,
+                membership,
+                sessions,
+                revision,
+                history,
+            });
+        };
+        match versioned.split_first() {
+            Some((&METADATA_VERSION, body)) => codec().deserialize(body).map_err(text),
+            Some((version, _)) => {
+                Err(format!("metadata of version {version}, this code reads 1 and {METADATA_VERSION}"))
+            }
+            None => Err("metadata without a version".to_owned()),
+        }
+    }
 }
 
 fn codec() -> impl Options {
@@ -122,13 +174,7 @@ impl<T: Ticket> SnapshotThread<T> {
             Ok(None) => {}
             Ok(Some((file, size_bytes))) => {
                 let covers = file.covers;
-                let newest = file.name;
-                let before = self.shared.set_snapshot(file, size_bytes);
-                // By name, not by age: one that was found damaged must not take the place of one that can be read.
-                let kept: Vec<_> = before.iter().map(|file| file.name).chain([newest]).collect();
-                if let Err(error) = self.shared.snapshots.retain(&kept) {
-                    self.shared.notice(&format!("an old snapshot could not be removed: {error}"));
-                }
+                let before = note_newest(&self.shared, file, size_bytes);
                 if let Some(consensus) = self.consensus.as_ref().and_then(Weak::upgrade) {
                     consensus.snapshot_written(covers, before.map(|file| file.covers.index));
                 }
@@ -138,6 +184,22 @@ impl<T: Ticket> SnapshotThread<T> {
             )),
         }
     }
+}
+
+/// A snapshot is there; gives the one before. Older ones are removed, by name, not by age: one that was found damaged must not
+/// take the place of one that can be read.
+pub fn note_newest<T: Ticket>(
+    shared: &Shared<T>,
+    file: SnapshotFile,
+    size_bytes: u64,
+) -> Option<SnapshotFile> {
+    let newest = file.name;
+    let before = shared.set_snapshot(file, size_bytes);
+    let kept: Vec<_> = before.iter().map(|file| file.name).chain([newest]).collect();
+    if let Err(error) = shared.snapshots.retain(&kept) {
+        shared.notice(&format!("an old snapshot could not be removed: {error}"));
+    }
+    before
 }
 
 /// How much of a snapshot is written.
@@ -162,15 +224,15 @@ pub fn write_snapshot(
     if let Some((_, members)) = &view.membership {
         members.encode(&mut membership);
     }
-    let metadata = MetadataV1 {
+    let metadata = MetadataV2 {
         node_count: view.state.node_count(),
         membership_position: view.membership.as_ref().map(|(at, _)| (at.term, at.node_id, at.index)),
         membership,
+        sessions: view.sessions.all().to_vec(),
         revision: view.state.revision(),
         history: view.history,
     };
-    let metadata = codec().serialize(&metadata).unwrap_or_default();
-    let mut writer = snapshots.create(covers, &metadata)?;
+    let mut writer = snapshots.create(covers, &metadata.encode())?;
     let mut records = TreeRecords::new(&view.state);
     let mut record = Vec::new();
     let mut written = Written { records_whole: records.count(), ..Written::default() };
@@ -276,17 +338,17 @@ pub fn load_newest(
     Ok(Loaded { view: View::empty(), snapshot: None, refused })
 }
 
-/// Reads a snapshot that another member sent.
+/// Reads a snapshot that another member sent; its view, and the size of the file.
 pub fn load_received(
     snapshots: &SnapshotDirectory,
     directory: &Path,
     file: &SnapshotFile,
-) -> Result<View, LoadError> {
+) -> Result<(View, u64), LoadError> {
     let mut go_on = |_| ControlFlow::Continue(());
-    let (mut view, _, _) = load(snapshots, directory, file.name, &mut go_on)?;
+    let (mut view, _, size_bytes) = load(snapshots, directory, file.name, &mut go_on)?;
     // Newer than the one in the file, if the leader says so (pitfall 6).
     view.membership = file.membership.clone().or(view.membership);
-    Ok(view)
+    Ok((view, size_bytes))
 }
 
 /// How much of a snapshot was read.
@@ -323,12 +385,10 @@ pub(crate) fn load(
 
 /// The members that a snapshot's metadata name, and where they were set.
 pub(crate) fn members_in(reader: &SnapshotReader) -> Result<Option<(LogPosition, Membership)>, String> {
-    let metadata: MetadataV1 =
-        codec().deserialize(reader.metadata()).map_err(|error| format!("metadata: {error}"))?;
-    members_of(&metadata)
+    MetadataV2::decode(reader.metadata()).and_then(|metadata| members_of(&metadata))
 }
 
-fn members_of(metadata: &MetadataV1) -> Result<Option<(LogPosition, Membership)>, String> {
+fn members_of(metadata: &MetadataV2) -> Result<Option<(LogPosition, Membership)>, String> {
     let Some((term, node_id, index)) = metadata.membership_position else { return Ok(None) };
     let members = Membership::decode(&metadata.membership)?;
     Ok(Some((LogPosition { term, node_id, index }, members)))
@@ -342,9 +402,8 @@ enum ReadError {
 
 fn read_view(reader: &mut SnapshotReader, progress: LoadProgress<'_>) -> Result<View, ReadError> {
     let position = reader.position();
-    let metadata: MetadataV1 = codec()
-        .deserialize(reader.metadata())
-        .map_err(|error| ReadError::Content(format!("metadata: {error}")))?;
+    let metadata = MetadataV2::decode(reader.metadata()).map_err(ReadError::Content)?;
+    let sessions = Sessions::from_stored(metadata.sessions).map_err(ReadError::Content)?;
     let mut builder = TreeBuilder::new();
     let mut records_read: u64 = 0;
     while let Some(record) = reader.next_record().map_err(ReadError::Snapshot)? {
@@ -371,5 +430,62 @@ fn read_view(reader: &mut SnapshotReader, progress: LoadProgress<'_>) -> Result<
     }
     let membership = members_of(&metadata).map_err(ReadError::Content)?;
     let membership = membership.map(|(position, members)| (position, Arc::new(members)));
-    Ok(View { state, applied: Some(position), membership, history: metadata.history, own_sequence: 0 })
+    let (history, own) = (metadata.history, OwnProgress::default());
+    Ok(View { state, applied: Some(position), membership, history, sessions, own })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata() -> MetadataV2 {
+        MetadataV2 {
+            node_count: 5,
+            membership_position: Some((1, 2, 3)),
+            membership: vec![2, 0],
+            sessions: vec![Session { member_id: 1, incarnation: 7, next_sequence: 9 }],
+            revision: 8,
+            history: History::default(),
+        }
+    }
+
+    #[test]
+    fn metadata_are_read_as_they_were_written_and_refused_at_every_other_length() {
+        let mut bytes = metadata().encode();
+        let read = MetadataV2::decode(&bytes).unwrap();
+        assert_eq!(read.encode(), bytes);
+        assert_eq!((read.node_count, read.revision, read.sessions), (5, 8, metadata().sessions));
+        for length in 0..bytes.len() {
+            assert!(MetadataV2::decode(&bytes[..length]).is_err(), "cut at {length}");
+        }
+        bytes.push(0);
+        assert!(MetadataV2::decode(&bytes).is_err());
+    }
+
+    #[test]
+    fn metadata_of_another_version_are_refused_and_not_guessed() {
+        let mut bytes = metadata().encode();
+        for version in [0, 1, 3, 255] {
+            bytes[VERSION_MARK.len()] = version;
+            let error = MetadataV2::decode(&bytes).err().unwrap();
+            assert!(error.contains(&format!("version {version}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn metadata_of_version_1_have_the_session_of_the_last_batch() {
+        let mut history = History::default();
+        let none = History::default();
+        let origin = crate::batch::Origin { member_id: 1, incarnation: 7, first_sequence: 3 };
+        let command = pando_tree::Command::delete(Vec::new());
+        history.note(&crate::batch::Batch::new(origin, 0, vec![command; 2], None), 4);
+        let session = Session { member_id: 1, incarnation: 7, next_sequence: 5 };
+        for (history, expected) in [(history, vec![session]), (none, vec![])] {
+            let (membership_position, membership) = (None, Vec::new());
+            let old = MetadataV1 { node_count: 5, membership_position, membership, revision: 8, history };
+            let read = MetadataV2::decode(&codec().serialize(&old).unwrap()).unwrap();
+            assert_eq!((read.node_count, read.revision, read.history), (5, 8, history));
+            assert_eq!(read.sessions, expected);
+        }
+    }
 }

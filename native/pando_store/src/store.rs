@@ -20,7 +20,7 @@ use pando_tree::Command;
 
 use crate::admission::Admission;
 use crate::apply_thread::{ApplyJob, ApplyThread};
-use crate::cluster::{ClusterDone, ClusterRequest, MemberStatus};
+use crate::cluster::{ClusterDone, ClusterEvent, ClusterRequest, MemberStatus};
 use crate::consensus::{Applier, Consensus, ConsensusStatus, Done, RaftConsensus, RaftOptions, SnapshotFile};
 use crate::directory::{FOUNDING_MEMBER_ID, Identity, StoreDirectory, StoreId};
 use crate::disk::Disk;
@@ -117,7 +117,8 @@ pub struct Store<T: Ticket> {
 }
 
 impl<T: Ticket> Store<T> {
-    /// Opens the store in `directory`, made if it is not there. Returns when the store leads and has applied its log.
+    /// Opens the store in `directory`, made if it is not there. Returns when it has applied what it knows to be committed;
+    /// where it has no other voters, when it leads.
     ///
     /// Blocks for as long as reading snapshot and log takes: not for a scheduler's thread.
     pub fn open(
@@ -132,15 +133,23 @@ impl<T: Ticket> Store<T> {
         let mut store_directory = StoreDirectory::open(disk.clone(), directory, &options.holder)?;
         let found = store_directory.identity();
         let founding = found.is_none_or(|identity| identity.is_founding());
-        let store_id = found.map_or(
-            match options.birth {
-                Birth::Found(cluster_id) | Birth::Join { cluster_id, .. } => StoreId(cluster_id),
-            },
-            |identity| identity.store_id,
-        );
-        if found.is_none() {
-            store_directory.set_identity(Identity { store_id, member_id: FOUNDING_MEMBER_ID })?;
-        }
+        let store_id = match (found, options.birth) {
+            (Some(identity), Birth::Found(_)) => identity.store_id,
+            // A birth that was interrupted, and is another one now.
+            (Some(identity), Birth::Join { cluster_id, .. })
+                if founding && identity.store_id.0 != cluster_id =>
+            {
+                let member_id = FOUNDING_MEMBER_ID;
+                store_directory.reset(Identity { store_id: StoreId(cluster_id), member_id })?;
+                StoreId(cluster_id)
+            }
+            (Some(identity), Birth::Join { .. }) => identity.store_id,
+            (None, Birth::Found(cluster_id) | Birth::Join { cluster_id, .. }) => {
+                let store_id = StoreId(cluster_id);
+                store_directory.set_identity(Identity { store_id, member_id: FOUNDING_MEMBER_ID })?;
+                store_id
+            }
+        };
         let snapshot_path = store_directory.snapshot_path();
         let snapshots = SnapshotDirectory::open(disk.clone(), &snapshot_path, store_id)?;
         let loaded = snapshot_thread::load_newest(&snapshots, &snapshot_path, &mut |path, step| {
@@ -163,8 +172,12 @@ impl<T: Ticket> Store<T> {
         let (log, recovered) = Log::start(scanned, log_options)?;
         recovered.notices.iter().for_each(|text| events.notice(text));
         let member_id = if founding {
-            store_directory.set_identity(Identity { store_id, member_id: FIRST_MEMBER_ID })?;
-            FIRST_MEMBER_ID
+            let member_id = match options.birth {
+                Birth::Found(_) => FIRST_MEMBER_ID,
+                Birth::Join { member_id, .. } => member_id,
+            };
+            store_directory.set_identity(Identity { store_id, member_id })?;
+            member_id
         } else {
             found.map_or(FIRST_MEMBER_ID, |identity| identity.member_id)
         };
@@ -202,9 +215,16 @@ impl<T: Ticket> Store<T> {
             log.clone(),
             applier,
             RaftOptions {
+                cluster_id: store_id.0,
                 member_id,
+                incarnation: options.incarnation,
                 node_name: options.node_name,
                 store_name: options.name,
+                // One that joined has another id, and so never founds a cluster of its own.
+                founds: member_id == FIRST_MEMBER_ID,
+                transport: options.transport,
+                snapshots: shared.snapshots.clone(),
+                priority: options.priority,
                 recovery_timeout: Duration::from_millis(OPEN_RECOVERY_TIMEOUT_MS),
             },
         )
@@ -339,6 +359,16 @@ impl<T: Ticket> Store<T> {
         self.shared.halt(reason);
     }
 
+    /// The cluster that this is a member of.
+    pub fn cluster_id(&self) -> [u8; 16] {
+        self.cluster_id.0
+    }
+
+    /// What tells this opening of the store from every other one.
+    pub fn incarnation(&self) -> u64 {
+        self.shared.incarnation
+    }
+
     /// Figures for people and tests.
     pub fn status(&self) -> StoreStatus {
         let view = self.shared.view();
@@ -409,6 +439,8 @@ impl<T: Ticket> Store<T> {
         let Some(directory) = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return;
         };
+        // First, so that what is under way is taken by who leads next.
+        self.consensus.leave();
         let deadline = Instant::now() + Duration::from_millis(CLOSE_DRAIN_TIMEOUT_MS);
         // Behind what is queued, so that it is proposed; unless the thread is gone or stuck.
         let _ = self.ingest.send_deadline(IngestJob::End, deadline);
@@ -498,5 +530,13 @@ impl<T: Ticket> Applier for StoreApplier<T> {
             Some(cause) => self.shared.halt(&cause),
             None => self.shared.halt(&reason),
         }
+    }
+
+    fn notice(&self, text: &str) {
+        self.shared.notice(text);
+    }
+
+    fn cluster_event(&self, event: &ClusterEvent) {
+        self.shared.events.cluster_event(event);
     }
 }

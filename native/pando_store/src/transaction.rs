@@ -8,18 +8,20 @@
 //!    to be told by him.
 //! 2. What the tree of an attempt frees is bounded by what was written meanwhile, or left to the reaper.
 
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 use pando_tree::{Answer, Command, Limit, OpenTransaction, Path, State};
 
 use crate::error::StoreError;
 use crate::lanes::{Runner, Standing};
+use crate::lineage::Lineage;
 use crate::options::QUEUED_COMMANDS_MAX;
 use crate::prediction::Panicked;
 use crate::proposer::{Committed, Proposer};
 use crate::reaper::Garbage;
 use crate::store::Store;
 use crate::ticket::Ticket;
+use crate::view::View;
 
 /// Commands written since, up to which a tree is freed on the spot.
 const FREED_COMMANDS_MAX: u64 = 1_024;
@@ -36,7 +38,7 @@ pub struct StoreTransaction {
     lanes: Vec<Path>,
     /// Its caller stood in line when it was last asked for.
     awaits_turn: bool,
-    lineage: u64,
+    lineage: Lineage,
     /// Has waited long enough.
     ignores_turns: bool,
 }
@@ -62,7 +64,7 @@ impl StoreTransaction {
 /// A prediction that an attempt has read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    lineage: u64,
+    lineage: Lineage,
 }
 
 /// What became of an attempt to commit. Callers that are given back are told by who asked.
@@ -100,7 +102,7 @@ impl<T: Ticket> Store<T> {
             runner: self.shared.new_runner(),
             lanes: Vec::new(),
             awaits_turn: false,
-            lineage: 0,
+            lineage: Lineage::default(),
             ignores_turns: false,
         }
     }
@@ -139,20 +141,14 @@ impl<T: Ticket> Store<T> {
         if !attempt.open.is_fresh() {
             return;
         }
-        let view = self.view();
         // Without the proposer, or without a prediction, the newest view has to do: at worst, the attempt is lost once more.
-        let predicted = self.try_proposer().and_then(|proposer| {
-            let state = proposer.prediction()?.state();
-            // A view with as many commands has the same ones, and they are committed.
-            let is_newer = state.revision() > view.state.revision();
-            is_newer.then(|| (state.clone(), proposer.lineage()))
-        });
+        let predicted = self.try_proposer().and_then(|proposer| proposer.ahead_of(&self.view()));
         let open = match predicted {
             Some((state, lineage)) => {
                 attempt.lineage = lineage;
                 OpenTransaction::new(state, true)
             }
-            None => OpenTransaction::new(view.state.clone(), false),
+            None => OpenTransaction::new(self.view().state.clone(), false),
         };
         let (_, trees) = std::mem::replace(&mut attempt.open, open).finish();
         trees.into_iter().for_each(|tree| self.let_go(tree, true));
@@ -193,7 +189,7 @@ impl<T: Ticket> Store<T> {
     /// Whether a prediction has come true. To be asked when a barrier was answered that was queued after it was read: by
     /// then all of it is applied, or was refused.
     pub fn has_come_true(&self, seen: Seen) -> bool {
-        self.shared.lineage() == seen.lineage
+        seen.lineage.has_come_true(self.shared.taken_back(), &self.view_guard().own)
     }
 
     /// Commits. `wrap` gives the command its last form. Gives those whose turn it is now besides.
@@ -205,8 +201,8 @@ impl<T: Ticket> Store<T> {
         haste: Haste,
     ) -> (Commit<T>, Vec<T>) {
         // What stands in the queue, or is to be predicted first, may be of any size.
-        let is_quick = |proposer: &MutexGuard<'_, Proposer<T>>| {
-            self.queue.is_empty() && (proposer.prediction().is_some() || proposer.backlog() == 0)
+        let is_quick = |(proposer, view): &(MutexGuard<'_, Proposer<T>>, Arc<View>)| {
+            self.queue.is_empty() && proposer.backlog(view) == 0
         };
         let is_small = attempt.open.is_small();
         if haste == Haste::Quick && !is_small {
@@ -218,16 +214,19 @@ impl<T: Ticket> Store<T> {
         };
         let proposer = match haste {
             Haste::Unhurried => Some(self.shared.proposer()),
-            Haste::Quick => self.try_proposer().filter(is_quick),
+            Haste::Quick => self.try_proposer(),
         };
-        let Some(proposer) = proposer else { return (Commit::Slow(attempt, caller), Vec::new()) };
+        // The view only now: nobody who had the proposer before has seen a newer one.
+        let place = proposer.map(|proposer| (proposer, self.view()));
+        let place = place.filter(|place| haste == Haste::Unhurried || is_quick(place));
+        let Some(place) = place else { return (Commit::Slow(attempt, caller), Vec::new()) };
         let StoreTransaction { open, runner, lanes, lineage, .. } = attempt;
         let (transaction, trees) = open.finish();
         let commit = match transaction {
             Err(limit) => Commit::TooLarge(caller, limit),
             Ok(transaction) => {
                 let command = wrap(Command::Transaction(Box::new(transaction)));
-                self.propose(proposer, command, lineage, caller, haste)
+                self.propose(place, command, lineage, caller, haste)
             }
         };
         let conflict = match &commit {
@@ -280,9 +279,9 @@ impl<T: Ticket> Store<T> {
 
     fn propose(
         &self,
-        mut proposer: MutexGuard<'_, Proposer<T>>,
+        (mut proposer, view): (MutexGuard<'_, Proposer<T>>, Arc<View>),
         command: Command,
-        lineage: u64,
+        lineage: Lineage,
         caller: T,
         haste: Haste,
     ) -> Commit<T> {
@@ -293,29 +292,25 @@ impl<T: Ticket> Store<T> {
         if proposer.ready() >= QUEUED_COMMANDS_MAX || !self.shared.admission.admit(size_bytes) {
             return Commit::Refused(caller, StoreError::Overloaded);
         }
-        let view = self.shared.view();
         // In haste, the queue was empty: what has come since may stand behind.
         let queued_max = if haste == Haste::Quick { 0 } else { QUEUED_COMMANDS_MAX };
         let behind = proposer
-            .predict(&view)
+            .predict(&view, &self.shared.admission)
             .and_then(|()| proposer.take_queued(&self.queue, queued_max, &self.shared.admission));
-        let mut lost = Vec::new();
         let committed = match behind {
-            Ok(()) => proposer.commit(command, lineage, caller),
+            Ok(()) => proposer.commit(command, lineage, caller, &self.shared.admission),
             Err(Panicked) => {
-                lost = proposer.take_back(None, &self.shared.admission);
+                proposer.take_back(None, &self.shared.admission);
                 Committed::Conflict(caller, Path::new())
             }
         };
-        self.shared.after_predicting(&mut proposer);
         let must_wake = proposer.must_wake();
-        drop(proposer);
+        self.shared.let_go(proposer);
         // Only now, or the thread would wake up to wait for the proposer.
         if must_wake {
             // Full: it is being woken.
             let _ = self.wake.try_send(());
         }
-        self.shared.answer_lost(lost);
         match committed {
             Committed::Queued => Commit::Queued,
             Committed::Conflict(caller, path) => {

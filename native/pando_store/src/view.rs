@@ -9,6 +9,8 @@ use pando_tree::State;
 use crate::history::History;
 use crate::log::LogPosition;
 use crate::membership::Membership;
+use crate::own_progress::OwnProgress;
+use crate::sessions::Sessions;
 
 /// What the store knows after applying the log up to `applied`. A clone costs a few reference counts.
 #[derive(Clone)]
@@ -21,9 +23,10 @@ pub struct View {
     pub membership: Option<(LogPosition, Arc<Membership>)>,
     /// The newest batches in this view.
     pub history: History,
-    /// Known here only: the number of the first command, of those that this opening of the store proposes, that is not in
-    /// this view.
-    pub own_sequence: u64,
+    /// What was applied of each opening of each member.
+    pub sessions: Sessions,
+    /// Known here only.
+    pub own: OwnProgress,
 }
 
 impl View {
@@ -34,7 +37,8 @@ impl View {
             applied: None,
             membership: None,
             history: History::default(),
-            own_sequence: 0,
+            sessions: Sessions::default(),
+            own: OwnProgress::default(),
         }
     }
 

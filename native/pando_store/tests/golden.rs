@@ -24,12 +24,13 @@ mod script;
 mod store_support;
 
 use attempts::{Manner, Way, transaction};
-use describe::{describe_files, describe_tree};
+use describe::{describe_files, describe_tree, entries_of};
+use pando_store::batch::{Batch, Origin};
 use pando_store::directory::{Identity, StoreDirectory, StoreId};
 use pando_store::disk::{Disk, RealDisk};
 use pando_store::log::{Log, LogEntry, LogOptions, LogPosition};
 use pando_store::verify::{Severity, Verdict, verify};
-use pando_store::{Store, StoreOptions};
+use pando_store::{Member, Membership, Role, Store, StoreOptions};
 use pando_tree::{Answer, Extent, Name};
 use script::{STORE, commands, last_command, writes};
 use std::fs;
@@ -41,7 +42,7 @@ use std::time::Duration;
 use store_support::*;
 
 /// Name, what looking at it finds, and how many words of warning.
-const GOLDEN: [(&str, Verdict, usize); 5] = [
+const GOLDEN: [(&str, Verdict, usize); 6] = [
     // Closed in order, after a log whose end was taken back.
     ("closed", Verdict::Sound, 0),
     // A copy of the files while the store was open.
@@ -52,6 +53,8 @@ const GOLDEN: [(&str, Verdict, usize); 5] = [
     ("resetting", Verdict::Remarks, 1),
     // Killed between the first IDENTITY and the first write.
     ("founding", Verdict::Sound, 0),
+    // Of a cluster: sessions in its snapshots, a member that observes, batches that are left out.
+    ("members", Verdict::Sound, 0),
 ];
 
 fn golden() -> PathBuf {
@@ -182,6 +185,27 @@ fn the_golden_stores_hold_what_there_is_to_hold() {
         assert!(!text.contains("segment 0000000000000001"), "{name}");
         assert!(!text.contains("purged -"), "{name}");
     }
+    let members = text("members");
+    for words in [
+        "  session member 1 incarnation 15 ",
+        "  session member 2 incarnation 9 next 9",
+        " blank",
+        " members 02",
+        " commands member 1 incarnation 16 ",
+        " commands member 2 incarnation 9 first 25 ",
+        " commands member 3 ",
+    ] {
+        assert!(members.contains(words), "members: {words}");
+    }
+    // Of five openings that had written, four are kept in mind, and one of the other member.
+    let newest = members.lines().skip_while(|line| !line.starts_with("snapshot ")).skip(1);
+    let sessions = newest.take_while(|line| line.starts_with("  session ")).count();
+    assert_eq!(sessions, 5);
+    assert_eq!(members.matches("commands member 2 incarnation 9 first 27 ").count(), 2);
+    let tree = members.rsplit("tree\n").next().unwrap();
+    for (key, is_there) in [("written", true), ("late", false), ("of\\x20nobody", false)] {
+        assert_eq!(tree.contains(&format!("node /\"others\"/\"{key}\" ")), is_there, "{key}");
+    }
     // And at the beginning of one.
     for words in ["entry 0.1.0 members ", "entry 1.1.1 blank", "purged -"] {
         assert!(text("torn").contains(words), "{words}");
@@ -226,7 +250,7 @@ fn take_an_entry_back(directory: &Path) {
 /// Writes them anew, into the directory that the environment names, which must not be there: to be run by hand, for a new
 /// format.
 #[test]
-#[ignore = "writes files: PANDO_GOLDEN=DIRECTORY cargo test -p pando_store --test golden -- --ignored"]
+#[ignore = "writes files: PANDO_GOLDEN=DIRECTORY cargo test -p pando_store --test golden -- --ignored writes_golden_stores"]
 fn writes_golden_stores() {
     let golden = PathBuf::from(std::env::var("PANDO_GOLDEN").expect("PANDO_GOLDEN: a new directory"));
     assert!(!golden.exists(), "{} is there already", golden.display());
@@ -272,7 +296,7 @@ fn writes_golden_stores() {
     founding.set_identity(Identity { store_id: StoreId(STORE), member_id: 0 }).unwrap();
     drop(founding);
 
-    for (name, _, _) in GOLDEN {
+    for (name, _, _) in GOLDEN.into_iter().filter(|(name, _, _)| *name != "members") {
         let files = describe_files(&real(), &place(name));
         let opened = temporary.0.join(name);
         copy(&place(name), &opened);
@@ -282,6 +306,72 @@ fn writes_golden_stores() {
         fs::write(golden.join(name).join("store.txt"), text).unwrap();
         println!("{name}");
     }
+}
+
+/// The store of a cluster, made likewise. What other members do is written into its log as they would have had it written.
+#[test]
+#[ignore = "writes files: PANDO_GOLDEN=DIRECTORY cargo test -p pando_store --test golden -- --ignored members"]
+fn writes_the_golden_store_of_members() {
+    let golden = PathBuf::from(std::env::var("PANDO_GOLDEN").expect("PANDO_GOLDEN: a new directory"));
+    assert!(!golden.exists(), "{} is there already", golden.display());
+    let place = golden.join("members").join("store");
+    let temporary = Temporary::new();
+    let work = temporary.0.join("store");
+    let open_as = |incarnation: u64, snapshot_log_bytes_min| {
+        let options = StoreOptions { incarnation, snapshot_log_bytes_min, ..small_files() };
+        Store::open(real(), &work, options, Arc::new(Channels), Arc::<Events>::default()).unwrap()
+    };
+    for incarnation in 11..16 {
+        let store = open_as(incarnation, 6 * 1024);
+        do_round(&store, incarnation);
+        store.close();
+        if incarnation == 13 {
+            append_what_others_do(&work, 7);
+        }
+    }
+    append_what_others_do(&work, 27);
+    // No snapshot any more: what others did last is in the log.
+    let store = open_as(16, 1024 * 1024);
+    do_round(&store, 16);
+    std::thread::sleep(Duration::from_secs(2));
+    store.close();
+    copy(&work, &place);
+    let files = describe_files(&real(), &place);
+    let opened = temporary.0.join("opened");
+    copy(&place, &opened);
+    let store = open_at(&opened, &Arc::default());
+    let text = format!("{files}tree\n{}", describe_tree(&store));
+    store.close();
+    fs::write(golden.join("members").join("store.txt"), text).unwrap();
+}
+
+/// A member that observes comes, and writes, twice the same and then something that comes too late; and somebody writes who is no
+/// member, and what this member wrote last comes again.
+fn append_what_others_do(directory: &Path, first_sequence: u64) {
+    let entries = entries_of(&real(), directory);
+    let (last, _) = entries.last().cloned().unwrap();
+    let (_, own) = entries.iter().rev().find(|(_, body)| body.first() == Some(&1)).cloned().unwrap();
+    let batch = |member_id, first_sequence, key: &str| {
+        let origin = Origin { member_id, incarnation: 9, first_sequence };
+        let commands = vec![put(&["others", key], "observer"), put(&["others", key, "below"], "stranger")];
+        let mut body = vec![1];
+        Batch::new(origin, 43_200_000, commands, None).encode(&mut body);
+        body
+    };
+    let mut observed = vec![2];
+    let mut membership = Membership::of_one(1, "a@b");
+    membership.members.insert(2, Member { node_name: "c@d".to_owned(), role: Role::Observer });
+    membership.encode(&mut observed);
+    let (written, late) = (batch(2, first_sequence, "written"), batch(2, first_sequence - 2, "late"));
+    let bodies = [observed, written.clone(), written, late, batch(3, 1, "of nobody"), own];
+    let positions = (last.index + 1..).map(|index| LogPosition { index, ..last });
+    let entries = positions.zip(bodies).map(|(at, body)| RawEntry(at, body)).collect();
+    let options = LogOptions { segment_bytes_first: 8192, segment_bytes_max: 8192, ..LogOptions::default() };
+    let (log, _) = Log::<RawEntry>::open(real(), &directory.join("log"), StoreId(STORE), options).unwrap();
+    let (sender, told) = std::sync::mpsc::channel();
+    log.append(entries, Box::new(move |result| sender.send(result).unwrap())).unwrap();
+    told.recv_timeout(WAIT_MAX).unwrap().unwrap();
+    log.close().unwrap();
 }
 
 /// The first half in few batches, the rest one by one, and a transaction that has read what was not committed yet.

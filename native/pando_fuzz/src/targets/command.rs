@@ -32,7 +32,16 @@ fn entry(body: &[u8]) -> Outcome {
     };
     let mut again = Vec::new();
     entry.encode(&mut again);
-    assert_eq!(again, body, "an entry is written as it was read");
+    // Members of version 1 are written as version 2.
+    let expected = if body.starts_with(&[2, 1]) {
+        let entry = Entry::decode(position, &again).expect("what was read is written");
+        let mut third = Vec::new();
+        entry.encode(&mut third);
+        third
+    } else {
+        body.to_vec()
+    };
+    assert_eq!(again, expected, "an entry is written as it was read");
     Outcome::Read
 }
 
@@ -195,5 +204,6 @@ pub fn seeds() -> Vec<Vec<u8>> {
         seeds.push([&[1, 1], &batch[..]].concat());
     }
     seeds.push([&[1, 2], &super::control::membership_sample()[..]].concat());
+    seeds.push([&[1, 2], &super::control::membership_sample_1()[..]].concat());
     seeds
 }

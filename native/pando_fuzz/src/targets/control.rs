@@ -162,6 +162,14 @@ pub(crate) fn membership_sample() -> Vec<u8> {
     out
 }
 
+/// The same as they were written before there were roles.
+pub(crate) fn membership_sample_1() -> Vec<u8> {
+    let number = |number: u64| number.to_le_bytes();
+    let sets = [number(2), number(1), number(7), number(2), number(7), number(8)].concat();
+    let members = [&number(2)[..], &number(7), &number(3), b"a@b", &number(8), &number(3), b"c@d"].concat();
+    [&[1], &sets[..], &members].concat()
+}
+
 /// One of each kind.
 pub fn seeds() -> Vec<Vec<u8>> {
     let mut one = vec![0];
@@ -176,5 +184,13 @@ pub fn seeds() -> Vec<Vec<u8>> {
     reset.extend([[9; 16], [8; 16]].concat().chunks(16).flat_map(|id| [id, &5u64.to_le_bytes()].concat()));
     reset.extend([0; 4]);
     let vote = |committed: u8| [&[1, 1][..], &3u64.to_le_bytes(), &9u64.to_le_bytes(), &[committed]].concat();
-    vec![one, [&[0], &membership_sample()[..]].concat(), vote(0), vote(1), identity, reset]
+    vec![
+        one,
+        [&[0], &membership_sample()[..]].concat(),
+        [&[0], &membership_sample_1()[..]].concat(),
+        vote(0),
+        vote(1),
+        identity,
+        reset,
+    ]
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use pando_store::View;
 use pando_store::directory::StoreId;
 use pando_store::disk::{Access, Disk, MemoryDisk};
-use pando_store::fuzzing::{Membership, load_snapshot, write_snapshot};
+use pando_store::fuzzing::{Membership, Session, Sessions, load_snapshot, write_snapshot};
 use pando_store::log::LogPosition;
 use pando_store::snapshot::{SnapshotDirectory, SnapshotError, SnapshotName};
 
@@ -170,7 +170,19 @@ fn record_count_of(mut body: &[u8]) -> u32 {
     count
 }
 
-/// Snapshots of small trees, with and without members.
+/// A snapshot without members and sessions, as it was written before there were sessions.
+fn as_version_1(content: &[u8]) -> Vec<u8> {
+    let metadata = HEADER_BYTES..HEADER_BYTES + number_at(content, 12);
+    // Mark and version; node count, no position, no members; the count of sessions.
+    let sessions_at = 9 + 8 + 1 + 8;
+    let body = &content[metadata.clone()];
+    let body = [&body[9..sessions_at], &body[sessions_at + 8..]].concat();
+    let mut header = content[..HEADER_BYTES].to_vec();
+    put(&mut header, 12, &(body.len() as u32).to_le_bytes());
+    [&header[..], &body, &content[metadata.end..]].concat()
+}
+
+/// Snapshots of small trees, with and without members and sessions.
 pub fn seeds() -> Vec<Vec<u8>> {
     let position = |index| LogPosition { term: 3, node_id: 1, index };
     let mut seeds = Vec::new();
@@ -182,6 +194,12 @@ pub fn seeds() -> Vec<Vec<u8>> {
         view.applied = Some(position(9));
         let members = Membership::of_one(1, "a@b");
         view.membership = (number > 0).then(|| (position(2), Arc::new(members)));
+        if number == 0 {
+            seeds.push([&[0], &as_version_1(&written(&view))[..]].concat());
+        }
+        let session = |(member_id, incarnation)| Session { member_id, incarnation, next_sequence: 9 };
+        let sessions = [(1, 4), (1, 3), (2, 9)].into_iter().take(number * 2).map(session).collect();
+        view.sessions = Sessions::from_stored(sessions).expect("sessions");
         seeds.push([&[0], &written(&view)[..]].concat());
     }
     seeds

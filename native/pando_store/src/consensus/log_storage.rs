@@ -24,6 +24,8 @@ use crate::log::{Durable, Log, LogError};
 
 /// Bytes of entries that one read hands to apply; more come with the next read.
 const READ_SIZE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of entries that one message to another member has; one entry at least. A heartbeat waits behind a few of these.
+const REPLICATION_READ_SIZE_BYTES_MAX: usize = 128 * 1024;
 
 /// A handle to the log, for writing and for reading.
 #[derive(Clone)]
@@ -101,7 +103,7 @@ impl RaftLogReader<PandoTypes> for RaftLog {
         start: u64,
         end: u64,
     ) -> io::Result<Vec<EntryOf<PandoTypes>>> {
-        self.read(start, end, READ_SIZE_BYTES_MAX)
+        self.read(start, end, REPLICATION_READ_SIZE_BYTES_MAX)
     }
 
     // The default reads the whole range at once: at start-up that would be the whole log in memory.

@@ -7,20 +7,32 @@
 //! 1. Committed entries are handed over in order, without a gap, and are durable here before (2).
 //! 2. The library never resumes as leader without a vote, because the state machine is in memory (4).
 //! 3. A failure of log or apply is final: the store halts and is opened again from disk (1).
+//! 4. A batch is proposed by whoever leads, whichever member it comes from, and answered where it comes from.
 
 mod conversion;
+mod failover;
+mod forwarding;
+mod frame;
+mod keeper;
 mod log_storage;
 mod network;
+mod peers;
+mod presence;
 mod raft;
+mod reading;
+mod serving;
+mod snapshot_receiving;
+mod snapshot_sending;
 mod state_machine;
 #[cfg(test)]
 mod suite_test;
 mod type_config;
+mod watching;
 
 use std::sync::Arc;
 
 use crate::batch::Batch;
-use crate::cluster::{ClusterDone, ClusterRequest, MemberStatus};
+use crate::cluster::{ClusterDone, ClusterEvent, ClusterRequest, MemberStatus};
 use crate::entry::Entry;
 use crate::log::LogPosition;
 use crate::membership::Membership;
@@ -46,8 +58,11 @@ pub type ReadIndex = Box<dyn FnOnce(Result<u64, Refusal>) + Send>;
 /// Why a proposal, or a question for the index of a read, was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// This member does not lead, or cannot make sure that it does. The batch is not in the log.
-    NotLeader,
+    /// No majority is within reach, or none has found a leader for long.
+    NoQuorum {
+        /// Whether a leader was asked to propose the batch: then it may be applied all the same, later.
+        was_sent: bool,
+    },
     /// Consensus has stopped. The batch may be in the log.
     Stopped,
 }
@@ -82,7 +97,7 @@ pub struct ConsensusStatus {
 pub trait Consensus: Send + Sync + 'static {
     /// Proposes a batch. Returns before it is durable; the [`Applier`] gets it when it is committed.
     fn propose(&self, batch: Batch, refused: Refused);
-    /// Makes sure that this member leads, and tells how far one must have applied to read all that is committed now.
+    /// Has the leader make sure that it leads, and tells how far one must have applied to read all that is committed now.
     /// Nothing is written. `done` is dropped uncalled only when consensus has ended.
     fn read_index(&self, done: ReadIndex);
     /// A snapshot was written that ends at `covered`; entries up to `purge_through` are no longer needed.
@@ -99,6 +114,8 @@ pub trait Consensus: Send + Sync + 'static {
     fn peer_frame(&self, lane: Lane, frame: Vec<u8>);
     /// What is known of another node.
     fn node_state(&self, node_name: &str, state: NodeState);
+    /// This member is about to stop: if it leads, another one is asked to, and waited for a moment. Blocks.
+    fn leave(&self);
     /// Stops and waits until nothing of it runs.
     fn shut_down(&self);
 }
@@ -115,6 +132,10 @@ pub trait Applier: Send + Sync + 'static {
     fn newest_snapshot(&self) -> Option<SnapshotFile>;
     /// Consensus has stopped because of a fault: the store must halt.
     fn fatal(&self, reason: String);
+    /// Something an operator should read.
+    fn notice(&self, text: &str);
+    /// Something has happened in the cluster.
+    fn cluster_event(&self, event: &ClusterEvent);
 }
 
 /// A complete snapshot file.

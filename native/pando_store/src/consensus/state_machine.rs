@@ -8,14 +8,17 @@ use futures_util::stream::{Stream, StreamExt};
 use openraft::RaftSnapshotBuilder;
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine, Snapshot, SnapshotMeta};
 use openraft::type_config::alias::{LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use super::conversion::{
     entry_from_raft, log_id_of, membership_from_raft, position_of, stored_membership_to_raft,
 };
+use super::forwarding::ToForwarder;
 use super::type_config::PandoTypes;
 use super::{Applier, SnapshotFile};
-use crate::entry::Entry;
+use crate::cluster::ClusterEvent;
+use crate::entry::{Change, Entry};
 
 /// Entries handed to the apply thread at once, and so published at once.
 const APPLY_ENTRIES_MAX: usize = 64;
@@ -23,11 +26,28 @@ const APPLY_ENTRIES_MAX: usize = 64;
 /// See the module.
 pub struct StateMachine {
     applier: Arc<dyn Applier>,
+    own: Option<OwnBatches>,
+}
+
+/// Who is told that batches of this opening of the store have come.
+pub struct OwnBatches {
+    pub member_id: u64,
+    pub incarnation: u64,
+    pub forwarder: UnboundedSender<ToForwarder>,
 }
 
 impl StateMachine {
-    pub fn new(applier: Arc<dyn Applier>) -> StateMachine {
-        StateMachine { applier }
+    pub fn new(applier: Arc<dyn Applier>, own: Option<OwnBatches>) -> StateMachine {
+        StateMachine { applier, own }
+    }
+
+    fn tell_forwarder(&self, entry: &Entry) {
+        if let (Some(own), Change::Commands(batch)) = (&self.own, &entry.change)
+            && batch.origin.member_id == own.member_id
+            && batch.origin.incarnation == own.incarnation
+        {
+            let _ = own.forwarder.send(ToForwarder::Applied(batch.origin.first_sequence));
+        }
     }
 
     /// Hands a chunk over; the receiver hears when it is applied.
@@ -94,7 +114,9 @@ impl RaftStateMachine<PandoTypes> for StateMachine {
             while chunk.len() < APPLY_ENTRIES_MAX {
                 match entries.next().await.transpose()? {
                     Some((entry, responder)) => {
-                        chunk.push(entry_from_raft(entry));
+                        let entry = entry_from_raft(entry);
+                        self.tell_forwarder(&entry);
+                        chunk.push(entry);
                         responders.extend(responder);
                     }
                     None => {
@@ -133,6 +155,7 @@ impl RaftStateMachine<PandoTypes> for StateMachine {
             let membership = membership_from_raft(meta.last_membership.membership());
             snapshot.membership = Some((position_of(set_at), Arc::new(membership)));
         }
+        let index = snapshot.covers.index;
         let (sender, receiver) = oneshot::channel();
         self.applier.install(
             snapshot,
@@ -140,7 +163,9 @@ impl RaftStateMachine<PandoTypes> for StateMachine {
                 let _ = sender.send(result);
             }),
         );
-        answered(receiver).await
+        answered(receiver).await?;
+        self.applier.cluster_event(&ClusterEvent::SnapshotInstalled { index });
+        Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<SnapshotOf<PandoTypes, SnapshotFile>>> {

@@ -38,8 +38,8 @@ impl Applier for DirectApplier {
     }
 
     fn install(&self, snapshot: SnapshotFile, done: Done) {
-        let view = load_received(&self.snapshots, Path::new("/snapshot"), &snapshot);
-        done(view.map_err(|error| error.to_string()).map(|view| {
+        let loaded = load_received(&self.snapshots, Path::new("/snapshot"), &snapshot);
+        done(loaded.map_err(|error| error.to_string()).map(|(view, _)| {
             *self.machine.lock().unwrap() = Machine::new(view);
             *self.snapshot.lock().unwrap() = Some(snapshot);
         }));
@@ -62,6 +62,10 @@ impl Applier for DirectApplier {
     fn fatal(&self, reason: String) {
         panic!("{reason}");
     }
+
+    fn notice(&self, _text: &str) {}
+
+    fn cluster_event(&self, _event: &crate::cluster::ClusterEvent) {}
 }
 
 /// Builds stores that share one disk for snapshots: whoever transfers a snapshot puts the file there before it is
@@ -84,7 +88,7 @@ impl StoreBuilder<PandoTypes, RaftLog, StateMachine, ()> for Builder {
         let machine = Mutex::new(Machine::new(View::empty()));
         let applier =
             DirectApplier { machine, snapshots: self.snapshots.clone(), snapshot: Mutex::new(None) };
-        Ok(((), RaftLog::new(log), StateMachine::new(Arc::new(applier))))
+        Ok(((), RaftLog::new(log), StateMachine::new(Arc::new(applier), None)))
     }
 }
 

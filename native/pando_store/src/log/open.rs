@@ -155,6 +155,9 @@ pub fn inspect(
     ClosedLog::read(disk, directory, store_id, observer).map(|log| log.facts())
 }
 
+/// Who is shown an entry: its position and its body.
+pub type EntryVisitor<'a, X> = &'a mut dyn FnMut(LogPosition, &[u8]) -> Result<(), X>;
+
 /// A log that was read and is not opened: nothing on the disk is changed.
 pub struct ClosedLog {
     directory: PathBuf,
@@ -192,11 +195,7 @@ impl ClosedLog {
     }
 
     /// Shows each entry from this index on that was not taken back, in order.
-    pub fn each_entry<X: From<OpenError>>(
-        &self,
-        from: u64,
-        visit: &mut dyn FnMut(LogPosition, &[u8]) -> Result<(), X>,
-    ) -> Result<(), X> {
+    pub fn each_entry<X: From<OpenError>>(&self, from: u64, visit: EntryVisitor<'_, X>) -> Result<(), X> {
         let index = &self.scan.replay.index;
         let end = index.next_index().unwrap_or(0);
         let mut next = from.max(index.first_available().unwrap_or(end));

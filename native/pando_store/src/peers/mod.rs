@@ -18,13 +18,14 @@ pub enum NodeState {
     Up,
     /// The connection is gone.
     Down,
-    /// A frame could not be sent now: no connection, or too much waits.
-    Refused,
+    /// A frame of this lane could not be sent now: no connection, or too much waits.
+    Refused(Lane),
 }
 
 /// Carries frames to the stores of the same name on other nodes.
 pub trait PeerTransport: Send + Sync + 'static {
-    /// Hands a frame over. Never blocks, and promises nothing; frames that arrive on one lane arrive in order.
+    /// Hands a frame over. Never blocks, and promises nothing; frames that arrive on one lane arrive in order. Called on threads
+    /// of the store, never on a scheduler's.
     fn send(&self, node_name: &str, lane: Lane, frame: Vec<u8>);
 }
 

@@ -2,9 +2,10 @@
 
 use super::error::SnapshotError;
 use super::reader::SnapshotReader;
+use super::transfer::{ReceivedSnapshot, SnapshotContent};
 use super::writer::SnapshotWriter;
 use crate::directory::StoreId;
-use crate::disk::{Disk, create_dir_durably};
+use crate::disk::{Access, Disk, create_dir_durably};
 use crate::log::LogPosition;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +49,10 @@ pub(super) fn temporary_path(directory: &Path, position: LogPosition) -> PathBuf
     directory.join(format!("{:016x}-{:016x}{TEMPORARY_SUFFIX}", position.index, position.term))
 }
 
+pub(super) fn received_path(directory: &Path, position: LogPosition) -> PathBuf {
+    directory.join(format!("{:016x}-{:016x}.received{TEMPORARY_SUFFIX}", position.index, position.term))
+}
+
 /// The newest snapshot that is whole, and those that were passed over because they are not.
 pub struct NewestSnapshot {
     /// The snapshot, at its first record.
@@ -88,6 +93,16 @@ impl SnapshotDirectory {
     /// Begins a snapshot of the state after `position`. The metadata is stored in the header.
     pub fn create(&self, position: LogPosition, metadata: &[u8]) -> Result<SnapshotWriter, SnapshotError> {
         SnapshotWriter::create(self.disk.clone(), &self.directory, self.store_id, position, metadata)
+    }
+
+    /// Begins to take a snapshot from another member.
+    pub fn receive(&self, position: LogPosition) -> Result<ReceivedSnapshot, SnapshotError> {
+        ReceivedSnapshot::create(self.disk.clone(), &self.directory, self.store_id, position)
+    }
+
+    /// The bytes of a snapshot, to be sent to another member, which checks them.
+    pub fn content(&self, name: SnapshotName) -> Result<SnapshotContent, SnapshotError> {
+        SnapshotContent::new(self.disk.open(&name.path(&self.directory), Access::Read)?)
     }
 
     /// All snapshots, the newest first. They are complete, but only reading tells whether they are still undamaged.

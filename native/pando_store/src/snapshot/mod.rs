@@ -11,10 +11,12 @@ mod directory;
 mod error;
 mod format;
 mod reader;
+mod transfer;
 mod writer;
 
 pub use directory::{NewestSnapshot, SnapshotDirectory, SnapshotName};
 pub use error::SnapshotError;
 pub use format::{METADATA_BYTES_MAX, RECORD_BYTES_MAX};
 pub use reader::SnapshotReader;
+pub use transfer::{ReceivedSnapshot, SnapshotContent};
 pub use writer::SnapshotWriter;

@@ -297,8 +297,14 @@ pub fn describe_files(disk: &Arc<dyn Disk>, directory: &Path) -> String {
     for file in if is_there { snapshots.list().unwrap() } else { Vec::new() } {
         let mut reader = snapshots.read(file).unwrap();
         let at = reader.position();
-        // Node count, position of the membership, membership, revision, history: the last eleven numbers are fixed.
+        // Version 2 begins with a mark and its number. Node count, position of the membership, membership, in version 2 sessions;
+        // revision, history: the last seven numbers.
         let metadata = reader.metadata().to_vec();
+        let (is_versioned, metadata) =
+            match metadata.strip_prefix(&[255, 255, 255, 255, 255, 255, 255, 255, 2]) {
+                Some(body) => (true, body),
+                None => (false, &metadata[..]),
+            };
         let numbers: Vec<u64> = metadata[metadata.len() - 7 * 8..]
             .chunks_exact(8)
             .map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()))
@@ -322,6 +328,9 @@ pub fn describe_files(disk: &Arc<dyn Disk>, directory: &Path) -> String {
             numbers[2..].iter().map(u64::to_string).collect::<Vec<_>>().join(".")
         )
         .unwrap();
+        if is_versioned {
+            session_lines(&mut out, metadata);
+        }
         state_lines(&mut out, &state);
     }
     let mut entries = Entries(Vec::new());
@@ -342,6 +351,29 @@ pub fn describe_files(disk: &Arc<dyn Disk>, directory: &Path) -> String {
         entry_lines(&mut out, body);
     }
     out
+}
+
+/// From metadata of version 2, without mark and version.
+fn session_lines(out: &mut String, metadata: &[u8]) {
+    let number = |at: usize| u64::from_le_bytes(metadata[at..at + 8].try_into().unwrap());
+    let behind_position = if metadata[8] == 1 { 8 + 1 + 24 } else { 8 + 1 };
+    let mut at = behind_position + 8 + usize::try_from(number(behind_position)).unwrap();
+    let count = number(at);
+    at += 8;
+    for _ in 0..count {
+        let (member, incarnation, next) = (number(at), number(at + 8), number(at + 16));
+        writeln!(out, "  session member {member} incarnation {incarnation} next {next}").unwrap();
+        at += 24;
+    }
+    assert_eq!(at, metadata.len() - 7 * 8);
+}
+
+/// The entries that a log has, as they stand there.
+pub fn entries_of(disk: &Arc<dyn Disk>, directory: &Path) -> Vec<(LogPosition, Vec<u8>)> {
+    let identity = StoreDirectory::inspect(disk.as_ref(), directory).unwrap().identity.unwrap();
+    let mut entries = Entries(Vec::new());
+    inspect(disk.as_ref(), &directory.join("log"), identity.store_id, &mut entries).unwrap();
+    entries.0
 }
 
 fn entry_lines(out: &mut String, body: &[u8]) {

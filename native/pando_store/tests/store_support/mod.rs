@@ -85,7 +85,8 @@ impl Clock for Noon {
 pub const DIRECTORY: &str = "/data/stock";
 
 pub fn options() -> StoreOptions {
-    static INCARNATION: AtomicU64 = AtomicU64::new(1);
+    // None that a golden store may have in it.
+    static INCARNATION: AtomicU64 = AtomicU64::new(1 << 32);
     StoreOptions {
         name: "stock".to_owned(),
         node_name: "a@b".to_owned(),
