@@ -403,6 +403,8 @@ enum ReadError {
 fn read_view(reader: &mut SnapshotReader, progress: LoadProgress<'_>) -> Result<View, ReadError> {
     let position = reader.position();
     let metadata = MetadataV2::decode(reader.metadata()).map_err(ReadError::Content)?;
+    let membership = members_of(&metadata).map_err(ReadError::Content)?;
+    let membership = membership.map(|(position, members)| (position, Arc::new(members)));
     let sessions = Sessions::from_stored(metadata.sessions).map_err(ReadError::Content)?;
     let mut builder = TreeBuilder::new();
     let mut records_read: u64 = 0;
@@ -428,8 +430,6 @@ fn read_view(reader: &mut SnapshotReader, progress: LoadProgress<'_>) -> Result<
         let (found, expected) = (state.node_count(), metadata.node_count);
         return Err(ReadError::Content(format!("{found} nodes instead of {expected}")));
     }
-    let membership = members_of(&metadata).map_err(ReadError::Content)?;
-    let membership = membership.map(|(position, members)| (position, Arc::new(members)));
     let (history, own) = (metadata.history, OwnProgress::default());
     Ok(View { state, applied: Some(position), membership, history, sessions, own })
 }
