@@ -135,6 +135,7 @@ kind(<<"newer_format">>) -> newer_format;
 kind(<<"damaged">>) -> damaged;
 kind(<<"other_store">>) -> other_store;
 kind(<<"disk_full">>) -> disk_full;
+kind(<<"recovery_interrupted">>) -> recovery_interrupted;
 kind(<<"missing">>) -> missing;
 kind(<<"panic">>) -> panic;
 kind(<<"removed_member">>) -> removed_member;

@@ -176,6 +176,8 @@ format({pando, Name, #{reason := Reason, outcome := Outcome}}) when is_binary(Re
     text("~0tp: ~ts (outcome: ~0tp)", [Name, Reason, Outcome]);
 format({pando, open_failed, #{reason := Reason, directory := Directory}}) ->
     text("the store in ~ts could not be opened: ~ts", [Directory, Reason]);
+format({pando, recover_failed, #{reason := Reason, directory := Directory}}) ->
+    text("the store in ~ts was not recovered: ~ts", [Directory, Reason]);
 format({pando, store_runs_elsewhere, #{store_id := StoreId, data_dir := DataDir}}) ->
     text("the store ~ts runs already, with its files in ~ts", [StoreId, DataDir]);
 format({pando, name_is_taken, #{store_id := StoreId, by := Process}}) ->

@@ -281,10 +281,28 @@ impl Herald {
     async fn tell_presence(self: Arc<Herald>) {
         let mut interval = tokio::time::interval(Duration::from_millis(PRESENCE_INTERVAL_MS));
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut missed = None;
         loop {
             interval.tick().await;
             self.peers.board().note_round();
             self.tell_all();
+            self.look_after_leader(&mut missed);
+        }
+    }
+
+    /// Has a leader replaced that is silent; once for each term. `missed` is the term of the last one.
+    fn look_after_leader(&self, missed: &mut Option<u64>) {
+        let (leader, term) = {
+            let metrics = self.raft.server_metrics();
+            let metrics = metrics.borrow_watched();
+            (metrics.current_leader, metrics.vote.leader_id.term)
+        };
+        let is_silent = |leader| leader != self.peers.me() && self.peers.board().is_silent(leader);
+        if leader.is_some_and(is_silent) && *missed != Some(term) {
+            *missed = Some(term);
+            tokio::spawn(leader_lost(self.raft.clone(), self.peers.clone(), self.presence()));
+        } else if !leader.is_some_and(is_silent) {
+            *missed = None;
         }
     }
 
@@ -468,8 +486,12 @@ impl Consensus for RaftConsensus {
             }
             NodeState::Down => {
                 let _ = self.forwarder.send(ToForwarder::NodeLost(node_name.clone()));
-                let own = self.herald.presence();
-                self.runtime.spawn(leader_lost(raft, self.peers.clone(), own, node_name));
+                let leader = self.raft.server_metrics().borrow_watched().current_leader;
+                let is_leaders = |leader| self.peers.node_of(leader).is_some_and(|node| node == node_name);
+                if leader.is_some_and(is_leaders) {
+                    let own = self.herald.presence();
+                    self.runtime.spawn(leader_lost(raft, self.peers.clone(), own));
+                }
             }
             NodeState::Refused(Lane::Bulk) => {}
             NodeState::Refused(Lane::Consensus) => {
