@@ -1,8 +1,9 @@
 %% @doc Measures three nodes on this machine: calls on the leader and on a follower, fail-over, catching up. `docs/benchmarks.md'
 %% explains the rows that `bench_cluster_rows' makes of it.
 %%
-%% Callers are processes of the node in question. What is compared takes turns, round by round, and every answer is checked; what
-%% transactions have added is looked for at the end. Only while the cluster loses its leader may a call fail, and then it is counted.
+%% Callers are processes of the node in question. What is compared takes turns, round by round, and every answer is checked;
+%% what transactions have added is looked for at the end. Only while the cluster loses its leader may a call fail, and then it
+%% is counted.
 -module(bench_cluster).
 
 -export([plan/1, measure/4]).
@@ -128,13 +129,13 @@ plan(full) ->
 measure(Directory, Plan, DiskFloor, Progress) ->
     Section = fun(Name, Fun) ->
         Progress("three nodes, ~s: starting them", [Name]),
-        Members = bench_members:start(Directory, ?MEMBERS),
-        Result = Fun(Members),
+        %% In a process of its own, with whose end the nodes end.
+        Result = bench_load:in_process(fun() -> Fun(bench_members:start(Directory, ?MEMBERS)) end),
         ok = file:del_dir_r(Directory),
         Result
     end,
     Calls = Section(calls, fun(Members) -> calls(Members, Directory, Plan, DiskFloor, Progress) end),
-    Losses = Section(failover, fun(Members) -> losses(Members, Plan, Progress) end),
+    Losses = Section(fail_over, fun(Members) -> losses(Members, Plan, Progress) end),
     CatchUps = Section(catching_up, fun(Members) -> catch_ups(Members, Plan, Progress) end),
     Calls#{plan => Plan, losses => Losses, catch_ups => CatchUps}.
 
@@ -507,8 +508,9 @@ at_least(Told, Index, Value) ->
             at_least(Told, Index, Value)
     end.
 
-%% @private Kills, stops (SIGSTOP), or has hand over, the leader of another node, and sees how long no put succeeds. The time begins
-%% before the signal is sent, so it contains the sending of it.
+%% @private Kills the leader, has it stand still (SIGSTOP), or stops it in order, and sees how long no put succeeds. The time
+%% begins before the signal is sent, so it contains the sending; the put that ends it begins after it was sent, or it might be
+%% one more that the leader has taken.
 -spec lose_leader({kill | pause, OsPid :: string()} | {stop, node()}, pos_integer(), pos_integer()) -> loss().
 lose_leader(Fault, CalmMs, NodeCount) ->
     Told = persistent_term:get(?WRITERS),
@@ -523,7 +525,7 @@ lose_leader(Fault, CalmMs, NodeCount) ->
     Sent = send(Fault, Ready),
     ok = put_until_ok(1, NodeCount),
     NextUs = now_us() - Begin,
-    ok = await_sent(Fault, Sent),
+    ok = await_end(Fault, Sent),
     timer:sleep(CalmMs),
     GapUs = gap_since(Told),
     Loss = #{
@@ -564,14 +566,12 @@ send({stop, Node}, none) ->
     erpc:send_request(Node, pando, stop, [store()]);
 send(_Signal, Shell) ->
     true = port_command(Shell, "\n"),
-    Shell.
-
-await_sent({stop, _}, Request) ->
-    ok = erpc:receive_response(Request);
-await_sent(_Signal, Shell) ->
     receive
-        {Shell, {data, {eol, "sent"}}} -> ok
+        {Shell, {data, {eol, "sent"}}} -> Shell
     end.
+
+await_end({stop, _}, Request) -> erpc:receive_response(Request);
+await_end(_Signal, _Shell) -> ok.
 
 go_on({pause, _}, Shell) ->
     true = port_command(Shell, "\n"),
