@@ -6,7 +6,7 @@
 
 -export([write_until/3, stop_writer/1]).
 
--import(pando_test_cluster, [call/5, start_store/3, start_store/4, stop_store/3, wipe/3, await_members/3]).
+-import(pando_test_cluster, [call/5, start_store/3, start_store/4, stop_store/3, await_members/3]).
 
 -define(STORE, wiped_test).
 -define(TIMEOUT_MS, 60000).
@@ -32,6 +32,15 @@ start(Cluster, Node, Config) ->
     _ = call(Cluster, Node, net_kernel, connect_node, [Other]),
     start_store(Cluster, Node, ?STORE, Config).
 
+%% As pando_test_cluster:wipe/3, also while there is nothing yet.
+wipe(Cluster, Node) ->
+    ok = stop_store(Cluster, Node, ?STORE),
+    Directory = call(Cluster, Node, pando_directory, of_store, [pando_test_cluster:data_dir(Cluster, Node), ?STORE]),
+    case file:del_dir_r(Directory) of
+        ok -> ok;
+        {error, enoent} -> ok
+    end.
+
 put(Cluster, Node, Path, Value) ->
     call(Cluster, Node, pando, put, [?STORE, Path, Value, #{timeout => ?TIMEOUT_MS}]).
 
@@ -52,7 +61,7 @@ coming_back_test_() ->
             [A, _, C] = Nodes,
             ok = put(Cluster, A, [a], 1),
             Before = member_id(Cluster, C),
-            ok = wipe(Cluster, C, ?STORE),
+            ok = wipe(Cluster, C),
             ok = put(Cluster, A, [b], 2),
             ok = start(Cluster, C, Config),
             ok = await_members(Cluster, ?STORE, Nodes),
@@ -66,7 +75,7 @@ coming_back_test_() ->
             [A | _] = Nodes,
             ok = put(Cluster, A, [a], 1),
             ok = call(Cluster, A, pando_cluster, transfer_leadership, [?STORE, A, ?TIMEOUT_MS]),
-            ok = wipe(Cluster, A, ?STORE),
+            ok = wipe(Cluster, A),
             ok = start(Cluster, A, Config),
             ok = await_members(Cluster, ?STORE, Nodes),
             ?assertEqual({ok, 1}, get(Cluster, A, [a]))
@@ -77,13 +86,13 @@ coming_back_test_() ->
             First = member_id(Cluster, C),
             [
                 begin
-                    ok = wipe(Cluster, C, ?STORE),
+                    ok = wipe(Cluster, C),
                     ok = start(Cluster, C, Config)
                 end
              || _ <- [1, 2]
             ],
             ok = await_members(Cluster, ?STORE, Nodes),
-            ok = wipe(Cluster, C, ?STORE),
+            ok = wipe(Cluster, C),
             ok = start(Cluster, C, Config),
             ok = await_members(Cluster, ?STORE, Nodes),
             ?assertEqual(3, length(ids(Cluster, A))),
@@ -94,7 +103,7 @@ coming_back_test_() ->
             [A, _, _, D, E] = Nodes,
             ok = put(Cluster, A, [a], 1),
             ok = pando_test_cluster:kill(Cluster, D),
-            ok = wipe(Cluster, E, ?STORE),
+            ok = wipe(Cluster, E),
             ok = start(Cluster, E, Config),
             ok = await_members(Cluster, ?STORE, Nodes),
             ?assertEqual({ok, 1}, get(Cluster, E, [a])),
@@ -105,8 +114,9 @@ coming_back_test_() ->
         end},
         {"while others write, and nothing that was acknowledged is lost", 3, fun(Cluster, Nodes, Config) ->
             [A, B, C] = Nodes,
-            Writers = [{Node, call(Cluster, Node, erlang, spawn, [?MODULE, write_until, [?STORE, Node, 0]])} || Node <- [A, B]],
-            ok = wipe(Cluster, C, ?STORE),
+            Write = fun(Node) -> call(Cluster, Node, erlang, spawn, [?MODULE, write_until, [?STORE, Node, 0]]) end,
+            Writers = [{Node, Write(Node)} || Node <- [A, B]],
+            ok = wipe(Cluster, C),
             ok = start(Cluster, C, Config),
             ok = await_members(Cluster, ?STORE, Nodes),
             Written = [{Node, stop_writer(Cluster, Node, Pid)} || {Node, Pid} <- Writers],
@@ -121,7 +131,7 @@ coming_back_test_() ->
         {"an amnesiac does not vote: with another one down nobody leads", 3, fun(Cluster, Nodes, Config) ->
             [A, B, C] = Nodes,
             ok = put(Cluster, A, [a], 1),
-            ok = wipe(Cluster, C, ?STORE),
+            ok = wipe(Cluster, C),
             ok = pando_test_cluster:kill(Cluster, B),
             ok = start(Cluster, C, Config),
             ?assertMatch(
