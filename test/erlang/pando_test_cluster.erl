@@ -10,9 +10,9 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
--export([with_cluster/2, with_cluster/3, start/2, stop/1]).
+-export([with_cluster/2, with_cluster/3, cases/4, start/2, stop/1]).
 -export([nodes/1, running/1, data_dir/2, os_pid/2, call/5, call/6, is_running/2]).
--export([start_store/3, start_store/4, stop_store/3, form/2, form/3, await_members/3]).
+-export([start_store/3, start_store/4, stop_store/3, form/2, form/3, await_members/3, await_links/1, recover/2]).
 -export([cut/3, heal/3, heal_all/1, isolate/2, rejoin/2, cuts/1, connect_all/1]).
 -export([kill/2, pause/2, resume/2, paused/1, restart/2, wipe/3]).
 -export([alive/1]).
@@ -51,14 +51,47 @@ with_cluster(Count, Test) ->
 with_cluster(Count, Options, Test) ->
     Cluster = start(Count, Options),
     try
+        showing_logs(Cluster, Test)
+    after
+        stop(Cluster)
+    end.
+
+showing_logs(Cluster, Test) ->
+    try
         Test(Cluster)
     catch
         Class:Reason:Stacktrace ->
             show_logs(Cluster),
             erlang:raise(Class, Reason, Stacktrace)
-    after
-        stop(Cluster)
     end.
+
+%% EUnit tests that share a cluster of one store, which is well again when each begins.
+-spec cases(atom(), pos_integer(), pos_integer(), [{string(), fun((cluster()) -> term())}]) -> term().
+cases(Store, Count, TimeoutS, Cases) ->
+    Setup = fun() ->
+        Cluster = start(Count, #{}),
+        try
+            ok = form(Cluster, Store, cluster),
+            Cluster
+        catch
+            Class:Reason:Stacktrace ->
+                show_logs(Cluster),
+                stop(Cluster),
+                erlang:raise(Class, Reason, Stacktrace)
+        end
+    end,
+    {setup, Setup, fun stop/1, fun(Cluster) ->
+        [
+            {Title,
+                {timeout, TimeoutS, fun() ->
+                    showing_logs(Cluster, fun(_) ->
+                        ok = recover(Cluster, Store),
+                        Test(Cluster)
+                    end)
+                end}}
+         || {Title, Test} <- Cases
+        ]
+    end}.
 
 %% Nodes without stores. The caller's end is theirs.
 -spec start(pos_integer(), options()) -> cluster().
@@ -167,6 +200,25 @@ form(Cluster, Store, cluster) ->
         ok = start_store(Cluster, lists:nth(N, Nodes), Store, #{cluster => Nodes})
     end),
     await_members(Cluster, Store, Nodes).
+
+%% Undoes all that was done to the cluster, but for what was done to the data.
+-spec recover(cluster(), atom()) -> ok.
+recover(Cluster, Store) ->
+    Nodes = ?MODULE:nodes(Cluster),
+    [ok = resume(Cluster, Node) || Node <- paused(Cluster)],
+    ok = heal_all(Cluster),
+    [ok = restart(Cluster, Node) || Node <- Nodes, not is_running(Cluster, Node)],
+    [ok = start_store(Cluster, Node, Store, #{cluster => Nodes}) || Node <- Nodes],
+    ok = await_members(Cluster, Store, Nodes),
+    await_links(Cluster).
+
+%% Waits until every node is connected with every other one; the stores see to that.
+-spec await_links(cluster()) -> ok.
+await_links(Cluster) ->
+    Nodes = ?MODULE:nodes(Cluster),
+    await(links, fun() ->
+        lists:all(fun(Node) -> (Nodes -- [Node]) -- call(Cluster, Node, erlang, nodes, [connected]) =:= [] end, Nodes)
+    end).
 
 %% Waits until all that run say that exactly these are members, each once, that all vote, and who leads.
 -spec await_members(cluster(), atom(), [node()]) -> ok.
