@@ -421,12 +421,11 @@ impl Consensus for RaftConsensus {
     }
 
     fn members(&self) -> Vec<MemberStatus> {
-        // What is committed: a change that may still be undone has not happened.
-        let membership = {
-            let metrics = self.raft.server_metrics();
-            let committed = metrics.borrow_watched().committed_membership_config.clone();
-            membership_from_raft(committed.membership())
-        };
+        // What is applied: a change that may still be undone has not happened. (The library's own notion of what is committed
+        // stays behind after a restart, until the next entry is.)
+        let view = self.applier.view();
+        let membership =
+            view.membership.as_ref().map_or_else(Arc::default, |(_, membership)| membership.clone());
         let board = self.peers.board();
         let now = Instant::now();
         let status = |(id, member): (&u64, &Member)| {
@@ -439,7 +438,7 @@ impl Consensus for RaftConsensus {
                 // While sets of voters change, who is in one alone is about to come or to go.
                 is_voter: membership.voter_sets.iter().all(|voters| voters.contains(id)),
                 applied_index: if is_own {
-                    Some(self.applier.view().applied_index())
+                    Some(view.applied_index())
                 } else {
                     said.map(|(said, _)| said.applied_index)
                 },
