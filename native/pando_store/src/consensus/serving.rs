@@ -113,13 +113,34 @@ impl Server {
         }
         let Frame { address, request_id, body } = frame;
         let is_member = self.peers.membership().members.contains_key(&address.from);
+        if let Body::Refused(why) = body {
+            // Nor is it taken to be within reach for that.
+            return self.refused(&address, why, is_member);
+        }
         if is_member {
             self.peers.board().note_alive(address.from, Instant::now());
-        } else if self.judges() && !matches!(body, Body::Refused(_)) {
+        } else if self.judges() {
             self.peers.refuse();
             return self.tell(lane, &address, 0, Body::Refused(RefusedFrame::NotMember));
         }
         self.serve(lane, address, request_id, body).await;
+    }
+
+    /// Another member did not take what this one has sent. Never answered: refusals of refusals would have no end.
+    fn refused(&self, address: &Address, why: RefusedFrame, is_member: bool) {
+        match why {
+            // Who leads beyond doubt is a member.
+            RefusedFrame::NotMember if !self.judges() => self.applier.cluster_event(&ClusterEvent::Removed),
+            RefusedFrame::Version if is_member => {
+                if self.peers.is_version_news(address.from, Instant::now()) {
+                    self.applier.notice(&format!(
+                        "the store's member on {} runs a release of Pando that cannot read what this one sends: see docs/upgrades.md",
+                        address.from_node
+                    ));
+                }
+            }
+            RefusedFrame::NotMember | RefusedFrame::Version => self.peers.refuse(),
+        }
     }
 
     async fn serve(self: Arc<Server>, lane: Lane, address: Address, request_id: u64, body: Body) {
@@ -188,11 +209,8 @@ impl Server {
                 };
                 self.begin(lane, address, request_id, reply).await;
             }
-            Body::Refused(RefusedFrame::NotMember) => self.applier.cluster_event(&ClusterEvent::Removed),
-            Body::Refused(RefusedFrame::Version) => self.applier.notice(&format!(
-                "the store's member on {} runs a release of Pando that cannot read what this one sends: see docs/upgrades.md",
-                address.from_node
-            )),
+            // See `refused`.
+            Body::Refused(_) => {}
         }
     }
 
