@@ -199,7 +199,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
             &[0],
         ])),
     ]);
-    let bodies: [(u8, Vec<u8>); 24] = [
+    let bodies: [(u8, Vec<u8>); 25] = [
         (2, vec![0]),
         (2, vec![1, 0]),
         (2, [&[1][..], &id].concat()),
@@ -227,6 +227,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         (16, vote(1)),
         (17, vec![0]),
         (17, vec![1]),
+        (17, vec![2]),
     ];
     seeds.extend(bodies.iter().map(|(kind, body)| seed(frame(*kind, body))));
     let mut newer = [&[left::VERSION][..], &frame(kind::REFUSED, &[0])].concat();

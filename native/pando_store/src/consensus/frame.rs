@@ -63,6 +63,8 @@ pub enum RefusedFrame {
     Version,
     /// The leader says: the sender is no member any more.
     NotMember,
+    /// The member's disk has no room for it now.
+    NoRoom,
 }
 
 /// A part of a snapshot file.
@@ -89,8 +91,8 @@ pub struct Presence {
     pub last_log_index: u64,
     /// See `StoreOptions`.
     pub priority: i64,
-    /// It is about to stop.
-    pub is_leaving: bool,
+    /// It is about to stop, or its disk is full.
+    pub declines_to_lead: bool,
 }
 
 /// What a frame says.
@@ -247,7 +249,7 @@ impl Body {
                 put_u64(out, presence.applied_index);
                 put_u64(out, presence.last_log_index);
                 out.extend_from_slice(&presence.priority.to_le_bytes());
-                out.push(u8::from(presence.is_leaving));
+                out.push(u8::from(presence.declines_to_lead));
             }
             Body::Chunk(chunk) => {
                 put_position(out, chunk.covers);
@@ -269,6 +271,7 @@ impl Body {
             Body::Refused(why) => out.push(match why {
                 RefusedFrame::Version => 0,
                 RefusedFrame::NotMember => 1,
+                RefusedFrame::NoRoom => 2,
             }),
         }
     }
@@ -309,7 +312,7 @@ impl Body {
                 applied_index: from.u64()?,
                 last_log_index: from.u64()?,
                 priority: i64::from_le_bytes(from.array()?),
-                is_leaving: read_flag(from)?,
+                declines_to_lead: read_flag(from)?,
             }),
             kind::CHUNK => {
                 let (covers, offset) = (read_position(from)?, from.u64()?);
@@ -333,6 +336,7 @@ impl Body {
             kind::REFUSED => Body::Refused(match from.u8()? {
                 0 => RefusedFrame::Version,
                 1 => RefusedFrame::NotMember,
+                2 => RefusedFrame::NoRoom,
                 _ => return None,
             }),
             _ => return None,

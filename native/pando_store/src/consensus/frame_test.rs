@@ -77,7 +77,8 @@ fn bodies() -> Vec<Body> {
         entries: vec![],
         leader_commit: last_log_id,
     };
-    let presence = Presence { term: 4, applied_index: 5, last_log_index: 6, priority: -7, is_leaving: true };
+    let presence =
+        Presence { term: 4, applied_index: 5, last_log_index: 6, priority: -7, declines_to_lead: true };
     let chunk = |bytes: &[u8]| SnapshotChunk {
         covers: position(6),
         offset: 10,
@@ -112,6 +113,7 @@ fn bodies() -> Vec<Body> {
         Body::InstallReply { vote },
         Body::Refused(RefusedFrame::Version),
         Body::Refused(RefusedFrame::NotMember),
+        Body::Refused(RefusedFrame::NoRoom),
     ]
 }
 

@@ -42,6 +42,7 @@ use crate::view::View;
 
 pub use raft::{RaftConsensus, RaftOptions};
 
+pub(crate) use conversion::{Vote, read_vote};
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use frame::{Frame, FrameError};

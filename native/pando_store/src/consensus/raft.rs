@@ -152,27 +152,31 @@ async fn start(
         options.member_id,
         Arc::new(config),
         Network { peers: peers.clone(), snapshots: options.snapshots.clone() },
-        RaftLog::new(log),
+        RaftLog::new(log.clone()),
         StateMachine::new(applier.clone(), Some(own)),
     )
     .await
     .map_err(|error| error.to_string())?;
-    let keeper = Arc::new(Keeper::new(raft.clone(), peers.clone(), options.priority));
+    let keeper = Arc::new(Keeper::new(raft.clone(), peers.clone(), log.clone(), options.priority));
     let herald = Arc::new(Herald {
         raft: raft.clone(),
         peers: peers.clone(),
         applier: applier.clone(),
         keeper: keeper.clone(),
+        log: log.clone(),
         priority: options.priority,
         is_leaving: AtomicBool::new(false),
     });
     herald.note_membership();
+    let said = Arc::default();
     let receiver = Arc::new(tokio::sync::Mutex::new(SnapshotReceiver::new(options.snapshots.clone())));
     let server = || Server {
         raft: raft.clone(),
         peers: peers.clone(),
         forwarder: forwarder.clone(),
         applier: applier.clone(),
+        log: log.clone(),
+        said: Arc::clone(&said),
         receiver: receiver.clone(),
     };
     let (consensus_inbox, consensus_outlet) = inbox(peers.clone());
@@ -251,6 +255,7 @@ struct Herald {
     peers: Arc<Peers>,
     applier: Arc<dyn Applier>,
     keeper: Arc<Keeper>,
+    log: Log<Entry>,
     priority: i64,
     is_leaving: AtomicBool,
 }
@@ -264,7 +269,8 @@ impl Herald {
             applied_index: self.applier.view().applied_index(),
             last_log_index: metrics.last_log_index.unwrap_or(0),
             priority: self.priority,
-            is_leaving: self.is_leaving.load(Ordering::Relaxed),
+            declines_to_lead: self.is_leaving.load(Ordering::Relaxed)
+                || self.log.state().reserve_error.is_some(),
         }
     }
 
@@ -281,10 +287,28 @@ impl Herald {
     async fn tell_presence(self: Arc<Herald>) {
         let mut interval = tokio::time::interval(Duration::from_millis(PRESENCE_INTERVAL_MS));
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut missed = None;
         loop {
             interval.tick().await;
             self.peers.board().note_round();
             self.tell_all();
+            self.look_after_leader(&mut missed);
+        }
+    }
+
+    /// Has a leader replaced that is silent; once for each term. `missed` is the term of the last one.
+    fn look_after_leader(&self, missed: &mut Option<u64>) {
+        let (leader, term) = {
+            let metrics = self.raft.server_metrics();
+            let metrics = metrics.borrow_watched();
+            (metrics.current_leader, metrics.vote.leader_id.term)
+        };
+        let is_silent = |leader| leader != self.peers.me() && self.peers.board().is_silent(leader);
+        if leader.is_some_and(is_silent) && *missed != Some(term) {
+            *missed = Some(term);
+            tokio::spawn(leader_lost(self.raft.clone(), self.peers.clone(), self.presence()));
+        } else if !leader.is_some_and(is_silent) {
+            *missed = None;
         }
     }
 
@@ -403,12 +427,11 @@ impl Consensus for RaftConsensus {
     }
 
     fn members(&self) -> Vec<MemberStatus> {
-        // What is committed: a change that may still be undone has not happened.
-        let membership = {
-            let metrics = self.raft.server_metrics();
-            let committed = metrics.borrow_watched().committed_membership_config.clone();
-            membership_from_raft(committed.membership())
-        };
+        // What is applied: a change that may still be undone has not happened. (The library's own notion of what is committed
+        // stays behind after a restart, until the next entry is.)
+        let view = self.applier.view();
+        let membership =
+            view.membership.as_ref().map_or_else(Arc::default, |(_, membership)| membership.clone());
         let board = self.peers.board();
         let now = Instant::now();
         let status = |(id, member): (&u64, &Member)| {
@@ -421,7 +444,7 @@ impl Consensus for RaftConsensus {
                 // While sets of voters change, who is in one alone is about to come or to go.
                 is_voter: membership.voter_sets.iter().all(|voters| voters.contains(id)),
                 applied_index: if is_own {
-                    Some(self.applier.view().applied_index())
+                    Some(view.applied_index())
                 } else {
                     said.map(|(said, _)| said.applied_index)
                 },
@@ -468,8 +491,12 @@ impl Consensus for RaftConsensus {
             }
             NodeState::Down => {
                 let _ = self.forwarder.send(ToForwarder::NodeLost(node_name.clone()));
-                let own = self.herald.presence();
-                self.runtime.spawn(leader_lost(raft, self.peers.clone(), own, node_name));
+                let leader = self.raft.server_metrics().borrow_watched().current_leader;
+                let is_leaders = |leader| self.peers.node_of(leader).is_some_and(|node| node == node_name);
+                if leader.is_some_and(is_leaders) {
+                    let own = self.herald.presence();
+                    self.runtime.spawn(leader_lost(raft, self.peers.clone(), own));
+                }
             }
             NodeState::Refused(Lane::Bulk) => {}
             NodeState::Refused(Lane::Consensus) => {
