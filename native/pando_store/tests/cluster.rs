@@ -105,11 +105,12 @@ fn in_a_minority_writes_and_barriers_are_refused_soon_and_reads_go_on() {
     let refused = barrier(store).unwrap().recv_timeout(WAIT_MAX).unwrap().unwrap_err();
     assert!(matches!(refused, StoreError::NoQuorum { .. }), "{refused:?}");
     assert_eq!(get(store, &["a"]).as_deref(), Some("1"));
-    assert!(cluster.nodes[leader].events.events.lock().unwrap().contains(&ClusterEvent::QuorumLost));
+    let was_told = |event| cluster.nodes[leader].events.events.lock().unwrap().contains(&event);
+    wait_until("it was told", || was_told(ClusterEvent::QuorumLost));
     cluster.wires.heal();
     wait_until("it is well again", || run(store, put(&["a"], "4")).is_ok());
     assert_eq!(get(store, &["a"]).as_deref(), Some("4"));
-    assert!(cluster.nodes[leader].events.events.lock().unwrap().contains(&ClusterEvent::QuorumRegained));
+    wait_until("it was told", || was_told(ClusterEvent::QuorumRegained));
 }
 
 #[test]

@@ -5,9 +5,10 @@
 //!
 //! Invariants
 //! 1. A frame that is read is one that was written: cut, longer, or changed in any byte, it is refused.
-//! 2. The version comes first and the checksum last in every version: what is of a newer one is known to be that, and
-//!    answered ([`Body::Refused`]), never guessed.
-//! 3. Reading reserves no more memory than the frame has bytes.
+//! 2. In every version, the version comes first, what stands before the body stays where it is, and the checksum comes last:
+//!    what is of another version is known to be that, and answered ([`Body::Refused`]), never guessed.
+//! 3. That answer is the same in every version, so that it is read where it is sent to, and never answered itself.
+//! 4. What anything in a frame claims to have reserves no more memory than the frame has bytes.
 
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse,
@@ -381,7 +382,8 @@ impl Frame {
         let mut reader = ByteReader::new(covered);
         let version = reader.u8().ok_or(FrameError::Malformed("too short"))?;
         let head = read_head(&mut reader);
-        if version != FRAME_VERSION {
+        let is_refusal = head.as_ref().is_some_and(|(kind, _, _)| *kind == kind::REFUSED);
+        if version != FRAME_VERSION && !is_refusal {
             return Err(FrameError::Version { version, address: head.map(|(_, address, _)| address) });
         }
         let (kind, address, request_id) = head.ok_or(FrameError::Malformed("its head is cut short"))?;
@@ -483,3 +485,7 @@ fn read_vote(from: &mut ByteReader<'_>) -> Option<VoteOf<PandoTypes>> {
         VoteOf::<PandoTypes>::new(term, node_id)
     })
 }
+
+#[cfg(test)]
+#[path = "frame_test.rs"]
+mod tests;

@@ -125,9 +125,15 @@ impl Server {
         }
         let Frame { address, request_id, body } = frame;
         let is_member = self.peers.membership().members.contains_key(&address.from);
+        if let Body::Refused(why) = body
+            && why != RefusedFrame::NoRoom
+        {
+            // Nor is it taken to be within reach for that.
+            return self.refused(&address, why, is_member);
+        }
         if is_member {
             self.peers.board().note_alive(address.from, Instant::now());
-        } else if self.judges() && !matches!(body, Body::Refused(_)) {
+        } else if self.judges() {
             self.peers.refuse();
             return self.tell(lane, &address, 0, Body::Refused(RefusedFrame::NotMember));
         }
@@ -141,6 +147,23 @@ impl Server {
             };
         }
         self.serve(lane, address, request_id, body).await;
+    }
+
+    /// Another member does not take what this one sends. Never answered: refusals of refusals would have no end.
+    fn refused(&self, address: &Address, why: RefusedFrame, is_member: bool) {
+        match why {
+            // Who leads beyond doubt is a member.
+            RefusedFrame::NotMember if !self.judges() => self.applier.cluster_event(&ClusterEvent::Removed),
+            RefusedFrame::Version if is_member => {
+                if self.peers.is_version_news(address.from, Instant::now()) {
+                    self.applier.notice(&format!(
+                        "the store's member on {} runs a release of Pando that cannot read what this one sends: see docs/upgrades.md",
+                        address.from_node
+                    ));
+                }
+            }
+            RefusedFrame::NotMember | RefusedFrame::Version | RefusedFrame::NoRoom => self.peers.refuse(),
+        }
     }
 
     /// Whether the log can take what the library would append: a log that cannot halts the store.
@@ -169,8 +192,7 @@ impl Server {
             | Body::TransferReply { .. }
             | Body::ReadIndexReply(_)
             | Body::ChunkReply { .. }
-            | Body::InstallReply { .. }
-            | Body::Refused(RefusedFrame::NoRoom) => self.peers.replied(address.from, request_id, body),
+            | Body::InstallReply { .. } => self.peers.replied(address.from, request_id, body),
             Body::Append(request) => {
                 let raft = self.raft.clone();
                 let reply = async move { raft.append_entries(request).await.ok().map(Body::AppendReply) };
@@ -229,11 +251,9 @@ impl Server {
                 };
                 self.begin(lane, address, request_id, reply).await;
             }
-            Body::Refused(RefusedFrame::NotMember) => self.applier.cluster_event(&ClusterEvent::Removed),
-            Body::Refused(RefusedFrame::Version) => self.say(&format!(
-                "the store's member on {} runs a release of Pando that cannot read what this one sends: see docs/upgrades.md",
-                address.from_node
-            )),
+            Body::Refused(RefusedFrame::NoRoom) => self.peers.replied(address.from, request_id, body),
+            // See `refused`.
+            Body::Refused(RefusedFrame::NotMember | RefusedFrame::Version) => {}
         }
     }
 
