@@ -204,7 +204,7 @@ begin_with({becoming, #{member_id := 0}}, #state{config = #{cluster := Cluster}}
         {error, Native} -> not_opened(Native, State)
     end;
 begin_with({becoming, Joining}, #state{directory = Directory} = State) ->
-    case pando_joining:clear(Directory, Joining) of
+    case pando_joining:clear(Directory) of
         ok -> open(birth(Joining), State#state{then = {go_on, Joining}});
         {error, Cause} -> not_opened(file_error(Cause, State), State)
     end;
@@ -353,7 +353,7 @@ emptied(#state{directory = Directory, opened = Opened} = State) ->
     Marker = pando_joining:found(random_bytes(16)),
     case in_order([
         fun() -> pando_joining:write(Directory, Marker) end,
-        fun() -> pando_joining:clear(Directory, Marker) end,
+        fun() -> pando_joining:clear(Directory) end,
         fun() -> pando_joining:remove(Directory) end
     ]) of
         ok ->
@@ -484,7 +484,7 @@ become(Joining, Then, #state{directory = Directory, helper = Helper} = State) ->
         ok ->
             %% From here on a restart leads there, too.
             Closed = closed(State),
-            Cleared = Closed#state.phase =:= opening andalso pando_joining:clear(Directory, Joining),
+            Cleared = Closed#state.phase =:= opening andalso pando_joining:clear(Directory),
             case Cleared of
                 ok ->
                     Known =
