@@ -249,7 +249,12 @@ defmodule Pando do
   @type transaction_result :: {:ok, term} | {:ok, term, token} | :ok | {:error, reason | term}
 
   @typedoc "An option of `child_spec/1`."
-  @type start_option :: {:name, store} | {:data_dir, Path.t()}
+  @type start_option ::
+          {:name, store}
+          | {:data_dir, Path.t()}
+          | {:cluster, [node, ...] | (() -> [node])}
+          | {:expect, pos_integer}
+          | {:priority, integer}
 
   # Stores
 
@@ -259,9 +264,21 @@ defmodule Pando do
 
     * `:name` - the store's name, an atom. With `:pando`, the default store, calls need not name it;
     * `:data_dir` - where the files are: each store has its own directory in it. A relative one begins at the directory
-      that is current at the start.
+      that is current at the start;
+    * `:cluster` - the nodes whose stores of this name form one cluster, this one among them, or a function that returns them. All
+      of them are started in the same way, in any order. A store without data joins the cluster, if it is there already;
+      else the first node of the list in term order founds it. Without this option a store is a cluster of one until
+      `Pando.Cluster.join/3`, or until other members are connected that know this node as a member which has lost its disk;
+    * `:expect` - how many nodes have to be there, without data and with the same list, for the cluster to be founded: by default
+      all in the list. Give it with a function that may return some of the nodes only. With fewer than all, a founder that has lost
+      its disk and reaches no member would found a second cluster;
+    * `:priority` - an integer, 0 by default: of the members that could lead one of the highest priority does.
 
-  The supervisor goes on when the store is open. If it cannot be opened, the supervisor fails with the reason, such as
+      {Pando, name: :my_store, data_dir: "/var/lib/my_app", cluster: [:"app@host1", :"app@host2", :"app@host3"]}
+      {Pando, name: :my_store, data_dir: "/var/lib/my_app", cluster: fn -> [node() | Node.list()] end, expect: 3}
+
+  The supervisor goes on when the store is open; with `:cluster`, one without data opens later, when it is a member: until then
+  calls return `{:error, :noproc}`, and `Pando.Cluster.wait_for_leader/2` waits. If it cannot be opened, the supervisor fails with the reason, such as
   `{:pando, :open_failed, %{kind: :locked, reason: "...", directory: "..."}}`.
 
   The store is `:transient`: the supervisor opens it again after a fault and gives up as its `:max_restarts` say;
@@ -309,13 +326,28 @@ defmodule Pando do
   defp start_config(options) do
     options = Options.to_map(options)
 
-    case Map.keys(options) -- [:name, :data_dir] do
+    case Map.keys(options) -- [:name, :data_dir, :cluster, :expect, :priority] do
       [] -> :ok
       unknown -> invalid_start("does not know #{Enum.map_join(unknown, ", ", &inspect/1)}", options)
     end
 
-    %{store_id: checked(:name, options), data_dir: checked(:data_dir, options)}
+    given =
+      for key <- [:cluster, :expect, :priority], Map.has_key?(options, key), do: {key, checked(key, options)}
+
+    :ok = check_expected(options)
+    Map.merge(%{store_id: checked(:name, options), data_dir: checked(:data_dir, options)}, Map.new(given))
   end
+
+  defp check_expected(%{expect: expect, cluster: nodes} = options) when is_list(nodes) do
+    if expect > length(Enum.uniq(nodes)),
+      do: invalid_start("cannot expect more nodes than its list has", options)
+
+    :ok
+  end
+
+  defp check_expected(%{expect: _, cluster: _}), do: :ok
+  defp check_expected(%{expect: _} = options), do: invalid_start("needs :cluster with :expect", options)
+  defp check_expected(_options), do: :ok
 
   defp checked(key, options) do
     case Map.fetch(options, key) do
@@ -328,6 +360,14 @@ defmodule Pando do
   defp valid_start?(:data_dir, dir) when is_binary(dir), do: dir != ""
   defp valid_start?(:data_dir, dir), do: dir != [] and :io_lib.char_list(dir)
 
+  defp valid_start?(:cluster, nodes) when is_function(nodes, 0), do: true
+  defp valid_start?(:cluster, nodes), do: is_list(nodes) and nodes != [] and Enum.all?(nodes, &is_atom/1)
+  defp valid_start?(:expect, count), do: is_integer(count) and count > 0
+  defp valid_start?(:priority, priority), do: is_integer(priority)
+
+  defp wrong(:cluster, value), do: "needs a list of nodes as :cluster, or a function, not #{inspect(value)}"
+  defp wrong(:expect, value), do: "needs a number of nodes as :expect, not #{inspect(value)}"
+  defp wrong(:priority, value), do: "needs an integer as :priority, not #{inspect(value)}"
   defp wrong(:name, value), do: "needs an atom as :name, not #{inspect(value)}"
   defp wrong(:data_dir, value), do: "needs a directory as :data_dir, not #{inspect(value)}"
 
@@ -374,13 +414,14 @@ defmodule Pando do
       Pando.start("/var/lib/my_app", :my_store, 5_000)
       #=> {:ok, :my_store}
 
-  In the place of the store there can be options; `cluster_name: :my_store` is the only one that is looked at.
+  In the place of the store there can be options: `cluster_name: :my_store`, and `:cluster`, `:expect` and `:priority` as for
+  `child_spec/1`.
 
   To start a store that runs is no error. Errors:
 
     * `{:pando, :open_failed, %{kind: kind, reason: text, directory: directory}}`, with the `kind` `:busy`, `:locked`,
-      `:not_a_directory`, `:missing`, `:unreadable`, `:newer_format`, `:damaged`, `:other_store`, `:disk_full`, `:panic` or
-      `:other`;
+      `:not_a_directory`, `:missing`, `:unreadable`, `:newer_format`, `:damaged`, `:other_store`, `:disk_full`,
+      `:removed_member` (the cluster has removed this member, and the reason says what to do), `:panic` or `:other`;
     * `{:pando, :store_runs_elsewhere, %{store_id: store, data_dir: data_dir}}`;
     * `{:pando, :name_is_taken, %{store_id: store, by: pid}}`: another process is registered by the name of the store;
     * `:timeout`.
@@ -414,7 +455,7 @@ defmodule Pando do
   def stop(store), do: :pando.stop(store)
 
   @doc """
-  Stops the default store and deletes its data: as `reset/2`, with the default timeout.
+  Has the default store leave its cluster, stops it and deletes its data: as `reset/2`, with the default timeout.
 
       iex> Pando.put("/stock/wood/oak", 150)
       :ok
@@ -438,7 +479,8 @@ defmodule Pando do
   def reset(store_or_timeout), do: :pando.reset(store_or_timeout)
 
   @doc """
-  Stops a store, which has to run, and deletes its data. A supervisor does not start it again.
+  Has a store, which has to run, leave its cluster if there are other members, stops it and deletes its data. A supervisor does not
+  start it again.
 
       iex> Pando.reset(:pando, 5_000)
       :ok
@@ -450,7 +492,10 @@ defmodule Pando do
     * `{:pando, :not_a_pando_store, %{store_id: store}}`: it does not run;
     * `{:pando, :reset_failed, %{reason: text, directory: directory}}`: its files could not be removed. It is stopped, with
       its data;
-    * `:timeout`: it is stopped, and its data deleted, all the same, but later.
+    * `{:pando, :no_quorum, %{outcome: outcome, reason: text}}`: to leave, it needs a majority of the members. It runs on;
+    * `{:pando, :last_voter, _}`: only observers would be left. It runs on;
+    * `:timeout`: of a store without other members, it is stopped, and its data deleted, all the same, but later. Else it runs
+      on, unless it leaves the cluster after all: then it stops.
   """
   @spec reset(store, timeout) :: :ok | {:error, term}
   def reset(store, timeout) when is_atom(store), do: :pando.reset(store, timeout)

@@ -151,6 +151,21 @@
 -callback verify(Directory :: binary(), reference()) -> Handle :: reference().
 %% Ends it soon. Messages may come all the same.
 -callback verify_cancel(Handle :: reference()) -> ok.
+%% What the stores at or in these directories have, none of which need be open: messages `{pando_recover, Reference, Event}' follow,
+%% where Event is `{progress, Path, Done, Whole}' and at last `{ended, {inspected, [Survivor]} | {error, Text}}'.
+-callback recover_inspect(Directories :: [binary()], reference()) -> Handle :: reference().
+%% Makes a new cluster of one of what a store has. The messages are the same, the last one is
+%% `{ended, {recovered, Recovery} | {error, Kind, Text} | {error, Text}}'. `otherwise': the node if the survivor does not know its own.
+-callback recover(
+    Directory :: binary(),
+    ClusterId :: <<_:128>>,
+    {given | otherwise, NodeName :: binary()},
+    IsForced :: boolean(),
+    Holder :: binary(),
+    reference()
+) -> Handle :: reference().
+%% Ends it soon, with nothing changed, unless it is just being put in its place. Messages may come all the same.
+-callback recover_cancel(Handle :: reference()) -> ok.
 %% The stores that are open.
 -callback stores() -> [store_id()].
 %% Quick reads, bounded: `slow' means "ask again with read/3" and stands for every error, too.

@@ -1,7 +1,7 @@
 %% @private Where the files of a store are, and what it means when they cannot be opened.
 -module(pando_directory).
 
--export([of_store/2, absolute/1, is_missing/1, missing/0, remove/1, reset_error/2, open_error/2, library_error/1]).
+-export([of_store/2, absolute/1, is_missing/1, missing/0, remove/1, sync/1, reset_error/2, open_error/2, library_error/1]).
 
 -include_lib("kernel/include/logger.hrl").
 
@@ -82,6 +82,7 @@ reset_error(Reason, Directory) ->
     {pando, reset_failed, #{reason => Reason, directory => Directory}}.
 
 %% A power cut must not bring back what was removed. File systems that cannot sync a directory need not.
+-spec sync(binary()) -> ok.
 sync(Directory) ->
     case file:open(Directory, [read, raw, directory]) of
         {ok, File} ->
@@ -134,6 +135,8 @@ kind(<<"newer_format">>) -> newer_format;
 kind(<<"damaged">>) -> damaged;
 kind(<<"other_store">>) -> other_store;
 kind(<<"disk_full">>) -> disk_full;
+kind(<<"recovery_interrupted">>) -> recovery_interrupted;
 kind(<<"missing">>) -> missing;
 kind(<<"panic">>) -> panic;
+kind(<<"removed_member">>) -> removed_member;
 kind(_) -> other.

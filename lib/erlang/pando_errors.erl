@@ -176,10 +176,26 @@ format({pando, Name, #{reason := Reason, outcome := Outcome}}) when is_binary(Re
     text("~0tp: ~ts (outcome: ~0tp)", [Name, Reason, Outcome]);
 format({pando, open_failed, #{reason := Reason, directory := Directory}}) ->
     text("the store in ~ts could not be opened: ~ts", [Directory, Reason]);
+format({pando, recover_failed, #{reason := Reason, directory := Directory}}) ->
+    text("the store in ~ts was not recovered: ~ts", [Directory, Reason]);
 format({pando, store_runs_elsewhere, #{store_id := StoreId, data_dir := DataDir}}) ->
     text("the store ~ts runs already, with its files in ~ts", [StoreId, DataDir]);
 format({pando, name_is_taken, #{store_id := StoreId, by := Process}}) ->
     text("a process that is no store is registered as ~ts: ~0tp", [StoreId, Process]);
+format({pando, not_a_pando_store, #{store_id := StoreId, node := Node}}) ->
+    text("no store ~ts runs on ~ts: nothing was done", [StoreId, Node]);
+format({pando, failed_to_join_remote_pando_node, #{node := Node}}) ->
+    text("~ts does not answer: nothing was done", [Node]);
+format({pando, no_such_member, #{store_id := StoreId, node := Node}}) ->
+    text("the store ~ts has no member on ~ts: nothing was done", [StoreId, Node]);
+format({pando, no_such_member, #{}}) ->
+    "the cluster has no such member, or none that can do that: nothing was done";
+format({pando, last_voter, #{}}) ->
+    "nobody would be left who votes: nothing was done";
+format({pando, no_such_cluster, #{store_id := StoreId}}) ->
+    text("the cluster of the store ~ts that was to be joined does not exist any more", [StoreId]);
+format({pando_ex, invalid_start_option, #{option := Option, value := Value}}) ->
+    text("the option ~ts for starting a store does not take ~0tp", [Option, Value]);
 format({pando, not_a_pando_store, #{store_id := StoreId}}) ->
     text("no store ~ts runs on this node", [StoreId]);
 format({pando, reset_failed, #{reason := Reason, directory := Directory}}) ->

@@ -9,6 +9,9 @@
     close/1,
     verify/2,
     verify_cancel/1,
+    recover_inspect/2,
+    recover/6,
+    recover_cancel/1,
     stores/0,
     get_data/2,
     exists/2,
@@ -59,6 +62,9 @@
     close/1,
     verify/2,
     verify_cancel/1,
+    recover_inspect/2,
+    recover/6,
+    recover_cancel/1,
     stores/0,
     get_data/2,
     exists/2,
@@ -134,6 +140,15 @@ verify(_Directory, _Reference) -> ?NOT_LOADED.
 
 -spec verify_cancel(reference()) -> ok.
 verify_cancel(_Handle) -> ?NOT_LOADED.
+
+-spec recover_inspect([binary()], reference()) -> reference().
+recover_inspect(_Directories, _Reference) -> ?NOT_LOADED.
+
+-spec recover(binary(), <<_:128>>, {given | otherwise, binary()}, boolean(), binary(), reference()) -> reference().
+recover(_Directory, _ClusterId, _Node, _IsForced, _Holder, _Reference) -> ?NOT_LOADED.
+
+-spec recover_cancel(reference()) -> ok.
+recover_cancel(_Handle) -> ?NOT_LOADED.
 
 -spec stores() -> [pando_backend:store_id()].
 stores() -> ?NOT_LOADED.

@@ -5,15 +5,20 @@
 -export([start_link/1]).
 -export([init/1]).
 
--export_type([config/0]).
+-export_type([config/0, cluster/0]).
 
 %% `opened' is an `atomics' cell: 1 once the store has been open, so that a first opening that fails is an answer and a
 %% later one a fault.
 -type config() :: #{
     store_id := pando_backend:store_id(),
     data_dir := file:filename_all(),
-    opened := atomics:atomics_ref()
+    opened := atomics:atomics_ref(),
+    cluster => none | cluster(),
+    %% Of the voters that could lead, one of the highest priority does.
+    priority => integer()
 }.
+%% Where the cluster of a store without data is, or is to be; `expect': how many nodes have to be there to found it.
+-type cluster() :: #{nodes := [node()] | fun(() -> [node()]), expect := default | pos_integer()}.
 
 %% A store that halts more often than this many times in this many seconds is given up.
 -define(RESTARTS_MAX, 5).

@@ -24,6 +24,7 @@ defmodule Pando.DefaultStoreTest do
 
   doctest Pando
   doctest Pando.Adv
+  doctest Pando.Cluster
   doctest Pando.Condition
   doctest Pando.Error
   doctest Pando.Tx

@@ -144,7 +144,7 @@ names_of(Found) ->
 a_golden_store_has_what_other_members_wrote_once_test_() ->
     with_golden("members", fun(S, Verdict) ->
         ?assertEqual(sound, Verdict),
-        ?assertEqual({ok, 16}, pando:get(S, [values, <<"integer">>])),
+        ?assertEqual({ok, 150}, pando:get(S, [values, <<"integer">>])),
         ?assertEqual({ok, <<"observer">>}, pando:get(S, [<<"others">>, <<"written">>])),
         %% It came too late, or from nobody.
         ?assertEqual(false, pando:exists(S, [<<"others">>, <<"late">>])),

@@ -310,12 +310,36 @@ cycles(Entries, Writers, Placed) ->
         end,
         Entries
     ),
-    Edges = dependency_edges(Vertices, Writers, Placed) ++ time_edges(Vertices) ++ process_edges(Vertices) ++
-        token_edges(Vertices) ++ life_edges(Vertices),
-    case components(Edges) of
+    Edges = dependency_edges(Vertices, Writers, Placed) ++ token_edges(Vertices) ++
+        before_edges(time_groups(Vertices) ++ process_groups(Vertices) ++ life_groups(Vertices)),
+    case components(in_no_order(Edges)) of
         [] -> [];
         Components -> [cycle(Component, Edges, Entries) || Component <- lists:sublist(Components, ?CYCLES_SHOWN)]
     end.
+
+%% The edges that are left when vertices before which there is nothing are taken away, as long as there are any: none, if all can be
+%% brought into an order.
+in_no_order(Edges) ->
+    Following = lists:foldl(fun({From, To, _}, Acc) -> maps:update_with(From, fun(Of) -> [To | Of] end, [To], Acc) end, #{}, Edges),
+    Before = lists:foldl(fun({_, To, _}, Acc) -> maps:update_with(To, fun(N) -> N + 1 end, 1, Acc) end, #{}, Edges),
+    First = [Vertex || Vertex <- maps:keys(Following), not is_map_key(Vertex, Before)],
+    Left = take_away(First, Following, Before),
+    [Edge || {From, To, _} = Edge <- Edges, is_map_key(From, Left), is_map_key(To, Left)].
+
+take_away([], _Following, Before) ->
+    Before;
+take_away([Vertex | Vertices], Following, Before) ->
+    {More, Left} = lists:foldl(
+        fun(To, {Free, Counts}) ->
+            case Counts of
+                #{To := 1} -> {[To | Free], maps:remove(To, Counts)};
+                #{To := N} -> {Free, Counts#{To := N - 1}}
+            end
+        end,
+        {Vertices, Before},
+        maps:get(Vertex, Following, [])
+    ),
+    take_away(More, Following, Left).
 
 components(Edges) ->
     with_graph(Edges, fun digraph_utils:cyclic_strong_components/1).
@@ -345,7 +369,7 @@ cycle(Component, Edges, Entries) ->
         [Vertex | _] = hd(digraph_utils:cyclic_strong_components(Graph)),
         digraph:get_short_cycle(Graph, Vertex)
     end),
-    {Name, [shown(Step, Inside, Entries) || Step <- lists:zip(lists:droplast(Cycle), tl(Cycle))]}.
+    {Name, [shown(Step, Inside, Entries) || {From, _} = Step <- lists:zip(lists:droplast(Cycle), tl(Cycle)), From > 0]}.
 
 least(Edges, [{Label, Name} | Layers], Before) ->
     Labels = [Label | Before],
@@ -390,45 +414,53 @@ next(Register, Version, Last, Made) ->
         [Writer] -> [Writer]
     end.
 
-time_edges(Vertices) ->
+%% What has ended, and what begins: each with the time.
+time_groups(Vertices) ->
     Ended = [{EndNs, Index} || {Index, #{end_ns := EndNs} = Entry} <- maps:to_list(Vertices), has_answer(Entry)],
     Beginning = [{BeginNs, Index} || {Index, #{begin_ns := BeginNs, fresh := strict}} <- maps:to_list(Vertices)],
-    before_edges(time, time, Ended, Beginning).
+    [{time, Ended, Beginning}].
 
 %% What a process asks for at one time, is in no order.
-process_edges(Vertices) ->
+process_groups(Vertices) ->
     Key = fun(#{process := Process, life := Life}) -> {Process, Life} end,
-    within_edges(process, Key, fun(_) -> true end, Vertices).
+    groups(process, Key, fun(_) -> true end, Vertices).
 
-life_edges(Vertices) ->
+life_groups(Vertices) ->
     Key = fun(#{life := Life}) -> Life end,
-    within_edges(life, Key, fun(#{writes := Writes}) -> map_size(Writes) =:= 0 end, Vertices).
+    groups(life, Key, fun(#{writes := Writes}) -> map_size(Writes) =:= 0 end, Vertices).
 
-%% From what has ended to what begins later, within all that has one key and was at one life.
-within_edges(Label, Key, IsSink, Vertices) ->
+%% Of all that has one key and was at one life.
+groups(Label, Key, IsBeginning, Vertices) ->
     Group = fun
         (_, #{life := undefined}, Groups) -> Groups;
         (Index, Entry, Groups) -> maps:update_with(Key(Entry), fun(Of) -> [{Index, Entry} | Of] end, [{Index, Entry}], Groups)
     end,
-    lists:append([
-        begin
-            Ended = [{EndNs, Index} || {Index, #{end_ns := EndNs} = Entry} <- Members, has_answer(Entry)],
-            Beginning = [{BeginNs, Index} || {Index, #{begin_ns := BeginNs} = Entry} <- Members, IsSink(Entry)],
-            before_edges(Label, {Label, Name}, Ended, Beginning)
-        end
-     || {Name, Members} <- maps:to_list(maps:fold(Group, #{}, Vertices))
-    ]).
+    [
+        {
+            Label,
+            [{EndNs, Index} || {Index, #{end_ns := EndNs} = Entry} <- Members, has_answer(Entry)],
+            [{BeginNs, Index} || {Index, #{begin_ns := BeginNs} = Entry} <- Members, IsBeginning(Entry)]
+        }
+     || Members <- maps:values(maps:fold(Group, #{}, Vertices))
+    ].
 
 %% Answered, be it that nothing was done and what was seen instead.
 has_answer(#{outcome := ok}) -> true;
 has_answer(#{outcome := not_applied, saw := Saw}) -> map_size(Saw) > 0;
 has_answer(#{outcome := unknown}) -> false.
 
-%% From each that has ended to all that begin later, with one vertex for each beginning instead of an arrow for each pair.
-before_edges(Label, Name, Ended, Beginning) ->
+%% Of each group, from each that has ended to all that begin later, with one vertex for each beginning instead of an edge for each
+%% pair: those have numbers below 0.
+before_edges(Groups) ->
+    {Edges, _} = lists:mapfoldl(
+        fun({_, _, Beginning} = Group, Points) -> {before_edges(Group, Points), Points + length(Beginning)} end, 0, Groups
+    ),
+    lists:append(Edges).
+
+before_edges({Label, Ended, Beginning}, Points) ->
     Begins = list_to_tuple(lists:sort(Beginning)),
     Count = tuple_size(Begins),
-    Point = fun(N) -> {point, Name, N} end,
+    Point = fun(N) -> -(Points + N) end,
     Chain = [{Point(N - 1), Point(N), Label} || N <- lists:seq(1, Count), N > 1],
     In = [{Point(N), element(2, element(N, Begins)), Label} || N <- lists:seq(1, Count)],
     {Out, _} = lists:mapfoldl(

@@ -9,6 +9,7 @@ mod caller;
 mod cluster_caller;
 mod cursor;
 mod limits;
+mod recovery;
 mod reply_queue;
 mod token;
 mod verification;
@@ -21,5 +22,6 @@ pub use bridge::{
 pub use cluster_caller::CLUSTER_REQUESTS_MAX;
 pub use cursor::{CHUNK_NODES_MAX, CHUNK_SIZE_BYTES_MAX, CHUNK_STEPS_MAX, Cursor};
 pub use limits::limits;
+pub use recovery::{RecoveryEnd, RecoveryObserver, RecoveryRequest, RecoveryTask};
 pub use token::Token;
 pub use verification::{PROGRESS_INTERVAL_MS_MIN, Verification, VerificationObserver};

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pando_store::disk::Disk;
-use pando_store::verify::{Report, verify_all};
+use pando_store::verify::{Progress, Report, verify_all};
 
 /// The time between two messages about progress, in milliseconds.
 pub const PROGRESS_INTERVAL_MS_MIN: u64 = 100;
@@ -27,9 +27,7 @@ pub trait VerificationObserver: Send + Sync + 'static {
 }
 
 /// A verification under way. Dropping it cancels it.
-pub struct Verification {
-    is_cancelled: Arc<AtomicBool>,
-}
+pub struct Verification(Looking);
 
 impl Verification {
     /// Looks at the stores at or in `directory`. `now` tells the time.
@@ -39,40 +37,67 @@ impl Verification {
         observer: Arc<dyn VerificationObserver>,
         now: impl Fn() -> Instant + Send + 'static,
     ) -> Verification {
-        let is_cancelled = Arc::<AtomicBool>::default();
-        let verification = Verification { is_cancelled: is_cancelled.clone() };
         let to_tell = observer.clone();
-        let run = move || {
+        let progress = move |path: &Path, read, size| to_tell.progress(path, read, size);
+        let run = move |look: Progress<'_>| verify_all(&disk, &directory, look);
+        Verification(Looking::start("pando-verify", now, progress, run, move |result| observer.ended(result)))
+    }
+
+    /// Nobody wants to know any more.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+/// Something that reads long on a thread of its own, and may be cancelled. Dropping it cancels it.
+pub(crate) struct Looking {
+    is_cancelled: Arc<AtomicBool>,
+}
+
+impl Looking {
+    /// Runs `run` on a thread. `progress` hears of it at intervals, `ended` of its end, unless that is `None`: then nobody is
+    /// there any more. `now` tells the time.
+    pub(crate) fn start<R>(
+        thread_name: &str,
+        now: impl Fn() -> Instant + Send + 'static,
+        progress: impl Fn(&Path, u64, u64) -> ControlFlow<()> + Send + 'static,
+        run: impl FnOnce(Progress<'_>) -> Option<R> + Send + 'static,
+        ended: impl Fn(Result<R, String>) + Send + Sync + 'static,
+    ) -> Looking {
+        let is_cancelled = Arc::<AtomicBool>::default();
+        let looking = Looking { is_cancelled: is_cancelled.clone() };
+        let ended = Arc::new(ended);
+        let to_tell = ended.clone();
+        let body = move || {
             let mut pace = Pace::default();
             let mut look = |path: &Path, read_bytes, size_bytes| {
                 let is_due = pace.is_due(now());
                 if is_cancelled.load(Ordering::Relaxed) {
                     ControlFlow::Break(())
                 } else if is_due {
-                    observer.progress(path, read_bytes, size_bytes)
+                    progress(path, read_bytes, size_bytes)
                 } else {
                     ControlFlow::Continue(())
                 }
             };
-            match catch_unwind(AssertUnwindSafe(|| verify_all(&disk, &directory, &mut look))) {
+            match catch_unwind(AssertUnwindSafe(|| run(&mut look))) {
                 Ok(None) => {}
-                Ok(Some(reports)) => observer.ended(Ok(reports)),
-                Err(_) => observer.ended(Err("a fault of Pando, details are on standard error".to_owned())),
+                Ok(Some(result)) => ended(Ok(result)),
+                Err(_) => ended(Err("a fault of Pando, details are on standard error".to_owned())),
             }
         };
-        if let Err(error) = std::thread::Builder::new().name("pando-verify".to_owned()).spawn(run) {
-            to_tell.ended(Err(format!("could not start a thread: {error}")));
+        if let Err(error) = std::thread::Builder::new().name(thread_name.to_owned()).spawn(body) {
+            to_tell(Err(format!("could not start a thread: {error}")));
         }
-        verification
+        looking
     }
 
-    /// Nobody wants to know any more.
-    pub fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         self.is_cancelled.store(true, Ordering::Relaxed);
     }
 }
 
-impl Drop for Verification {
+impl Drop for Looking {
     fn drop(&mut self) {
         self.cancel();
     }

@@ -13,6 +13,7 @@ use rustler::env::SavedTerm;
 use rustler::{Atom, Encoder, Env, LocalPid, NifResult, OwnedEnv, Resource, ResourceArc, Term};
 
 use crate::answers::{answer_term, holds_terms, report_term, store_error_term};
+use crate::asker::Asker;
 use crate::atoms;
 use crate::cluster::{event_term, result_term};
 use crate::raw::{AtomKey, key_atom};
@@ -235,41 +236,26 @@ impl Drop for OpenHandle {
     }
 }
 
-/// The process that has asked for a verification, and the reference that it knows it by.
-pub struct VerificationOwner {
-    pid: LocalPid,
-    reference: Mutex<(OwnedEnv, SavedTerm)>,
-}
+/// The process that has asked for a verification.
+pub struct VerificationOwner(Asker);
 
 impl VerificationOwner {
-    /// The calling process of `env`.
+    /// The calling process of `env`, and the reference that it knows it by.
     pub fn new(env: Env<'_>, reference: Term<'_>) -> VerificationOwner {
-        let kept = OwnedEnv::new();
-        let saved = kept.save(reference);
-        VerificationOwner { pid: env.pid(), reference: Mutex::new((kept, saved)) }
-    }
-
-    /// Sends `{pando_verify, Reference, Event}`. `Break`: the process is gone.
-    fn tell(&self, event: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> ControlFlow<()> {
-        let sent = OwnedEnv::new().send_and_clear(&self.pid, |env| {
-            let (kept, saved) = &*self.reference.lock().unwrap_or_else(PoisonError::into_inner);
-            let reference = kept.run(|kept| saved.load(kept).in_env(env));
-            (atoms::pando_verify(), reference, event(env)).encode(env)
-        });
-        if sent.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        VerificationOwner(Asker::new(env, atoms::pando_verify(), reference))
     }
 }
 
 impl VerificationObserver for VerificationOwner {
     fn progress(&self, path: &Path, read_bytes: u64, size_bytes: u64) -> ControlFlow<()> {
-        self.tell(|env| {
+        self.0.tell(|env| {
             (atoms::progress(), path.to_string_lossy().as_ref(), read_bytes, size_bytes).encode(env)
         })
     }
 
     fn ended(&self, result: Result<Vec<Report>, String>) {
         // A process that is gone needs to hear nothing.
-        let _ = self.tell(|env| {
+        let _ = self.0.tell(|env| {
             let result = match result {
                 Ok(reports) => {
                     let reports: Vec<Term<'_>> =

@@ -7,6 +7,7 @@
 //! 3. Nothing is started when the library is loaded.
 
 mod answers;
+mod asker;
 mod atoms;
 mod cluster;
 mod erlang;
@@ -15,6 +16,7 @@ mod listing;
 mod names;
 mod payloads;
 mod raw;
+mod recovery;
 mod source;
 mod transactions;
 

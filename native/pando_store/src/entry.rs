@@ -72,6 +72,14 @@ impl LogEntry for Entry {
     }
 }
 
+/// The members that an entry sets, if it is one that sets them.
+pub(crate) fn members_set_by(body: &[u8]) -> Option<Result<Membership, String>> {
+    match body.split_first() {
+        Some((&KIND_MEMBERSHIP, rest)) => Some(Membership::decode(rest)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -196,6 +196,8 @@ pub enum OpenTrouble {
     Damaged,
     /// Files of another store are among its own.
     OtherStore,
+    /// A recovery was interrupted and has to go on first.
+    RecoveryInterrupted,
     /// Anything else.
     Other,
 }
@@ -211,6 +213,7 @@ impl OpenTrouble {
             OpenTrouble::NewerFormat => "newer_format",
             OpenTrouble::Damaged => "damaged",
             OpenTrouble::OtherStore => "other_store",
+            OpenTrouble::RecoveryInterrupted => "recovery_interrupted",
             OpenTrouble::Other => "other",
         }
     }
@@ -234,6 +237,7 @@ impl OpenError {
                 DirectoryError::NotADirectory { .. } => OpenTrouble::NotADirectory,
                 DirectoryError::Locked { .. } => OpenTrouble::Locked,
                 DirectoryError::NewerFormat { .. } => OpenTrouble::NewerFormat,
+                DirectoryError::RecoveryInterrupted { .. } => OpenTrouble::RecoveryInterrupted,
                 DirectoryError::Damaged { .. } | DirectoryError::IdentityMissing { .. } => {
                     OpenTrouble::Damaged
                 }

@@ -34,6 +34,7 @@ mod pending;
 mod prediction;
 mod proposer;
 mod reaper;
+pub mod recover;
 mod repair_hint;
 mod replay;
 mod sessions;

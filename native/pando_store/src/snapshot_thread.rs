@@ -383,6 +383,17 @@ pub(crate) fn load(
     Ok((view, reader.position(), reader.size_bytes()))
 }
 
+/// The members that a snapshot's metadata name, and where they were set.
+pub(crate) fn members_in(reader: &SnapshotReader) -> Result<Option<(LogPosition, Membership)>, String> {
+    MetadataV2::decode(reader.metadata()).and_then(|metadata| members_of(&metadata))
+}
+
+fn members_of(metadata: &MetadataV2) -> Result<Option<(LogPosition, Membership)>, String> {
+    let Some((term, node_id, index)) = metadata.membership_position else { return Ok(None) };
+    let members = Membership::decode(&metadata.membership)?;
+    Ok(Some((LogPosition { term, node_id, index }, members)))
+}
+
 enum ReadError {
     Stopped,
     Snapshot(SnapshotError),
@@ -392,6 +403,8 @@ enum ReadError {
 fn read_view(reader: &mut SnapshotReader, progress: LoadProgress<'_>) -> Result<View, ReadError> {
     let position = reader.position();
     let metadata = MetadataV2::decode(reader.metadata()).map_err(ReadError::Content)?;
+    let membership = members_of(&metadata).map_err(ReadError::Content)?;
+    let membership = membership.map(|(position, members)| (position, Arc::new(members)));
     let sessions = Sessions::from_stored(metadata.sessions).map_err(ReadError::Content)?;
     let mut builder = TreeBuilder::new();
     let mut records_read: u64 = 0;
@@ -417,13 +430,6 @@ fn read_view(reader: &mut SnapshotReader, progress: LoadProgress<'_>) -> Result<
         let (found, expected) = (state.node_count(), metadata.node_count);
         return Err(ReadError::Content(format!("{found} nodes instead of {expected}")));
     }
-    let membership = match metadata.membership_position {
-        None => None,
-        Some((term, node_id, index)) => {
-            let members = Membership::decode(&metadata.membership).map_err(ReadError::Content)?;
-            Some((LogPosition { term, node_id, index }, Arc::new(members)))
-        }
-    };
     let (history, own) = (metadata.history, OwnProgress::default());
     Ok(View { state, applied: Some(position), membership, history, sessions, own })
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::directory::{
     DirectoryError, FOUNDING_MEMBER_ID, IDENTITY_FILE, Identity, LOCK_FILE, LOG_DIRECTORY, RESET_FILE,
-    SNAPSHOT_DIRECTORY, StoreDirectory,
+    RecoveryPlaces, SNAPSHOT_DIRECTORY, StoreDirectory,
 };
 use crate::disk::{Disk, DiskError, PathKind};
 use crate::entry::Entry;
@@ -90,9 +90,23 @@ pub type Progress<'a> = &'a mut dyn FnMut(&Path, u64, u64) -> ControlFlow<()>;
 
 /// Looks at the directory of one store. `None`: `progress` wanted no more.
 pub fn verify(disk: &Arc<dyn Disk>, directory: &Path, progress: Progress<'_>) -> Option<Report> {
+    report(disk, directory, progress, |verifier| verifier.run())
+}
+
+/// The same, for a caller who holds the lock of the directory.
+pub(crate) fn verify_held(disk: &Arc<dyn Disk>, directory: &Path, progress: Progress<'_>) -> Option<Report> {
+    report(disk, directory, progress, |verifier| verifier.read_all())
+}
+
+fn report(
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+    progress: Progress<'_>,
+    look: impl FnOnce(&mut Verifier<'_>) -> Verdict,
+) -> Option<Report> {
     let (findings, is_refused, is_stopped) = (Vec::new(), false, false);
     let mut verifier = Verifier { disk, directory, findings, is_refused, is_stopped, progress };
-    let verdict = verifier.run();
+    let verdict = look(&mut verifier);
     let Verifier { findings, is_stopped, .. } = verifier;
     (!is_stopped).then(|| Report { directory: directory.to_path_buf(), verdict, findings })
 }
@@ -108,14 +122,23 @@ pub fn verify_all(disk: &Arc<dyn Disk>, directory: &Path, progress: Progress<'_>
 }
 
 /// The directories of stores: this one, or those in it, in the order of their names. This one also if there are none.
-fn stores_in(disk: &dyn Disk, directory: &Path) -> Result<Vec<PathBuf>, DiskError> {
+pub(crate) fn stores_in(disk: &dyn Disk, directory: &Path) -> Result<Vec<PathBuf>, DiskError> {
     let mut stores = Vec::new();
     if disk.kind(directory)? == Some(PathKind::Directory) && !is_store(disk, directory)? {
         for name in disk.list(directory)? {
             let path = directory.join(&name);
             // One that cannot be looked at is looked at as a store, and that says why.
             let is_directory = disk.kind(&path).map_or(true, |kind| kind == Some(PathKind::Directory));
-            if !name.starts_with(REMOVED_PREFIX) && is_directory && is_store(disk, &path).unwrap_or(true) {
+            let is_left = LEFT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+            if let Some(absent) = RecoveryPlaces::of_made(&path).filter(|_| is_directory) {
+                // Half recovered: that is said of where the store belongs.
+                if disk.kind(&absent)?.is_none()
+                    && StoreDirectory::refuse_half_recovered(disk, &absent).is_err()
+                {
+                    stores.push(absent);
+                }
+            }
+            if !is_left && is_directory && is_store(disk, &path).unwrap_or(true) {
                 stores.push(path);
             }
         }
@@ -159,8 +182,9 @@ struct Verifier<'a> {
     progress: Progress<'a>,
 }
 
-/// What begins the names of directories whose stores were removed (`pando_directory:remove/1`): what is left of them.
-const REMOVED_PREFIX: &str = "%removed-";
+/// What begins the names of directories beside those of stores, and no store's: what is left of removed ones
+/// (`pando_directory:remove/1`), what a recovery has replaced or makes (`directory/recovery_places.rs`).
+const LEFT_PREFIXES: [&str; 3] = ["%removed-", "%recovered-", "%recovering-"];
 
 impl Verifier<'_> {
     fn find(&mut self, path: &Path, severity: Severity, text: impl Into<String>) {
@@ -175,10 +199,16 @@ impl Verifier<'_> {
     fn run(&mut self) -> Verdict {
         match self.disk.kind(self.directory) {
             Ok(Some(PathKind::Directory)) => {}
-            Ok(None) => {
-                self.find(self.directory, Severity::Remark, "there is no such directory");
-                return Verdict::Absent;
-            }
+            Ok(None) => match StoreDirectory::refuse_half_recovered(self.disk.as_ref(), self.directory) {
+                Ok(()) => {
+                    self.find(self.directory, Severity::Remark, "there is no such directory");
+                    return Verdict::Absent;
+                }
+                Err(error) => {
+                    self.refuse(self.directory, &error.into());
+                    return Verdict::Refused;
+                }
+            },
             Ok(Some(_)) => {
                 let path = self.directory.to_path_buf();
                 self.refuse(self.directory, &DirectoryError::NotADirectory { path }.into());

@@ -78,6 +78,17 @@ fn a_write_under_way_when_the_leader_goes_is_applied_once() {
 }
 
 #[test]
+fn a_leader_that_is_silent_is_replaced() {
+    let cluster = Cluster::of(3);
+    let first = cluster.leader();
+    let follower = cluster.followers()[0];
+    // Nobody is told: as when its process is stopped.
+    cluster.isolate(first);
+    run(cluster.nodes[follower].store(), put(&["a"], "1")).unwrap();
+    wait_until("another one leads", || (0..3).any(|number| number != first && cluster.nodes[number].leads()));
+}
+
+#[test]
 fn in_a_minority_writes_and_barriers_are_refused_soon_and_reads_go_on() {
     let cluster = Cluster::of(3);
     let leader = cluster.leader();

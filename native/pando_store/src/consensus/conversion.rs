@@ -89,6 +89,33 @@ pub fn vote_from_bytes(bytes: &[u8]) -> Result<VoteOf<PandoTypes>, String> {
     }
 }
 
+/// A vote as the log keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Vote {
+    /// The term.
+    pub term: u64,
+    /// For whom.
+    pub member_id: u64,
+    /// Whether a majority voted so: that member led in the term.
+    pub has_won: bool,
+}
+
+impl Vote {
+    /// As it stands in the log.
+    pub fn encode(self) -> Vec<u8> {
+        vote_to_bytes(&match self.has_won {
+            true => VoteOf::<PandoTypes>::new_committed(self.term, self.member_id),
+            false => VoteOf::<PandoTypes>::new(self.term, self.member_id),
+        })
+    }
+}
+
+/// Reads a vote that the log has kept.
+pub(crate) fn read_vote(bytes: &[u8]) -> Result<Vote, String> {
+    let vote = vote_from_bytes(bytes)?;
+    Ok(Vote { term: vote.leader_id.term, member_id: vote.leader_id.node_id, has_won: vote.committed })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

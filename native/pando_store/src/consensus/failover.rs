@@ -1,7 +1,7 @@
-//! When the connection to the leader's node goes: voters ask for votes at once, instead of waiting until the leader has been
-//! silent for long.
+//! When the connection to the leader's node goes, or the leader is silent for some rounds: voters ask for votes at once, instead
+//! of waiting until the lease ends that they granted it.
 //!
-//! A voter that has lost that connection no longer keeps the others from being elected (it gives up the lease that it granted
+//! A voter that misses the leader no longer keeps the others from being elected (it gives up the lease that it granted
 //! the leader). Those that still hear the leader do, so who alone has lost its connection deposes nobody: it asks by
 //! pre-votes, which change nothing.
 
@@ -27,19 +27,11 @@ const ASKED_MAX: u32 = 12;
 /// No member: whom nobody is asked to elect.
 const NOBODY: u64 = 0;
 
-/// The connection to a node is gone: if the leader was there, gets another one elected.
-pub async fn leader_lost(
-    raft: Raft<PandoTypes, StateMachine>,
-    peers: Arc<Peers>,
-    own: Presence,
-    node_name: String,
-) {
-    let metrics = raft.metrics().borrow_watched().clone();
+/// This member misses the leader: gets another one elected.
+pub async fn leader_lost(raft: Raft<PandoTypes, StateMachine>, peers: Arc<Peers>, own: Presence) {
+    let metrics = raft.server_metrics().borrow_watched().clone();
     let membership = peers.membership();
     let Some(leader) = metrics.current_leader.filter(|leader| *leader != peers.me()) else { return };
-    if peers.node_of(leader).is_none_or(|node| node != node_name) {
-        return;
-    }
     let gives_up_lease = TransferLeaderRequest::new(metrics.vote, NOBODY, None);
     if raft.handle_transfer_leader(gives_up_lease).await.is_err() || !membership.is_voter(peers.me()) {
         return;

@@ -42,6 +42,7 @@ use crate::view::View;
 
 pub use raft::{RaftConsensus, RaftOptions};
 
+pub(crate) use conversion::{Vote, read_vote};
 #[cfg(feature = "fuzzing")]
 pub(crate) use conversion::{membership_from_raft, membership_to_raft, vote_from_bytes, vote_to_bytes};
 

@@ -14,6 +14,8 @@ pub const PRESENCE_INTERVAL_MS: u64 = 200;
 /// A member that was silent while this one has spoken so often is taken to be out of reach: after 600 to 800 ms. Counted, and
 /// not measured, so that nobody is missed only because this member itself was held up.
 const SILENT_ROUNDS_MAX: u64 = 4;
+/// A leader that was silent for so many rounds is to be replaced: after 1 to 1.2 seconds.
+const LEADER_SILENT_ROUNDS: u64 = 6;
 /// After opening, members are given so many rounds to speak for the first time.
 const FIRST_ROUNDS: u64 = 8;
 
@@ -83,6 +85,11 @@ impl Board {
         let is_heard =
             self.heard.get(&member_id).is_some_and(|heard| self.round - heard.round < SILENT_ROUNDS_MAX);
         member_id == self.me || !is_down && is_heard
+    }
+
+    /// Whether a member that was heard before is missed so much that it should not lead.
+    pub fn is_silent(&self, member_id: u64) -> bool {
+        self.heard.get(&member_id).is_some_and(|heard| self.round - heard.round >= LEADER_SILENT_ROUNDS)
     }
 
     /// Whether a majority of each set of voters is within reach.

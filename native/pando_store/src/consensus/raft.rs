@@ -281,10 +281,28 @@ impl Herald {
     async fn tell_presence(self: Arc<Herald>) {
         let mut interval = tokio::time::interval(Duration::from_millis(PRESENCE_INTERVAL_MS));
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut missed = None;
         loop {
             interval.tick().await;
             self.peers.board().note_round();
             self.tell_all();
+            self.look_after_leader(&mut missed);
+        }
+    }
+
+    /// Has a leader replaced that is silent; once for each term. `missed` is the term of the last one.
+    fn look_after_leader(&self, missed: &mut Option<u64>) {
+        let (leader, term) = {
+            let metrics = self.raft.server_metrics();
+            let metrics = metrics.borrow_watched();
+            (metrics.current_leader, metrics.vote.leader_id.term)
+        };
+        let is_silent = |leader| leader != self.peers.me() && self.peers.board().is_silent(leader);
+        if leader.is_some_and(is_silent) && *missed != Some(term) {
+            *missed = Some(term);
+            tokio::spawn(leader_lost(self.raft.clone(), self.peers.clone(), self.presence()));
+        } else if !leader.is_some_and(is_silent) {
+            *missed = None;
         }
     }
 
@@ -403,12 +421,11 @@ impl Consensus for RaftConsensus {
     }
 
     fn members(&self) -> Vec<MemberStatus> {
-        // What is committed: a change that may still be undone has not happened.
-        let membership = {
-            let metrics = self.raft.server_metrics();
-            let committed = metrics.borrow_watched().committed_membership_config.clone();
-            membership_from_raft(committed.membership())
-        };
+        // What is applied: a change that may still be undone has not happened. (The library's own notion of what is committed
+        // stays behind after a restart, until the next entry is.)
+        let view = self.applier.view();
+        let membership =
+            view.membership.as_ref().map_or_else(Arc::default, |(_, membership)| membership.clone());
         let board = self.peers.board();
         let now = Instant::now();
         let status = |(id, member): (&u64, &Member)| {
@@ -421,7 +438,7 @@ impl Consensus for RaftConsensus {
                 // While sets of voters change, who is in one alone is about to come or to go.
                 is_voter: membership.voter_sets.iter().all(|voters| voters.contains(id)),
                 applied_index: if is_own {
-                    Some(self.applier.view().applied_index())
+                    Some(view.applied_index())
                 } else {
                     said.map(|(said, _)| said.applied_index)
                 },
@@ -468,8 +485,12 @@ impl Consensus for RaftConsensus {
             }
             NodeState::Down => {
                 let _ = self.forwarder.send(ToForwarder::NodeLost(node_name.clone()));
-                let own = self.herald.presence();
-                self.runtime.spawn(leader_lost(raft, self.peers.clone(), own, node_name));
+                let leader = self.raft.server_metrics().borrow_watched().current_leader;
+                let is_leaders = |leader| self.peers.node_of(leader).is_some_and(|node| node == node_name);
+                if leader.is_some_and(is_leaders) {
+                    let own = self.herald.presence();
+                    self.runtime.spawn(leader_lost(raft, self.peers.clone(), own));
+                }
             }
             NodeState::Refused(Lane::Bulk) => {}
             NodeState::Refused(Lane::Consensus) => {

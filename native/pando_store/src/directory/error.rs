@@ -40,6 +40,13 @@ pub enum DirectoryError {
         /// What is wrong.
         detail: &'static str,
     },
+    /// A recovery was interrupted between the last two steps: the new store is whole and not in its place yet.
+    RecoveryInterrupted {
+        /// Where the store belongs.
+        path: PathBuf,
+        /// Where it is.
+        made: PathBuf,
+    },
     /// There are a log or snapshots, but nothing says whose they are.
     IdentityMissing {
         /// The file that should be there.
@@ -56,6 +63,7 @@ impl DirectoryError {
             | DirectoryError::Locked { path, .. }
             | DirectoryError::NewerFormat { path, .. }
             | DirectoryError::Damaged { path, .. }
+            | DirectoryError::RecoveryInterrupted { path, .. }
             | DirectoryError::IdentityMissing { path } => path,
         }
     }
@@ -80,6 +88,14 @@ impl fmt::Display for DirectoryError {
             DirectoryError::Damaged { path, detail } => write!(
                 f,
                 "{} is damaged at offset 0: {detail}. Whose data the directory holds cannot be known without it. {REPAIR_HINT}",
+                path.display()
+            ),
+            DirectoryError::RecoveryInterrupted { path, made } => write!(
+                f,
+                "{} is not there because its recovery was interrupted: what was recovered is whole, in {}. \
+                 Run the recovery of {} once more, and it takes its place",
+                path.display(),
+                made.display(),
                 path.display()
             ),
             DirectoryError::IdentityMissing { path } => write!(

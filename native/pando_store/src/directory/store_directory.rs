@@ -1,7 +1,7 @@
 //! The directory of a store, open and locked.
 
 use super::reset::Reset;
-use super::{DirectoryError, Identity};
+use super::{DirectoryError, Identity, RecoveryPlaces};
 use crate::disk::{Disk, DiskFile, PathKind, create_dir_durably, read_small_file};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,9 +27,11 @@ impl StoreDirectory {
     /// second. A reset that was interrupted is completed.
     pub fn open(disk: Arc<dyn Disk>, path: &Path, holder: &str) -> Result<StoreDirectory, DirectoryError> {
         match disk.kind(path)? {
-            Some(PathKind::Directory) | None => create_dir_durably(disk.as_ref(), path)?,
+            Some(PathKind::Directory) => {}
+            None => StoreDirectory::refuse_half_recovered(disk.as_ref(), path)?,
             Some(_) => return Err(DirectoryError::NotADirectory { path: path.to_path_buf() }),
         }
+        create_dir_durably(disk.as_ref(), path)?;
         let lock = lock(disk.as_ref(), path, holder)?;
         let mut directory = StoreDirectory { disk, path: path.to_path_buf(), identity: None, _lock: lock };
         let (identity, reset) = read_checked(directory.disk.as_ref(), path)?;
@@ -53,6 +55,26 @@ impl StoreDirectory {
         match disk.kind(&path.join(LOCK_FILE))? {
             None => Ok(None),
             Some(_) => take_lock(disk, path).map(Some),
+        }
+    }
+
+    /// Locks a directory that somebody is to work on, who says with `holder` who he is.
+    pub(crate) fn lock(
+        disk: &dyn Disk,
+        path: &Path,
+        holder: &str,
+    ) -> Result<Box<dyn DiskFile>, DirectoryError> {
+        lock(disk, path, holder)
+    }
+
+    /// Refuses a directory that is not there because a recovery is half done: an empty store would be founded in its place.
+    pub(crate) fn refuse_half_recovered(disk: &dyn Disk, path: &Path) -> Result<(), DirectoryError> {
+        let Some(places) = RecoveryPlaces::of(path) else { return Ok(()) };
+        match disk.kind(&places.made.join(IDENTITY_FILE))? {
+            None => Ok(()),
+            Some(_) => {
+                Err(DirectoryError::RecoveryInterrupted { path: path.to_path_buf(), made: places.made })
+            }
         }
     }
 

@@ -364,6 +364,7 @@ impl Disk for MemoryDisk {
             let names = &mut shared.state.names;
             names.check_parent(to)?;
             let node = names.get(from).ok_or(io::ErrorKind::NotFound)?;
+            names.check_renaming(from, to, node)?;
             names.rename(from, to, node);
             Ok(())
         })

@@ -3,7 +3,8 @@
 //! 1. Each creation, removal and renaming that was not synced may have come to the platter or not, whatever came of
 //!    others: POSIX promises no order. (Journaling file systems keep the order; that is one of the cases.)
 //! 2. A renaming takes effect at its target in one step: there is the old file or the new, never none. That the old name
-//!    is gone is a second step, which comes only after the first: in between the file has both names.
+//!    is gone is a second step, which comes only after the first: in between the file has both names. That of a directory,
+//!    with all that is in it, is one step.
 //! 3. What is in a directory whose own name did not come is gone with it.
 //! 4. A sync of a directory that fails leaves its changes open, and a later one brings them: names are in a journal, and
 //!    a file system whose journal fails refuses everything from then on.
@@ -81,6 +82,24 @@ impl Names {
 
     pub(super) fn unlink(&mut self, path: &Path) {
         self.change(Change::Unlink { path: path.to_path_buf() });
+    }
+
+    /// A directory takes only the place of an empty one. What is in it must be durable: of anything else it is not known
+    /// here where a power cut leaves it.
+    pub(super) fn check_renaming(&self, from: &Path, to: &Path, node: Node) -> Result<(), io::ErrorKind> {
+        let is_empty = |path: &Path| !self.current.keys().any(|other| other.parent() == Some(path));
+        match (node, self.get(to)) {
+            (Node::File(_), Some(Node::Directory)) => Err(io::ErrorKind::IsADirectory),
+            (Node::File(_), _) => Ok(()),
+            (Node::Directory, Some(Node::File(_))) => Err(io::ErrorKind::NotADirectory),
+            (Node::Directory, Some(Node::Directory)) if !is_empty(to) => {
+                Err(io::ErrorKind::DirectoryNotEmpty)
+            }
+            (Node::Directory, _) if self.unsynced.iter().any(|change| change.place().starts_with(from)) => {
+                Err(io::ErrorKind::InvalidInput)
+            }
+            (Node::Directory, _) => Ok(()),
+        }
     }
 
     pub(super) fn rename(&mut self, from: &Path, to: &Path, node: Node) {
@@ -209,6 +228,17 @@ impl Change {
                     names.remove(path);
                 }
             }
+            Change::Rename { from, to, node: Node::Directory } => {
+                // In one step, for it cannot have two names; two are counted as for a file.
+                let (is_kept, _) = (keep(), keep());
+                let inside: Vec<_> = names.keys().filter(|path| path.starts_with(from)).cloned().collect();
+                for path in inside.iter().filter(|_| is_kept) {
+                    let node = names.remove(path);
+                    let rest = path.strip_prefix(from).unwrap_or(path);
+                    let moved = if rest.as_os_str().is_empty() { to.clone() } else { to.join(rest) };
+                    names.extend(node.map(|node| (moved, node)));
+                }
+            }
             Change::Rename { from, to, node } => {
                 let (arrives, leaves) = (keep(), keep());
                 if arrives {
@@ -270,6 +300,26 @@ mod tests {
         assert_eq!(outcomes(&names), expected.map(str::to_owned).into());
         names.sync(Path::new("/d"));
         assert_eq!(outcomes(&names).len(), 1);
+    }
+
+    #[test]
+    fn a_directory_is_renamed_with_all_that_is_in_it_in_one_step_or_not_at_all() {
+        let mut names = in_directory();
+        names.link(Path::new("/d/x"), OLD);
+        let is_refused = |names: &Names, to| {
+            names.check_renaming(Path::new("/d"), Path::new(to), Node::Directory).is_err()
+        };
+        assert!(is_refused(&names, "/e"), "what is in it is not durable");
+        names.sync(Path::new("/d"));
+        assert!(!is_refused(&names, "/e"));
+        names.rename(Path::new("/d"), Path::new("/e"), Node::Directory);
+        let expected = ["/d Directory, /d/x File(1)", "/e Directory, /e/x File(1)"];
+        assert_eq!(outcomes(&names), expected.map(str::to_owned).into());
+        names.sync(Path::new("/"));
+        assert_eq!(outcomes(&names), [expected[1].to_owned()].into());
+        names.link(Path::new("/f"), Node::Directory);
+        let to_full = names.check_renaming(Path::new("/f"), Path::new("/e"), Node::Directory);
+        assert_eq!(to_full, Err(io::ErrorKind::DirectoryNotEmpty));
     }
 
     #[test]

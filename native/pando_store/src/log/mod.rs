@@ -39,7 +39,7 @@ mod writer;
 pub use error::{LogError, OpenError};
 pub use handle::Log;
 pub use names::is_file_name;
-pub use open::{LogFacts, Recovered, ScannedLog, SegmentFacts, inspect};
+pub use open::{ClosedLog, EntryVisitor, LogFacts, Recovered, ScannedLog, SegmentFacts, inspect};
 pub use options::{
     BATCH_BODY_BYTES_MAX, CACHE_BYTES_DEFAULT, ENTRY_BYTES_MAX, LogOptions, SEGMENT_BYTES_FIRST,
     SEGMENT_BYTES_MAX, VOTE_BYTES_MAX,

@@ -3,8 +3,10 @@
 
 use super::batch::BATCH_HEADER_BYTES;
 use super::error::OpenError;
+use super::index::Place;
 use super::options::LogOptions;
 use super::position::LogPosition;
+use super::record::{self, Record};
 use super::replay::Replay;
 use super::scan::{Listing, SEQUENCE_FIRST, Scan, ScanObserver, Tail, TailKind, UsedTo, list, scan};
 use super::segment::{SEGMENT_HEADER_BYTES, Segment};
@@ -121,6 +123,10 @@ pub struct SegmentFacts {
 /// What a log that is not open holds.
 #[derive(Clone, Debug)]
 pub struct LogFacts {
+    /// The vote that was saved last.
+    pub vote: Option<Vec<u8>>,
+    /// The committed position that came to the disk last; the true one may be higher.
+    pub committed: Option<LogPosition>,
     /// All entries up to this one were purged.
     pub purged: Option<LogPosition>,
     /// The last entry, or the purge point.
@@ -146,19 +152,87 @@ pub fn inspect(
     store_id: StoreId,
     observer: &mut dyn ScanObserver,
 ) -> Result<LogFacts, OpenError> {
-    let Listing { sequences, .. } = list(disk, directory)?;
-    if sequences.is_empty() {
-        return Err(OpenError::Empty { directory: directory.to_path_buf() });
+    ClosedLog::read(disk, directory, store_id, observer).map(|log| log.facts())
+}
+
+/// Who is shown an entry: its position and its body.
+pub type EntryVisitor<'a, X> = &'a mut dyn FnMut(LogPosition, &[u8]) -> Result<(), X>;
+
+/// A log that was read and is not opened: nothing on the disk is changed.
+pub struct ClosedLog {
+    directory: PathBuf,
+    scan: Scan,
+}
+
+impl ClosedLog {
+    /// Reads the log in a directory. Errors are those that opening it would answer.
+    pub fn read(
+        disk: &dyn Disk,
+        directory: &Path,
+        store_id: StoreId,
+        observer: &mut dyn ScanObserver,
+    ) -> Result<ClosedLog, OpenError> {
+        let Listing { sequences, .. } = list(disk, directory)?;
+        if sequences.is_empty() {
+            return Err(OpenError::Empty { directory: directory.to_path_buf() });
+        }
+        let scan = scan(disk, directory, store_id, sequences, Access::Read, observer)?;
+        Ok(ClosedLog { directory: directory.to_path_buf(), scan })
     }
-    let scan = scan(disk, directory, store_id, sequences, Access::Read, observer)?;
-    let segments = scan.segments.iter();
-    Ok(LogFacts {
-        purged: scan.replay.state.purged,
-        last: scan.replay.state.last,
-        entry_count: scan.replay.index.entry_count(),
-        segments: segments.map(SegmentFacts::of).collect(),
-        notices: notices(directory, scan.tail.as_ref(), &scan.mark, ("would be", "would be")),
-    })
+
+    /// What it holds.
+    pub fn facts(&self) -> LogFacts {
+        let Scan { replay, segments, tail, mark, .. } = &self.scan;
+        LogFacts {
+            vote: replay.state.vote.clone(),
+            committed: replay.state.committed,
+            purged: replay.state.purged,
+            last: replay.state.last,
+            entry_count: replay.index.entry_count(),
+            segments: segments.iter().map(SegmentFacts::of).collect(),
+            notices: notices(&self.directory, tail.as_ref(), mark, ("would be", "would be")),
+        }
+    }
+
+    /// Shows each entry from this index on that was not taken back, in order.
+    pub fn each_entry<X: From<OpenError>>(&self, from: u64, visit: EntryVisitor<'_, X>) -> Result<(), X> {
+        let index = &self.scan.replay.index;
+        let end = index.next_index().unwrap_or(0);
+        let mut next = from.max(index.first_available().unwrap_or(end));
+        let mut content = Vec::new();
+        // An entry never stands in an earlier segment than the one before it.
+        for (segment, used) in &self.scan.segments {
+            content.clear();
+            while next < end {
+                let Some(Place::Written(location)) = index.place(next) else { break };
+                if location.segment != segment.sequence {
+                    break;
+                }
+                if content.is_empty() {
+                    content.resize(usize::try_from(used.offset).unwrap_or(usize::MAX), 0);
+                    segment.file.read_exact_at(&mut content, 0).map_err(OpenError::from)?;
+                }
+                let at = usize::try_from(location.offset).unwrap_or(usize::MAX);
+                match record::parse(content.get(at..).unwrap_or_default()) {
+                    Ok((Record::Entry { position, body }, ..)) if index.position(next) == Some(position) => {
+                        visit(position, body)?;
+                    }
+                    _ => return Err(changed(segment, u64::from(location.offset)).into()),
+                }
+                next += 1;
+            }
+        }
+        match end.checked_sub(next) {
+            None | Some(0) => Ok(()),
+            Some(_) => Err(OpenError::MissingSegment { path: self.directory.clone() }.into()),
+        }
+    }
+}
+
+fn changed(segment: &Segment, offset: u64) -> OpenError {
+    let detail =
+        "the entry there is not the one that was read before: somebody writes to the file".to_owned();
+    OpenError::Damaged { path: segment.path.clone(), offset, detail }
 }
 
 /// Cuts off a torn tail, makes durable what was found, and removes segments that a crash kept from being unlinked.
