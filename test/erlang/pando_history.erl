@@ -37,7 +37,7 @@
 -define(FINAL_MS_MAX, 60000).
 
 %% A seed of the environment variable of this name, or a new one; it is printed, to repeat the choices of a run.
--spec seed(string(), string()) -> non_neg_integer().
+-spec seed(string(), io_lib:chars()) -> non_neg_integer().
 seed(Variable, What) ->
     Seed =
         case os:getenv(Variable) of

@@ -10,9 +10,9 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
--export([with_cluster/2, with_cluster/3, start/2, stop/1]).
+-export([with_cluster/2, with_cluster/3, cases/4, start/2, stop/1, can_have_namespaces/0]).
 -export([nodes/1, running/1, data_dir/2, os_pid/2, call/5, call/6, is_running/2]).
--export([start_store/3, start_store/4, stop_store/3, form/2, form/3, await_members/3]).
+-export([start_store/3, start_store/4, stop_store/3, form/2, form/3, await_members/3, await_links/1, recover/2]).
 -export([cut/3, heal/3, heal_all/1, isolate/2, rejoin/2, cuts/1, connect_all/1]).
 -export([kill/2, pause/2, resume/2, paused/1, restart/2, wipe/3]).
 -export([alive/1]).
@@ -23,9 +23,10 @@
 -export_type([cluster/0, options/0]).
 
 -type cluster() :: #{guard := pid(), table := ets:tid()}.
-%% `args': more for `erl'. `prevent_overlapping_partitions': what it is by default in OTP 25, but not here, where a single link
+%% `network': `namespaces' gives each node a network stack of its own, where what is cut is silent: no connection is closed, and
+%% nobody is told (needs root: see `can_have_namespaces/0'). `args': more for `erl'. `prevent_overlapping_partitions': what it is by default in OTP 25, but not here, where a single link
 %% is to be cut: with it `global' makes a cut between two nodes one between more.
--type options() :: #{args => [string()], prevent_overlapping_partitions => boolean()}.
+-type options() :: #{network => local | namespaces, args => [string()], prevent_overlapping_partitions => boolean()}.
 
 %% Generous limits: a busy machine is no fault.
 -define(BOOT_MS_MAX, 60000).
@@ -51,20 +52,53 @@ with_cluster(Count, Test) ->
 with_cluster(Count, Options, Test) ->
     Cluster = start(Count, Options),
     try
+        showing_logs(Cluster, Test)
+    after
+        stop(Cluster)
+    end.
+
+showing_logs(Cluster, Test) ->
+    try
         Test(Cluster)
     catch
         Class:Reason:Stacktrace ->
             show_logs(Cluster),
             erlang:raise(Class, Reason, Stacktrace)
-    after
-        stop(Cluster)
     end.
+
+%% EUnit tests that share a cluster of one store, which is well again when each begins.
+-spec cases(atom(), pos_integer(), pos_integer(), [{string(), fun((cluster()) -> term())}]) -> term().
+cases(Store, Count, TimeoutS, Cases) ->
+    Setup = fun() ->
+        Cluster = start(Count, #{}),
+        try
+            ok = form(Cluster, Store, cluster),
+            Cluster
+        catch
+            Class:Reason:Stacktrace ->
+                show_logs(Cluster),
+                stop(Cluster),
+                erlang:raise(Class, Reason, Stacktrace)
+        end
+    end,
+    {setup, Setup, fun stop/1, fun(Cluster) ->
+        [
+            {Title,
+                {timeout, TimeoutS, fun() ->
+                    showing_logs(Cluster, fun(_) ->
+                        ok = recover(Cluster, Store),
+                        Test(Cluster)
+                    end)
+                end}}
+         || {Title, Test} <- Cases
+        ]
+    end}.
 
 %% Nodes without stores. The caller's end is theirs.
 -spec start(pos_integer(), options()) -> cluster().
 start(Count, Options) ->
     Owner = self(),
-    {Guard, Monitor} = spawn_monitor(fun() -> guard(Owner, Options) end),
+    {Guard, Monitor} = spawn_monitor(fun() -> guard(Owner, Options#{count => Count}) end),
     receive
         {Guard, started, Table} ->
             true = demonitor(Monitor, [flush]),
@@ -168,6 +202,25 @@ form(Cluster, Store, cluster) ->
     end),
     await_members(Cluster, Store, Nodes).
 
+%% Undoes all that was done to the cluster, but for what was done to the data.
+-spec recover(cluster(), atom()) -> ok.
+recover(Cluster, Store) ->
+    Nodes = ?MODULE:nodes(Cluster),
+    [ok = resume(Cluster, Node) || Node <- paused(Cluster)],
+    ok = heal_all(Cluster),
+    [ok = restart(Cluster, Node) || Node <- Nodes, not is_running(Cluster, Node)],
+    [ok = start_store(Cluster, Node, Store, #{cluster => Nodes}) || Node <- Nodes],
+    ok = await_members(Cluster, Store, Nodes),
+    await_links(Cluster).
+
+%% Waits until every node is connected with every other one; the stores see to that.
+-spec await_links(cluster()) -> ok.
+await_links(Cluster) ->
+    Nodes = ?MODULE:nodes(Cluster),
+    await(links, fun() ->
+        lists:all(fun(Node) -> (Nodes -- [Node]) -- call(Cluster, Node, erlang, nodes, [connected]) =:= [] end, Nodes)
+    end).
+
 %% Waits until all that run say that exactly these are members, each once, that all vote, and who leads.
 -spec await_members(cluster(), atom(), [node()]) -> ok.
 await_members(Cluster, Store, Nodes) ->
@@ -193,7 +246,10 @@ has_leader(#{leader := Leader}) -> Leader =/= undefined.
 -spec cut(cluster(), node(), node()) -> ok.
 cut(#{table := Table} = Cluster, A, B) when A =/= B ->
     true = ets:insert(Table, {{cut, link(A, B)}}),
-    cut_again(Cluster, A, B, ?CUTS_MAX).
+    case ets:lookup_element(Table, network, 2) of
+        local -> cut_again(Cluster, A, B, ?CUTS_MAX);
+        #{} = Network -> network(["cut", Network, number(A), number(B)])
+    end.
 
 cut_again(_Cluster, A, B, 0) ->
     error({cannot_be_cut, A, B});
@@ -211,13 +267,21 @@ cut_again(Cluster, A, B, Left) ->
 %% Lets them connect again; somebody has to.
 -spec heal(cluster(), node(), node()) -> ok.
 heal(#{table := Table} = Cluster, A, B) ->
+    IsCut = ets:member(Table, {cut, link(A, B)}),
     true = ets:delete(Table, {cut, link(A, B)}),
-    Cookie = ets:lookup_element(Table, cookie, 2),
-    [
-        true = call(Cluster, Node, ?MODULE, unblock, [Other, Cookie])
-     || {Node, Other} <- [{A, B}, {B, A}], lists:member(Node, running(Cluster))
-    ],
-    ok.
+    case ets:lookup_element(Table, network, 2) of
+        local ->
+            Cookie = ets:lookup_element(Table, cookie, 2),
+            [
+                true = call(Cluster, Node, ?MODULE, unblock, [Other, Cookie])
+             || {Node, Other} <- [{A, B}, {B, A}], lists:member(Node, running(Cluster))
+            ],
+            ok;
+        #{} = Network when IsCut ->
+            network(["heal", Network, number(A), number(B)]);
+        #{} ->
+            ok
+    end.
 
 -spec heal_all(cluster()) -> ok.
 heal_all(Cluster) ->
@@ -403,14 +467,16 @@ await_until(What, Look, Deadline) ->
 %% The guard: owns what must not outlive the test
 %% -------------------------------------------------------------------
 
-guard(Owner, Options) ->
+guard(Owner, #{count := _} = Options) ->
     process_flag(trap_exit, true),
     Monitor = monitor(process, Owner),
     Unique = os:getpid() ++ "_" ++ integer_to_list(erlang:unique_integer([positive])),
     Root = filename:join(os:getenv("TMPDIR", "/tmp"), "pando-cluster-" ++ Unique),
     Table = ets:new(?MODULE, [public, {read_concurrency, true}]),
     EpmdPort = free_port(),
+    Network = start_network(Options),
     true = ets:insert(Table, [
+        {network, Network},
         {root, Root},
         {unique, Unique},
         {options, Options},
@@ -418,9 +484,16 @@ guard(Owner, Options) ->
         {cookie, list_to_atom("cookie_" ++ Unique)},
         {epmd_port, EpmdPort}
     ]),
-    Epmd = start_epmd(EpmdPort),
+    Epmds = [start_epmd(Wrapper, EpmdPort) || Wrapper <- wrappers(Network, Options)],
     Owner ! {self(), started, Table},
-    guard_loop(#{owner => Monitor, table => Table, root => Root, epmd => Epmd}).
+    guard_loop(#{owner => Monitor, table => Table, root => Root, epmds => Epmds}).
+
+%% What programs are started with: once, or for each namespace.
+wrappers(local, _Options) -> [[]];
+wrappers(Network, #{count := Count}) -> [wrapper(Network, integer_to_list(N)) || N <- lists:seq(1, Count)].
+
+wrapper(local, _Number) -> [];
+wrapper(#{tag := Tag}, Number) -> [os:find_executable("ip"), "netns", "exec", "pando" ++ Tag ++ "-" ++ Number].
 
 guard_loop(#{owner := Owner, table := Table} = Guard) ->
     receive
@@ -451,25 +524,35 @@ ask(Guard, Request) ->
             error({no_guard, Reason})
     end.
 
-clean_up(#{table := Table, root := Root, epmd := Epmd}) ->
+clean_up(#{table := Table, root := Root, epmds := Epmds}) ->
     OsPids = [OsPid || {{os_pid, _}, OsPid} <- ets:tab2list(Table)],
     _ = OsPids =/= [] andalso os:cmd("kill -9 " ++ lists:join(" ", OsPids) ++ " 2>/dev/null"),
     ok = await_gone(OsPids),
     _ = [port_close(Pauser) || {{pauser, _}, Pauser} <- ets:tab2list(Table), erlang:port_info(Pauser) =/= undefined],
-    ok = stop_epmd(Epmd),
+    lists:foreach(fun stop_epmd/1, Epmds),
+    ok = stop_network(ets:lookup_element(Table, network, 2)),
     case file:del_dir_r(Root) of
         ok -> ok;
         {error, enoent} -> ok
     end.
 
-%% Waits for `read' with a pipe from here: it ends what it has started when that pipe is closed, by whatever.
-start_epmd(EpmdPort) ->
-    Command = "\"$0\" -port \"$1\" -address " ?HOST " >/dev/null 2>&1 & read -r _; kill $!; wait",
+%% Waits for `read' with a pipe from here: it ends what it has started when that pipe is closed, by whatever. Says when it answers:
+%% a node that found none would start another one, as a daemon.
+start_epmd(Wrapper, EpmdPort) ->
+    Epmd = os:find_executable("epmd"),
+    Command =
+        "port=$1; shift; \"$@\" -port $port >/dev/null 2>&1 & "
+        "until \"$@\" -port $port -names >/dev/null 2>&1; do sleep 0.01; done; echo answers; read -r _; kill $!; wait",
     Port = open_port({spawn_executable, "/bin/sh"}, [
-        {args, ["-c", Command, os:find_executable("epmd"), integer_to_list(EpmdPort)]}, exit_status
+        {args, ["-c", Command, "epmd", integer_to_list(EpmdPort)] ++ Wrapper ++ [Epmd]},
+        {env, [{"ERL_EPMD_ADDRESS", ?HOST} || Wrapper =:= []]},
+        {line, 80},
+        exit_status
     ]),
-    await(epmd, fun() -> answers(EpmdPort) end),
-    Port.
+    receive
+        {Port, {data, {eol, "answers"}}} -> Port
+    after ?BOOT_MS_MAX -> error(no_epmd)
+    end.
 
 stop_epmd(Port) ->
     true = port_command(Port, "\n"),
@@ -478,10 +561,55 @@ stop_epmd(Port) ->
     after ?END_MS_MAX -> error(epmd_still_runs)
     end.
 
-answers(TcpPort) ->
-    case gen_tcp:connect(?HOST, TcpPort, []) of
-        {ok, Socket} -> gen_tcp:close(Socket) =:= ok;
-        {error, _} -> false
+%% Whether this machine lets us make them.
+-spec can_have_namespaces() -> boolean().
+can_have_namespaces() ->
+    Tag = "t" ++ os:getpid(),
+    os:find_executable("ip") =/= false andalso
+        try network(["up", #{tag => Tag, prefix => "10.255.255"}, "1"]) of
+            ok -> network(["down", #{tag => Tag}]) =:= ok
+        catch
+            error:{network, _} -> false
+        end.
+
+start_network(#{network := namespaces, count := Count}) ->
+    N = list_to_integer(os:getpid()),
+    Network = #{
+        tag => integer_to_list(N),
+        %% Networks of several runs at once differ.
+        prefix => lists:concat(["10.", 200 + N rem 50, ".", N div 50 rem 250])
+    },
+    ok = network(["up", Network, integer_to_list(Count)]),
+    Network;
+start_network(_Options) ->
+    local.
+
+stop_network(local) -> ok;
+stop_network(#{tag := Tag}) -> network(["down", #{tag => Tag}]).
+
+network([Action, Network | Arguments]) ->
+    Script = filename:join(project_dir(), "scripts/test-network.sh"),
+    Of = [maps:get(Key, Network) || Key <- [tag, prefix], is_map_key(Key, Network)],
+    Port = open_port({spawn_executable, "/bin/sh"}, [
+        {args, [Script, Action] ++ Of ++ Arguments}, exit_status, stderr_to_stdout, {line, 1000}
+    ]),
+    network_ended(Port, []).
+
+network_ended(Port, Lines) ->
+    receive
+        {Port, {data, {_, Line}}} -> network_ended(Port, [Line | Lines]);
+        {Port, {exit_status, 0}} -> ok;
+        {Port, {exit_status, Status}} -> error({network, {Status, lists:reverse(Lines)}})
+    after ?END_MS_MAX -> error({network, still_running})
+    end.
+
+%% Tests are run in it, or below it.
+project_dir() -> project_dir(filename:absname(code:which(?MODULE))).
+
+project_dir(Below) ->
+    case filelib:is_regular(filename:join(Below, "scripts/test-network.sh")) of
+        true -> Below;
+        false when Below =/= "/" -> project_dir(filename:dirname(Below))
     end.
 
 free_port() ->
@@ -510,7 +638,17 @@ start_pauser(Table, Node, OsPid) ->
 
 node_name(Table, N) ->
     Unique = ets:lookup_element(Table, unique, 2),
-    list_to_atom("n" ++ integer_to_list(N) ++ "_" ++ Unique ++ "@" ?HOST).
+    Host =
+        case ets:lookup_element(Table, network, 2) of
+            local -> ?HOST;
+            #{prefix := Prefix} -> Prefix ++ "." ++ integer_to_list(N)
+        end,
+    list_to_atom("n" ++ integer_to_list(N) ++ "_" ++ Unique ++ "@" ++ Host).
+
+%% Which of the nodes it is.
+number(Node) -> tl(hd(string:lexemes(short_name(Node), "_"))).
+
+host(Node) -> lists:last(string:lexemes(atom_to_list(Node), "@")).
 
 short_name(Node) -> hd(string:lexemes(atom_to_list(Node), "@")).
 
@@ -537,13 +675,13 @@ booted(Table, Node) ->
     ok = filelib:ensure_dir(filename:join(Directory, "data")),
     Start = #{
         name => list_to_atom(short_name(Node)),
-        host => ?HOST,
+        host => host(Node),
         longnames => true,
         connection => standard_io,
-        exec => os:find_executable("erl"),
+        exec => program(ets:lookup_element(Table, network, 2), Node),
         env => [{"ERL_EPMD_PORT", integer_to_list(ets:lookup_element(Table, epmd_port, 2))}, {"ERL_CRASH_DUMP_SECONDS", "0"}],
         wait_boot => ?BOOT_MS_MAX,
-        args => erl_arguments(Table, Directory, Options)
+        args => interface(host(Node)) ++ erl_arguments(Table, Directory, Options)
     },
     case peer:start_link(Start) of
         {ok, Peer, Node} ->
@@ -554,13 +692,20 @@ booted(Table, Node) ->
             {error, Other}
     end.
 
+program(Network, Node) ->
+    [Program | Arguments] = wrapper(Network, number(Node)) ++ [os:find_executable("erl")],
+    {Program, Arguments}.
+
+%% Nobody outside of this machine.
+interface(?HOST) -> ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"];
+interface(_Host) -> [].
+
 erl_arguments(Table, Directory, Options) ->
     Log = filename:join(Directory, "erlang.log"),
     Handler = io_lib:format("[{handler,default,logger_std_h,#{config=>#{file=>~p}}}]", [Log]),
     Overlapping = atom_to_list(maps:get(prevent_overlapping_partitions, Options, false)),
     lists:append([
         ["-setcookie", atom_to_list(ets:lookup_element(Table, cookie, 2))],
-        ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"],
         ["-kernel", "prevent_overlapping_partitions", Overlapping],
         ["-kernel", "logger", lists:flatten(Handler)],
         %% Several nodes share few cores: none waits by spinning.

@@ -3,9 +3,12 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
--import(pando_test_cluster, [with_cluster/2, call/5]).
+-export([start_echo/0, ask_echo/1]).
+
+-import(pando_test_cluster, [with_cluster/2, with_cluster/3, call/5]).
 
 -define(TIMEOUT_S, 120).
+-define(ECHO_MS_MAX, 500).
 %% How often a node tries to connect over a link that is cut.
 -define(ATTEMPTS, 10).
 
@@ -146,6 +149,48 @@ assert_gone({#{guard := Guard}, OsPids, Dirs}) ->
     ?assertEqual([], pando_test_cluster:alive(OsPids)),
     ?assertEqual([], [Dir || Dir <- Dirs, filelib:is_file(filename:dirname(filename:dirname(Dir)))]),
     ?assertNot(is_process_alive(Guard)).
+
+%% With network stacks of their own: what is cut is silent.
+namespaces_test_() ->
+    {timeout, ?TIMEOUT_S, fun() ->
+        case pando_test_cluster:can_have_namespaces() of
+            true -> with_cluster(2, #{network => namespaces}, fun silent_cut/1);
+            false -> io:format(user, "~nnetwork namespaces: skipped, this needs root and iproute2~n", [])
+        end
+    end}.
+
+silent_cut(Cluster) ->
+    [A, B] = pando_test_cluster:nodes(Cluster),
+    ok = pando_test_cluster:connect_all(Cluster),
+    true = call(Cluster, B, erlang, register, [echo, call(Cluster, B, ?MODULE, start_echo, [])]),
+    Ask = fun() -> call(Cluster, A, ?MODULE, ask_echo, [B]) end,
+    ?assertEqual(echo, Ask()),
+    ok = pando_test_cluster:cut(Cluster, A, B),
+    ?assertEqual(nothing, Ask()),
+    %% Nobody knows.
+    ?assertEqual([[B], [A]], [connected(Cluster, Node) || Node <- [A, B]]),
+    ok = pando_test_cluster:heal(Cluster, A, B),
+    ok = pando_test_cluster:await(echo, fun() -> Ask() =:= echo end).
+
+%% @private
+-spec start_echo() -> pid().
+start_echo() ->
+    spawn(fun echo/0).
+
+echo() ->
+    receive
+        {From, Tag} -> From ! Tag, echo()
+    end.
+
+%% @private
+-spec ask_echo(node()) -> echo | nothing.
+ask_echo(Node) ->
+    Tag = make_ref(),
+    {echo, Node} ! {self(), Tag},
+    receive
+        Tag -> echo
+    after ?ECHO_MS_MAX -> nothing
+    end.
 
 %% What histories are built upon: time stamps of one machine's nodes can be compared.
 one_clock(Cluster) ->
