@@ -6,7 +6,7 @@
 
 -export([write_until/3, stop_writer/1]).
 
--import(pando_test_cluster, [call/5, start_store/3, start_store/4, stop_store/3, await_members/3]).
+-import(pando_test_cluster, [call/5, start_store/3, start_store/4, stop_store/3]).
 
 -define(STORE, wiped_test).
 -define(TIMEOUT_MS, 60000).
@@ -17,6 +17,7 @@ cases(Cases) ->
             {timeout, 300, fun() ->
                 pando_test_cluster:with_cluster(Count, fun(Cluster) ->
                     ok = pando_test_cluster:form(Cluster, ?STORE, Form),
+                    ok = await_members(Cluster, ?STORE, pando_test_cluster:nodes(Cluster)),
                     Test(Cluster, pando_test_cluster:nodes(Cluster), config(Cluster, Form))
                 end)
             end}}
@@ -40,6 +41,12 @@ wipe(Cluster, Node) ->
         ok -> ok;
         {error, enoent} -> ok
     end.
+
+%% A member that is on its way in knows the others before it is one of them.
+await_members(Cluster, Store, Nodes) ->
+    Running = [Node || Node <- pando_test_cluster:running(Cluster), lists:member(Node, Nodes)],
+    [ok = call(Cluster, Node, pando_cluster, wait_for_leader, [Store, ?TIMEOUT_MS]) || Node <- Running],
+    pando_test_cluster:await_members(Cluster, Store, Nodes).
 
 put(Cluster, Node, Path, Value) ->
     call(Cluster, Node, pando, put, [?STORE, Path, Value, #{timeout => ?TIMEOUT_MS}]).
@@ -163,6 +170,25 @@ coming_back_test_() ->
             {ok, ?STORE} = call(Cluster, C, pando, start, [Wrong, Config#{cluster_name => ?STORE}]),
             ok = await_members(Cluster, ?STORE, Nodes),
             ?assertEqual({ok, 2}, get(Cluster, C, [b]))
+        end},
+        {"an interrupted join in an old directory does not bring the old id back", 3, fun(Cluster, Nodes, Config) ->
+            [A, B, C] = Nodes,
+            Old = pando_test_cluster:data_dir(Cluster, C),
+            Wrong = filename:join(Old, "wrong"),
+            #{cluster_id := ClusterId} = pando_test_cluster:status(Cluster, A, ?STORE),
+            Joining = pando_joining:join(ClusterId, member_id(Cluster, C), voter, [A, B]),
+            ok = stop_store(Cluster, C, ?STORE),
+            _ = call(Cluster, C, net_kernel, connect_node, [A]),
+            {ok, ?STORE} = call(Cluster, C, pando, start, [Wrong, Config#{cluster_name => ?STORE}]),
+            ok = await_members(Cluster, ?STORE, Nodes),
+            ok = stop_store(Cluster, C, ?STORE),
+            %% As if it had been stopped just before it was done.
+            ok = pando_joining:write(call(Cluster, C, pando_directory, of_store, [Old, ?STORE]), Joining),
+            ?assertMatch(
+                {error, {pando, open_failed, #{kind := removed_member}}},
+                call(Cluster, C, pando, start, [Old, Config#{cluster_name => ?STORE}])
+            ),
+            ?assertEqual(3, length(ids(Cluster, A)))
         end},
         {"started on its old directory while nobody can be asked, it is stopped when somebody can", 3, fun(Cluster, Nodes, Config) ->
             [A, B, C] = Nodes,
