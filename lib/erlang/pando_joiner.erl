@@ -21,7 +21,8 @@
 
 -type target() :: #{node := node(), role := voter | observer, deadline := pando_client:deadline()}.
 %% `failed': the server decides what the directory becomes. `unfinished': it goes on in the background.
--type outcome() :: ok | {error, term()} | {failed, term()} | {unfinished, term()}.
+%% `removed': the node came in with another directory meanwhile.
+-type outcome() :: ok | {error, term()} | {failed, term()} | {unfinished, term()} | {removed, binary()}.
 %% Of this member: the others say so; `alone': there are none; `unknown': nobody could tell yet.
 -type verdict() :: member | alone | unknown | {removed, Text :: binary()}.
 
@@ -127,7 +128,7 @@ allocated(Contacts, ClusterId, Role, #{store_id := StoreId, target := #{deadline
 %% (2) The cluster that is left may be the one that is joined.
 leave_and_become(Joining, #{server := Server, store_id := StoreId} = Context) ->
     case pando_nif:status(StoreId) of
-        {ok, #{members := [_]}} ->
+        {ok, #{member_id := MemberId, members := [#{member_id := MemberId}]}} ->
             become(Joining, Context);
         {ok, _} ->
             case pando_server:intend(Server, pando_joining:with_phase(leaving, Joining)) of
@@ -161,6 +162,8 @@ enter(Joining, #{target := #{deadline := Deadline}} = Context) ->
             ok;
         {gone, Reason} ->
             {failed, Reason};
+        {removed, _} = Removed ->
+            Removed;
         {error, Reason} ->
             withdraw(Joining, Reason, Context)
     end.
@@ -181,8 +184,24 @@ contacts(#{contacts := Contacts, cluster_id := ClusterId}, #{store_id := StoreId
     Known = [pando_census:to_node(Contact) || Contact <- Contacts],
     lists:uniq(Known ++ Heard) -- [node()].
 
-%% (4) and (5), until the deadline.
+%% (4) and (5), until the deadline. An id that a newer one of this node has taken the place of must not come back.
 entered(Joining, #{store_id := StoreId} = Context, Deadline) ->
+    #{cluster_id := ClusterId, member_id := MemberId} = Joining,
+    Views = pando_census:ask(contacts(Joining, Context), StoreId, ?ASK_TIMEOUT_MS),
+    Newer = [
+        {Node, Members}
+     || {Node, {member, #{cluster_id := Id, is_certain := true, members := Members}}} <- maps:to_list(Views),
+        Id =:= ClusterId,
+        #{member_id := Other, node := Of} <- Members,
+        Of =:= node(),
+        Other > MemberId
+    ],
+    case Newer of
+        [] -> added(Joining, Context, Deadline);
+        [{Node, Members} | _] -> {removed, removed_text(Node, MemberId, Members)}
+    end.
+
+added(Joining, #{store_id := StoreId} = Context, Deadline) ->
     #{cluster_id := ClusterId, member_id := MemberId, role := Role} = Joining,
     Request = {add_member, MemberId, atom_to_binary(node()), Role},
     case pando_membership:request_at(contacts(Joining, Context), StoreId, ClusterId, Request, Deadline) of
@@ -285,6 +304,8 @@ go_on(Joining, #{store_id := StoreId} = Context, LoggedMs) ->
             ok;
         {gone, Reason} ->
             {failed, Reason};
+        {removed, _} = Removed ->
+            Removed;
         {error, Reason} ->
             NowMs = erlang:monotonic_time(millisecond),
             Text = "Store ~ts is on its way into a cluster, and goes on trying: ~ts (asked: ~0tp)",
@@ -398,7 +419,7 @@ verdict(Context) ->
 %% What others say. Who leads need not ask; nor who is alone.
 views(#{store_id := StoreId} = Context) ->
     case pando_nif:status(StoreId) of
-        {ok, #{members := [_]}} ->
+        {ok, #{member_id := MemberId, members := [#{member_id := MemberId}]}} ->
             alone;
         {ok, #{role := leader, has_quorum := true}} ->
             member;

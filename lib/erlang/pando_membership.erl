@@ -248,7 +248,7 @@ transfer_leadership(StoreId, Node, Deadline) ->
 -spec leave(pando_backend:store_id(), pando_client:deadline()) -> ok | alone | {error, failure()}.
 leave(StoreId, Deadline) ->
     case pando_nif:status(StoreId) of
-        {ok, #{members := [_]}} -> alone;
+        {ok, #{member_id := Id, members := [#{member_id := Id}]}} -> alone;
         {ok, #{member_id := Id}} -> request(StoreId, {remove_member, Id}, Deadline);
         {error, noproc} -> {error, noproc}
     end.

@@ -7,9 +7,11 @@
 %% 2. It makes atoms of no names but those that the native side sends to: members of this cluster.
 %% 3. Whatever comes from another node is handed over as bytes, or dropped and counted.
 %% 4. It ends with the process that has started it, whatever the reason.
+%% 5. When the same lane on a connected node ends, because its store was stopped, has halted or was killed, the native side
+%%    is told that the node is down, as if the connection had gone; and that it is up with the first frame from there.
 %%
 %% The lane `consensus' also connects nodes and tells the native side which of them are; where `bulk' finds no connection,
-%% `consensus' finds none either, because it always has something to say.
+%% `consensus' finds none either, because it always has something to say. So 5 is its task alone, too.
 -module(pando_peer).
 -behaviour(gen_server).
 
@@ -27,6 +29,8 @@
 %% From the beginning of one attempt to connect a node to that of the next, in milliseconds: at first, then doubled up to the other.
 -define(CONNECT_INTERVAL_MS_MIN, 1000).
 -define(CONNECT_INTERVAL_MS_MAX, 4000).
+%% From the beginning of one watch over the lane on another node to that of the next at least, in milliseconds.
+-define(WATCH_INTERVAL_MS, 1000).
 %% How long a start waits for the end of a lane whose store has just ended, in milliseconds.
 -define(NAME_WAIT_MS_MAX, 5000).
 %% Characters of a store's name that go into a process's name, beside a digest if there are more (an atom has 255 at most).
@@ -46,12 +50,15 @@
 
 -record(node, {
     node :: node(),
-    %% Whether the native side was told that it is connected, as far as this process knows.
+    %% Whether the native side was told last that it is up, as far as this process knows.
     is_up = false :: boolean(),
+    %% The process that watches this lane there, and when the next one may begin (monotonic milliseconds).
+    watcher :: undefined | pid(),
+    watch_at_ms :: undefined | integer(),
     %% The attempt to connect that is under way, and the timer that ends it.
     connecting :: undefined | {pid(), reference()},
     %% When the next attempt may begin (monotonic milliseconds), and how long after it the one after that.
-    connect_at_ms = undefined :: undefined | integer(),
+    connect_at_ms :: undefined | integer(),
     connect_interval_ms = ?CONNECT_INTERVAL_MS_MIN :: pos_integer()
 }).
 
@@ -61,6 +68,8 @@
     name :: atom(),
     %% By the name that the native side uses. `invalid': what cannot be a node's name.
     nodes = #{} :: #{binary() => #node{} | invalid},
+    %% Those that are connected, but where this lane has ended, and from which nothing has come since.
+    silent = [] :: [binary()],
     counts :: counts(),
     until_look = ?MESSAGES_PER_LOOK :: non_neg_integer(),
     is_shedding = false :: boolean()
@@ -161,8 +170,8 @@ handle_info({nodeup, Node, _Info}, #state{lane = consensus} = State) ->
     {noreply, node_is(up, Node, State)};
 handle_info({nodedown, Node, _Info}, #state{lane = consensus} = State) ->
     {noreply, node_is(down, Node, State)};
-handle_info({'EXIT', Pid, _Reason}, State) ->
-    {noreply, connect_ended(Pid, State)};
+handle_info({'EXIT', Pid, Reason}, State) ->
+    {noreply, helper_ended(Pid, Reason, State)};
 handle_info({connect_takes_too_long, Pid}, State) ->
     %% The end of it comes as an exit.
     true = exit(Pid, kill),
@@ -183,7 +192,7 @@ send(Name, Frame, #state{name = Lane} = State) ->
     case known(Name, State) of
         {#node{node = Node} = Known, Noted} ->
             case erlang:send({Lane, Node}, {pando_frame, Frame}, [noconnect, nosuspend]) of
-                ok -> told_up(Name, Known, count(sent, Noted));
+                ok -> sent(Name, Known, count(sent, Noted));
                 nosuspend -> refused(Name, Noted);
                 noconnect -> connect(Name, Known, refused(Name, Noted))
             end;
@@ -205,17 +214,28 @@ known(Name, #state{nodes = Nodes} = State) ->
             {Known, State#state{nodes = Nodes#{Name => Known}}}
     end.
 
-%% Connected before this process was there to hear of it. A frame is also taken while a connection is being made, which may fail.
-told_up(Name, #node{is_up = false, node = Node} = Known, #state{lane = consensus} = State) ->
+sent(_Name, #node{watcher = Watcher}, #state{lane = consensus} = State) when is_pid(Watcher) ->
+    State;
+sent(Name, #node{node = Node} = Known, #state{lane = consensus} = State) ->
+    %% A frame is also taken while a connection is being made, which may fail.
     case lists:member(Node, nodes(connected)) of
-        true ->
-            ok = tell(Name, up, State),
-            store(Name, Known#node{is_up = true}, State);
-        false ->
-            State
+        true -> watch(Name, told_up(Name, Known, State), State);
+        false -> State
     end;
-told_up(_Name, _Known, State) ->
+sent(_Name, _Known, State) ->
     State.
+
+%% Connected before this process was there to hear of it.
+told_up(Name, #node{is_up = false} = Known, #state{silent = Silent} = State) ->
+    case lists:member(Name, Silent) of
+        true ->
+            Known;
+        false ->
+            ok = tell(Name, up, State),
+            Known#node{is_up = true}
+    end;
+told_up(_Name, Known, _State) ->
+    Known.
 
 refused(Name, #state{lane = Lane} = State) ->
     Told =
@@ -237,10 +257,38 @@ take(Frame, #state{store_id = StoreId, lane = Lane} = State) ->
             slow -> pando_nif:peer_frame(StoreId, Lane, Frame);
             Quick -> Quick
         end,
-    case Taken of
-        ok -> count(received, State);
-        {error, noproc} -> count(not_running, State)
+    Counted =
+        case Taken of
+            ok -> count(received, State);
+            {error, noproc} -> count(not_running, State)
+        end,
+    case Counted#state.silent of
+        [] -> Counted;
+        Silent -> heard(sender(Frame), Silent, Counted)
     end.
+
+%% The node that a frame says it is from (docs/formats.md, "Frames between members"): the same place in every version. Whether
+%% that is true is checked by the native side; here it decides no more than when it is told that a node is up.
+sender(<<_Version, _Kind, NameSize:16/little, NodeSize:16/little, _Ids:40/binary, Names/binary>>) ->
+    case Names of
+        <<_Name:NameSize/binary, Node:NodeSize/binary, _/binary>> -> Node;
+        _ -> undefined
+    end;
+sender(_Frame) ->
+    undefined.
+
+heard(Name, Silent, #state{nodes = Nodes} = State) ->
+    case lists:member(Name, Silent) of
+        true ->
+            ok = tell(Name, up, State),
+            #{Name := Known} = Nodes,
+            watch(Name, Known#node{is_up = true}, not_silent(Name, State));
+        false ->
+            State
+    end.
+
+not_silent(Name, #state{silent = Silent} = State) ->
+    State#state{silent = lists:delete(Name, Silent)}.
 
 %%% Nodes
 
@@ -249,9 +297,10 @@ node_is(NodeState, Node, #state{nodes = Nodes} = State) ->
     ok = tell(Name, NodeState, State),
     case Nodes of
         #{Name := #node{} = Known} when NodeState =:= up ->
-            store(Name, Known#node{is_up = true, connect_interval_ms = ?CONNECT_INTERVAL_MS_MIN}, State);
+            Up = Known#node{is_up = true, connect_interval_ms = ?CONNECT_INTERVAL_MS_MIN},
+            store(Name, Up, not_silent(Name, State));
         #{Name := #node{} = Known} ->
-            store(Name, Known#node{is_up = false}, State);
+            store(Name, Known#node{is_up = false}, not_silent(Name, State));
         #{} ->
             State
     end.
@@ -283,8 +332,36 @@ connect(Name, #node{node = Node, connecting = undefined} = Known, #state{lane = 
 connect(_Name, _Known, State) ->
     State.
 
-connect_ended(Pid, #state{nodes = Nodes} = State) ->
-    case [{Name, Known} || {Name, #node{connecting = {P, _}} = Known} <- maps:to_list(Nodes), P =:= Pid] of
+%% In a process of its own, too: what tells the other node to watch may wait for room on the connection.
+watch(Name, #node{watcher = undefined, node = Node} = Known, #state{name = Lane} = State) ->
+    NowMs = erlang:monotonic_time(millisecond),
+    case Known#node.watch_at_ms =:= undefined orelse NowMs >= Known#node.watch_at_ms of
+        true ->
+            Watcher = spawn_link(fun() -> exit({lane_ended, await_end({Lane, Node})}) end),
+            Watched = Known#node{watcher = Watcher, watch_at_ms = NowMs + ?WATCH_INTERVAL_MS},
+            store(Name, Watched, State);
+        false ->
+            store(Name, Known, State)
+    end;
+watch(Name, Known, State) ->
+    store(Name, Known, State).
+
+await_end(Process) ->
+    Monitor = monitor(process, Process),
+    receive
+        {'DOWN', Monitor, process, _, Reason} -> Reason
+    end.
+
+%% An attempt to connect, or a watcher.
+helper_ended(Pid, Reason, #state{nodes = Nodes} = State) ->
+    IsIts = fun
+        ({_, #node{connecting = {P, _}}}) when P =:= Pid -> true;
+        ({_, #node{watcher = P}}) when P =:= Pid -> true;
+        (_) -> false
+    end,
+    case lists:filter(IsIts, maps:to_list(Nodes)) of
+        [{Name, #node{watcher = Pid} = Known}] ->
+            lane_ended(Name, Known#node{watcher = undefined}, Reason, State);
         [{Name, #node{connecting = {_, Timer}} = Known}] ->
             _ = erlang:cancel_timer(Timer),
             store(Name, Known#node{connecting = undefined}, State);
@@ -292,7 +369,16 @@ connect_ended(Pid, #state{nodes = Nodes} = State) ->
             State
     end.
 
+%% That the connection has gone is told when it is heard of as such.
+lane_ended(Name, #node{is_up = true} = Known, {lane_ended, Reason}, State) when Reason =/= noconnection ->
+    ok = tell(Name, down, State),
+    #state{silent = Silent} = Noted = store(Name, Known#node{is_up = false}, State),
+    Noted#state{silent = [Name | Silent]};
+lane_ended(Name, Known, _Reason, State) ->
+    store(Name, Known, State).
+
 -spec terminate(term(), #state{}) -> ok.
 terminate(_Reason, #state{nodes = Nodes}) ->
     _ = [exit(Pid, kill) || #node{connecting = {Pid, _}} <- maps:values(Nodes)],
+    _ = [exit(Pid, kill) || #node{watcher = Pid} <- maps:values(Nodes), is_pid(Pid)],
     ok.

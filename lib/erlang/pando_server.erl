@@ -586,15 +586,39 @@ opened(found, State) ->
     ready(State#state{phase = open, rules = undefined});
 opened({go_on, #{member_id := 0}}, State) ->
     ready(forgotten(State#state{phase = open}));
-opened({go_on, Joining}, #state{store_id = StoreId} = State) ->
-    Pid = pando_joiner:start_resume(#{server => self(), store_id => StoreId, joining => Joining}),
-    ready(State#state{phase = open, helper = helper(resume, Pid, none, Joining)});
+opened({go_on, #{phase := becoming} = Joining}, State) ->
+    %% What was left to do may be nothing but removing the file.
+    case has_entered(Joining, State) of
+        true -> opened(check, forgotten(State));
+        false -> going_on(Joining, State)
+    end;
+opened({go_on, Joining}, State) ->
+    going_on(Joining, State);
 opened({reply, From}, State) ->
     gen_server:reply(From, ok),
     State#state{phase = open, rules = undefined};
 opened({failed, From, Reason}, State) ->
     gen_server:reply(From, {error, Reason}),
     forgotten(State#state{phase = open}).
+
+%% As its own log says.
+has_entered(#{member_id := MemberId, role := Role}, #state{store_id = StoreId}) ->
+    case pando_nif:status(StoreId) of
+        {ok, #{members := Members}} ->
+            [] =/=
+                [
+                    yes
+                 || #{member_id := Id, is_voter := IsVoter} <- Members,
+                    Id =:= MemberId,
+                    IsVoter orelse Role =:= observer
+                ];
+        {error, noproc} ->
+            false
+    end.
+
+going_on(Joining, #state{store_id = StoreId} = State) ->
+    Pid = pando_joiner:start_resume(#{server => self(), store_id => StoreId, joining => Joining}),
+    ready(State#state{phase = open, helper = helper(resume, Pid, none, Joining)}).
 
 ready(State) ->
     answer_waiting(ok, State#state{is_ready = true}).
@@ -661,6 +685,8 @@ joined(admission, {error, _Reason}, #{joining := none}, State) ->
     {noreply, next_round(ready(State))};
 joined(resume, {error, interrupted}, _Helper, State) ->
     {noreply, forgotten(State)};
+joined(_Kind, {removed, Text}, _Helper, State) ->
+    no_member(Text, State);
 joined(Kind, {failed, Reason}, _Helper, #state{store_id = StoreId, config = #{cluster := Cluster}} = State) ->
     Text = "Store ~ts cannot go on with its join: ~ts",
     ?LOG_ERROR(Text, [StoreId, pando_errors:format(Reason)], ?LOG_DOMAIN),

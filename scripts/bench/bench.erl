@@ -40,7 +40,8 @@ plan("1") ->
         large_node_count => 100000,
         tree => bench_tree:plan(quick),
         transactions => bench_transactions:plan(quick),
-        snapshots => bench_snapshots:plan(quick)
+        snapshots => bench_snapshots:plan(quick),
+        cluster => bench_cluster:plan(quick)
     };
 plan("") ->
     #{
@@ -62,7 +63,8 @@ plan("") ->
         large_node_count => 1000000,
         tree => bench_tree:plan(full),
         transactions => bench_transactions:plan(full),
-        snapshots => bench_snapshots:plan(full)
+        snapshots => bench_snapshots:plan(full),
+        cluster => bench_cluster:plan(full)
     }.
 
 run() ->
@@ -93,7 +95,8 @@ run() ->
             fun tree/3,
             fun loaded_stores/3,
             fun large_store/3,
-            fun snapshots/3
+            fun snapshots/3,
+            fun three_nodes/3
         ]
     ),
     Progress("done", []),
@@ -279,3 +282,9 @@ large_store(Directory, #{large_node_count := NodeCount}, Progress) ->
 snapshots(Directory, #{snapshots := Plan}, Progress) ->
     DiskFloor = fun(Ms) -> bench_disk:floor(growing, Ms, Directory) end,
     #{snapshots => bench_snapshots:measure(filename:join(Directory, "snapshots"), Plan, DiskFloor, Progress)}.
+
+%%% Three nodes
+
+three_nodes(Directory, #{cluster := Plan}, Progress) ->
+    DiskFloor = fun(Ms) -> bench_disk:floor(growing, Ms, Directory) end,
+    #{cluster => bench_cluster:measure(filename:join(Directory, "cluster"), Plan, DiskFloor, Progress)}.

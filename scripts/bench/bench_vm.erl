@@ -4,7 +4,7 @@
 -module(bench_vm).
 
 -export([loaded_store/2, large_store/3, empty_store/1]).
--export([start_child/0, stop_child/1, kill_child/1, call/4, size_bytes/1]).
+-export([start_child/0, start_child/1, stop_child/1, kill_child/1, call/4, size_bytes/1]).
 %% Called in the child VM.
 -export([ready/0, load/3, open_beside/1, open/1, check/1, resident_bytes_settled/0, keep_writing/1]).
 
@@ -100,11 +100,16 @@ large_store(Directory, NodeCount, LoaderCount) ->
 %% @doc A VM of its own, with all code loaded that a store needs.
 -spec start_child() -> pid().
 start_child() ->
+    start_child(#{}).
+
+%% @doc The same with more of what `peer:start_link/1' takes: a name, and arguments that come after its own.
+-spec start_child(#{name => atom(), host => string(), longnames => boolean(), args => [string()]}) -> pid().
+start_child(Options) ->
     Directories = [filename:dirname(code:which(Module)) || Module <- [?MODULE, pando]],
     CodePath = lists:append([["-pa", Directory] || Directory <- Directories]),
-    {ok, Child, _Node} = peer:start_link(#{
+    {ok, Child, _Node} = peer:start_link(Options#{
         connection => standard_io,
-        args => CodePath ++ ["-kernel", "logger_level", "error"],
+        args => CodePath ++ ["-kernel", "logger_level", "error"] ++ maps:get(args, Options, []),
         wait_boot => 60000
     }),
     ok = call(Child, ready, []),

@@ -5,10 +5,14 @@
 -include_lib("eunit/include/eunit.hrl").
 
 -define(MODULES, [
+    bench_cluster,
+    bench_cluster_rows,
     bench_data,
+    bench_disk,
     bench_histogram,
     bench_load,
     bench_machine,
+    bench_members,
     bench_number,
     bench_report,
     bench_snapshot_rows,
@@ -47,27 +51,39 @@ instruments_test_() ->
         {timeout, 120, fun every_section_of_transactions_runs_with_tiny_sizes_and_gives_its_rows/0},
         fun a_round_that_lasts_as_long_as_something_else_counts_every_call/0,
         fun a_put_beside_a_snapshot_stands_beside_the_one_of_its_round/0,
-        {timeout, 120, fun what_is_measured_in_the_vm_of_a_store_with_snapshots_runs_with_tiny_sizes/0}
+        {timeout, 120, fun what_is_measured_in_the_vm_of_a_store_with_snapshots_runs_with_tiny_sizes/0},
+        fun a_put_of_three_nodes_stands_beside_the_one_alone_of_its_round/0,
+        fun puts_while_a_member_catches_up_stand_beside_those_without/0,
+        fun a_row_of_a_lost_leader_says_how_many_puts_failed/0,
+        fun each_target_of_three_nodes_is_measured_by_the_row_of_its_name/0,
+        {timeout, 300, fun every_section_of_three_nodes_runs_with_tiny_sizes_and_gives_its_rows/0}
     ]}.
 
+%% As files: the nodes of a cluster load them, too. With another name the directory would be taken for the application's.
 compile_instruments() ->
+    Directory = filename:join(os:getenv("TMPDIR", "/tmp"), "bench-of-pando-" ++ os:getpid()),
+    ok = filelib:ensure_path(Directory),
     [
         begin
             Source = filename:join(["scripts", "bench", atom_to_list(Module) ++ ".erl"]),
-            {ok, Module, Binary} = compile:file(Source, [binary, return_errors]),
-            {module, Module} = code:load_binary(Module, Source, Binary)
+            {ok, Module} = compile:file(Source, [{outdir, Directory}, return_errors])
         end
      || Module <- ?MODULES
-    ].
+    ],
+    true = code:add_patha(Directory),
+    [{module, Module} = code:ensure_loaded(Module) || Module <- ?MODULES],
+    Directory.
 
-purge_instruments(_) ->
+purge_instruments(Directory) ->
     [
         begin
             true = code:delete(Module),
             code:purge(Module)
         end
      || Module <- ?MODULES
-    ].
+    ],
+    true = code:del_path(Directory),
+    ok = file:del_dir_r(Directory).
 
 histogram_of(Values) ->
     Histogram = bench_histogram:new(),
@@ -553,4 +569,143 @@ what_is_measured_in_the_vm_of_a_store_with_snapshots_runs_with_tiny_sizes() ->
         after
             ok = pando:stop(pando_bench)
         end
+    end).
+
+%%% Three nodes
+
+%% What `bench_cluster:measure/4' returns, with figures that are easy to follow.
+three_nodes() ->
+    Round = fun(PerS, P50Us) ->
+        #{call_count => 1000, calls_per_s => PerS, p50_us => P50Us, p99_us => 2 * P50Us, max_us => 3 * P50Us}
+    end,
+    Floor = #{mean_us => 200.0, p50_us => 150.0, p99_us => 300.0, max_us => 4.0e4},
+    Write = fun(Alone, Leader, Follower) ->
+        #{floor => Floor, message => Round(2.0e4, 50.0), alone => Alone, leader => Leader, follower => Follower}
+    end,
+    Read = fun(Local, Leader, Follower) ->
+        #{message => Round(2.0e4, 50.0), local => Local, leader => Leader, follower => Follower}
+    end,
+    Counted = fun(PerS, Runs) -> #{round => Round(PerS, 1.0e3), run_count => Runs} end,
+    Loss = fun(NextMs, GapMs, Failures) ->
+        #{next_ms => NextMs, gap_ms => GapMs, calm_gap_ms => 3.0, success_count => 1000, failure_count => Failures}
+    end,
+    #{
+        plan => bench_cluster:plan(full),
+        writes => #{
+            %% Ratios of the leader 4, 1.5, 2 of the put alone, and 4, 3, 2 of the write and the message.
+            1 => [
+                Write(Round(5.0e3, 200.0), Round(1.0e3, 800.0), Round(9.0e2, 1.0e3)),
+                Write(Round(5.0e3, 400.0), Round(1.0e3, 600.0), Round(9.0e2, 1.4e3)),
+                Write(Round(5.0e3, 200.0), Round(1.0e3, 400.0), Round(9.0e2, 1.3e3))
+            ],
+            128 => [Write(Round(8.0e4, 1.5e3), Round(1.6e4, 5.0e3), Round(9999.0, 9.0e3))]
+        },
+        reads => #{
+            1 => [Read(Round(5.0e5, 1.5), Round(8.0e3, 100.0), Round(5.0e3, 150.0))],
+            128 => [Read(Round(8.0e5, 1.5), Round(8.0e4, 1.0e3), Round(6.0e4, 2.0e3))]
+        },
+        updates => [
+            #{
+                {hot, leader} => Counted(1.0e4, 1500),
+                {hot, follower} => Counted(8.0e3, 1000),
+                {random, leader} => Counted(1.0e4, 1000),
+                {random, follower} => Counted(8.0e3, 1250)
+            }
+        ],
+        losses => #{
+            kill => [Loss(200.0, 210.0, 0), Loss(400.0, 410.0, 5), Loss(300.0, 310.0, 0)],
+            stop => [Loss(10.0, 51.0, 0)],
+            pause => [Loss(1500.0, 1600.0, 20)]
+        },
+        catch_ups => [
+            #{quiet_ms => 4000.0, busy_ms => 6000.0, alone => Round(1.0e4, 1.0e3), beside => Round(7.0e3, 3.0e3)},
+            #{quiet_ms => 4000.0, busy_ms => 8000.0, alone => Round(1.0e4, 1.0e3), beside => Round(6.0e3, 2.0e3)},
+            #{quiet_ms => 4000.0, busy_ms => 7000.0, alone => Round(1.0e4, 1.0e3), beside => Round(8.0e3, 2.0e3)}
+        ]
+    }.
+
+a_put_of_three_nodes_stands_beside_the_one_alone_of_its_round() ->
+    Rows = bench_cluster_rows:call_rows(three_nodes()),
+    ?assertMatch(
+        #{
+            ratio := 2.0,
+            ratio_floor := 3.0,
+            beside := "2.00 (1.50–4.00) × the put alone, p50; 3.00 (2.00–4.00) × (write + message)",
+            peer := "447/s, p50 1.8 ms"
+        },
+        tree_row(cluster_put_leader_1, Rows)
+    ),
+    ?assertMatch(#{beside := "0.20 × the rate of the put alone"}, tree_row(cluster_put_leader_128, Rows)),
+    ?assertMatch(#{beside := "3.00 × message there and back, p50"}, tree_row(cluster_get_follower_1, Rows)),
+    ?assertMatch(#{ratio := 0.1}, tree_row(cluster_get_leader_128, Rows)),
+    ?assertMatch(#{runs_per_success := 1.25}, tree_row(cluster_tx_random_follower, Rows)).
+
+puts_while_a_member_catches_up_stand_beside_those_without() ->
+    Measured = three_nodes(),
+    ?assertMatch(
+        #{ratio := 0.7, beside := "rate 0.70 (0.60–0.80) × without, p99 2.00 (2.00–3.00) × without"},
+        tree_row(cluster_catch_up_beside, bench_cluster_rows:call_rows(Measured))
+    ),
+    ?assertMatch(
+        #{values := {7000.0, 6000.0, 8000.0}, beside := "1.75 (1.50–2.00) × while nobody writes"},
+        tree_row(cluster_catch_up_busy, bench_cluster_rows:time_rows(Measured))
+    ).
+
+a_row_of_a_lost_leader_says_how_many_puts_failed() ->
+    Rows = bench_cluster_rows:time_rows(three_nodes()),
+    ?assertMatch(#{values := {300.0, 200.0, 400.0}, peer := "416 ms (218–615)"}, tree_row(cluster_kill_next, Rows)),
+    ?assertMatch(
+        #{values := {310.0, 210.0, 410.0}, beside := "3.0 ms before it; 3,005 puts, 5 failed"},
+        tree_row(cluster_kill_gap, Rows)
+    ).
+
+each_target_of_three_nodes_is_measured_by_the_row_of_its_name() ->
+    ?assertEqual(
+        [
+            {"put, three nodes, leader, 128 callers", 16000.0, met},
+            {"put, three nodes, follower, 128 callers", 9999.0, missed},
+            {"put, three nodes, leader, 1 caller, p50", 600.0, met},
+            {"put, three nodes, follower, 1 caller, p50", 1300.0, missed},
+            {"get, favor => consistency, follower, 128 callers", 60000.0, met},
+            {"leader's node killed, until the next put", 300.0, met},
+            {"leader's store stopped in order, longest time without a put", 51.0, missed},
+            {"leader's node stands still, until the next put", 1500.0, met}
+        ],
+        [
+            {Name, Measured, bench_report:verdict(Target)}
+         || #{name := Name, measured := Measured} = Target <- bench_cluster_rows:targets(three_nodes())
+        ]
+    ).
+
+%% With real nodes, which are killed and stopped. What transactions have counted, the section checks itself.
+every_section_of_three_nodes_runs_with_tiny_sizes_and_gives_its_rows() ->
+    pando_test_store:with_dir(fun(Directory) ->
+        Plan = (bench_cluster:plan(quick))#{
+            queue_count := 40,
+            caller_counts := [1, 128],
+            warm_up_ms := 10,
+            pair_count := 2,
+            pair_ms := 20,
+            round_ms := 20,
+            message_ms := 10,
+            loss_counts := #{kill => 1, stop => 1, pause => 1},
+            calm_ms := 50,
+            large_node_count := 500
+        },
+        %% The program that measures the disk is not built for tests.
+        DiskFloor = fun(_Ms) -> #{mean_us => 100.0, p50_us => 100.0, p99_us => 200.0, max_us => 300.0} end,
+        Members = filename:join(Directory, "members"),
+        Measured = bench_cluster:measure(Members, Plan, DiskFloor, fun(_, _) -> ok end),
+        Calls = bench_cluster_rows:call_rows(Measured),
+        Times = bench_cluster_rows:time_rows(Measured),
+        Ids = fun(Rows) -> lists:sort([Id || #{id := Id} <- Rows]) end,
+        ?assertEqual(Ids(bench_cluster_rows:call_rows(three_nodes())), Ids(Calls)),
+        ?assertEqual(Ids(bench_cluster_rows:time_rows(three_nodes())), Ids(Times)),
+        [?assert(Least > 0, Row) || #{rates := {_, Least, _}} = Row <- Calls],
+        [?assert(Least > 0, Row) || #{values := {_, Least, _}} = Row <- Times],
+        [?assert(Each >= 1, Row) || #{runs_per_success := Each} = Row <- Calls],
+        %% The writers were answered, and a time without an answer ends.
+        [?assert(Count > 0) || Losses <- maps:values(maps:get(losses, Measured)), #{success_count := Count} <- Losses],
+        ?assertEqual(8, length(bench_cluster_rows:targets(Measured))),
+        ?assertNot(filelib:is_dir(Members))
     end).

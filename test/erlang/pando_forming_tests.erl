@@ -114,11 +114,11 @@ waits_for_others(Cluster, Node) ->
     ?assertMatch({empty, #{is_founding := false}}, call(Cluster, Node, pando_census, answer, [?STORE])),
     ?assertEqual({error, noproc}, call(Cluster, Node, pando, get, [?STORE, [a]])),
     ?assertEqual({error, noproc}, call(Cluster, Node, pando_cluster, wait_for_leader, [?STORE, 50])),
-    ?assertEqual(false, call(Cluster, Node, pando, is_store_running, [?STORE])).
+    ?assertEqual(false, call(Cluster, Node, pando_cluster, is_store_running, [?STORE])).
 
 rules_test_() ->
     cases([
-        {"nobody founds before all are there; then the function of a node may answer the list, too", 3, fun(Cluster) ->
+        {"nobody founds before all are there", 3, fun(Cluster) ->
             [A, B, C] = Nodes = pando_test_cluster:nodes(Cluster),
             [ok = start_store(Cluster, Node, ?STORE, #{cluster => Nodes}) || Node <- [A, B]],
             %% Longer than a few rounds.

@@ -55,6 +55,93 @@ nodes_that_come_and_go_are_told_of_test_() ->
         await(fun() -> states(A, B) =:= [up, down, up] andalso states(B, A) =:= [up, down, up] end)
     end).
 
+%% The node stays, and its store goes: that is told as if the node had gone, once, and the store is back with its first frame.
+a_lane_that_ends_on_another_node_is_told_of_test_() ->
+    with_nodes(fun(A, B) ->
+        ok = connect(A, B),
+        Lane = pando_peer:name(?STORE, consensus),
+        Await = fun(States) ->
+            await(fun() ->
+                out(A, consensus, B, <<"heartbeat">>),
+                without_repeats(states(A, B)) =:= States
+            end)
+        end,
+        Await([up]),
+        ok = stop_lanes(B),
+        Await([up, down]),
+        ok = call(B, ?MODULE, start_lanes, [?STORE]),
+        %% A lane is there, but no store has said anything.
+        N = length(frames(consensus, B)),
+        await(fun() ->
+            out(A, consensus, B, <<"heartbeat">>),
+            length(frames(consensus, B)) > N
+        end),
+        ?assertEqual([up, down], without_repeats(states(A, B))),
+        out(B, consensus, A, frame_from(B)),
+        Await([up, down, up]),
+        true = call(B, erlang, exit, [call(B, erlang, whereis, [Lane]), kill]),
+        Await([up, down, up, down]),
+        %% That the node goes, too, changes nothing, and then all begins anew.
+        true = call(A, erlang, disconnect_node, [node_of(B)]),
+        await(fun() -> call(A, erlang, nodes, [connected]) =:= [] end),
+        ok = call(B, ?MODULE, start_lanes, [?STORE]),
+        ok = connect(B, A),
+        Await([up, down, up, down, up])
+    end).
+
+a_connection_that_goes_is_told_once_though_the_lane_was_watched_test_() ->
+    with_nodes(fun(A, B) ->
+        ok = connect(A, B),
+        out(A, consensus, B, <<"heartbeat">>),
+        await(fun() -> length(helpers(A)) =:= 1 end),
+        true = call(A, erlang, disconnect_node, [node_of(B)]),
+        await(fun() -> helpers(A) =:= [] andalso lists:member(down, states(A, B)) end),
+        ?assertEqual(1, length([down || down <- states(A, B)])),
+        ok = connect(A, B),
+        await(fun() -> without_repeats(states(A, B)) =:= [up, down, up] end)
+    end).
+
+%% As heartbeats go on to a store that is not there: it is looked for once a second at most.
+where_no_store_runs_one_is_looked_for_seldom_test_() ->
+    {timeout, ?TIMEOUT_S, fun() ->
+        with_recording_nodes(fun(A, B) ->
+            ok = call(A, ?MODULE, start_lanes, [?STORE]),
+            ok = connect(A, B),
+            Lane = call(A, erlang, whereis, [pando_peer:name(?STORE, consensus)]),
+            1 = call(A, erlang, trace, [Lane, true, [procs, {tracer, recorder(A)}]]),
+            Looked = fun() -> length([1 || {trace, _, spawn, _, _} <- call(A, ?MODULE, recorded, [])]) end,
+            BeginMs = erlang:monotonic_time(millisecond),
+            await(fun() ->
+                [out(A, consensus, B, <<"heartbeat">>) || _ <- lists:seq(1, 10)],
+                Looked() >= 3
+            end),
+            #{sent := Sent} = counts(A, consensus),
+            EndMs = erlang:monotonic_time(millisecond),
+            ?assert(Looked() =< 1 + (EndMs - BeginMs) div 1000),
+            ?assert(Sent > 10 * Looked()),
+            ?assertEqual([up, down], without_repeats(states(A, B))),
+            %% Neither of these is from there.
+            Other = frame_from({none, 'other@localhost'}),
+            Frames = [<<>>, <<1:256>>, Other, binary:part(frame_from(B), 0, 60), <<0:16, 16#FFFFFFFF:32, 0:400>>],
+            [ok = send_to(A, pando_peer:name(?STORE, consensus), {pando_frame, Frame}) || Frame <- Frames],
+            #{received := 5} = counts(A, consensus),
+            ?assertEqual([up, down], without_repeats(states(A, B))),
+            ok = call(B, ?MODULE, start_lanes, [?STORE]),
+            out(B, consensus, A, frame_from(B)),
+            await(fun() -> without_repeats(states(A, B)) =:= [up, down, up] end)
+        end)
+    end}.
+
+a_lane_that_ends_leaves_nobody_behind_who_watches_another_test_() ->
+    with_nodes(fun(A, B) ->
+        ok = connect(A, B),
+        out(A, consensus, B, <<"heartbeat">>),
+        await(fun() -> length(helpers(A)) =:= 1 end),
+        [Watcher] = helpers(A),
+        ok = stop_lanes(A),
+        await(fun() -> not call(A, erlang, is_process_alive, [Watcher]) end)
+    end).
+
 a_lane_that_comes_later_hears_that_a_node_is_connected_with_the_first_frame_test_() ->
     {timeout, ?TIMEOUT_S, fun() ->
         with_recording_nodes(fun(A, B) ->
@@ -83,7 +170,7 @@ without_a_connection_a_frame_is_refused_and_one_is_made_test_() ->
             out(A, consensus, B, <<"again">>),
             lists:member(<<"again">>, frames(consensus, B))
         end),
-        ?assertEqual([refused, up, down, refused, up], without_repeats(states(A, B)))
+        ?assertEqual([bulk_refused, refused, up, down, refused, up], without_repeats(states(A, B)))
     end).
 
 %% Nothing holds a lane up, neither a node that does not answer nor the attempts to connect one, of which there is one at a time.
@@ -134,7 +221,7 @@ what_a_slow_node_does_not_take_is_refused_test_() ->
             #{sent := Sent, refused := Refused} = counts(A, bulk),
             ?assertEqual(?STUFFED, Sent + Refused),
             ?assert(Refused > ?STUFFED div 2),
-            ?assert(lists:member(refused, states(A, B)))
+            ?assert(lists:member(bulk_refused, states(A, B)))
         after
             "" = os:cmd("kill -CONT " ++ Pid)
         end,
@@ -221,21 +308,20 @@ events(Peer) -> call(Peer, ?MODULE, events, []).
 
 frames_reach_a_store_that_runs_and_are_counted_when_none_does_test_() ->
     {timeout, ?TIMEOUT_S, fun() ->
+        Frames = [<<>>, <<"no frame of any version">>, large(1)],
         with_store(fun(Store) ->
-            Frames = [<<>>, <<"no frame of any version">>, large(1)],
-            ?assertMatch(#{received := 3, not_running := 0, malformed := 0}, counts_of(Store, Frames)),
-            ?assertMatch(#{received := 0, not_running := 3, malformed := 0}, counts_of(pando_test_store:new_name(), Frames)),
+            %% Its own lane.
+            Lane = pando_peer:name(Store, bulk),
+            [Lane ! {pando_frame, Frame} || Frame <- Frames],
+            ?assertMatch(#{received := 3, not_running := 0, malformed := 0}, pando_peer:counts(Lane)),
             ok = pando:put(Store, [a], 1),
             ?assertEqual({ok, 1}, pando:get(Store, [a]))
+        end),
+        with_lane(bulk, fun(Lane) ->
+            [Lane ! {pando_frame, Frame} || Frame <- Frames],
+            ?assertMatch(#{received := 0, not_running := 3, malformed := 0}, pando_peer:counts(Lane))
         end)
     end}.
-
-counts_of(Store, Frames) ->
-    {ok, Lane} = pando_peer:start_link(Store, bulk),
-    [Lane ! {pando_frame, Frame} || Frame <- Frames],
-    Counts = pando_peer:counts(Lane),
-    ok = pando_peer:stop(Lane),
-    Counts.
 
 more_than_may_wait_is_dropped_unread_and_the_lane_goes_on_test_() ->
     {timeout, ?TIMEOUT_S, fun() ->
@@ -368,6 +454,23 @@ out(A, Lane, B, Frame) ->
 
 send_to({Peer, _Node}, Name, Message) ->
     peer:send(Peer, Name, Message).
+
+%% The head of a frame, as far as the lanes look at it.
+frame_from({_Peer, Node}) ->
+    Name = atom_to_binary(Node),
+    <<1, 12, 5:16/little, (byte_size(Name)):16/little, 0:320, "stock", Name/binary, "a body and a checksum">>.
+
+%% Processes of the lane that connect, or watch. Its starter is linked to it, too.
+helpers(A) ->
+    Lane = call(A, erlang, whereis, [pando_peer:name(?STORE, consensus)]),
+    {links, [_ | _] = Links} = call(A, erlang, process_info, [Lane, links]),
+    Bulk = call(A, erlang, whereis, [pando_peer:name(?STORE, bulk)]),
+    {links, [Starter]} = call(A, erlang, process_info, [Bulk, links]),
+    Links -- [Starter].
+
+stop_lanes(A) ->
+    [ok = call(A, pando_peer, stop, [call(A, erlang, whereis, [pando_peer:name(?STORE, Lane)])]) || Lane <- [consensus, bulk]],
+    ok.
 
 counts(A, Lane) -> call(A, pando_peer, counts, [pando_peer:name(?STORE, Lane)]).
 

@@ -6,7 +6,7 @@
 
 -export([write_until/3, stop_writer/1]).
 
--import(pando_test_cluster, [call/5, start_store/3, start_store/4, stop_store/3, wipe/3, await_members/3]).
+-import(pando_test_cluster, [call/5, start_store/3, start_store/4, stop_store/3]).
 
 -define(STORE, wiped_test).
 -define(TIMEOUT_MS, 60000).
@@ -17,6 +17,7 @@ cases(Cases) ->
             {timeout, 300, fun() ->
                 pando_test_cluster:with_cluster(Count, fun(Cluster) ->
                     ok = pando_test_cluster:form(Cluster, ?STORE, Form),
+                    ok = await_members(Cluster, ?STORE, pando_test_cluster:nodes(Cluster)),
                     Test(Cluster, pando_test_cluster:nodes(Cluster), config(Cluster, Form))
                 end)
             end}}
@@ -31,6 +32,21 @@ start(Cluster, Node, Config) ->
     [Other | _] = pando_test_cluster:running(Cluster) -- [Node],
     _ = call(Cluster, Node, net_kernel, connect_node, [Other]),
     start_store(Cluster, Node, ?STORE, Config).
+
+%% As pando_test_cluster:wipe/3, also while there is nothing yet.
+wipe(Cluster, Node) ->
+    ok = stop_store(Cluster, Node, ?STORE),
+    Directory = call(Cluster, Node, pando_directory, of_store, [pando_test_cluster:data_dir(Cluster, Node), ?STORE]),
+    case file:del_dir_r(Directory) of
+        ok -> ok;
+        {error, enoent} -> ok
+    end.
+
+%% A member that is on its way in knows the others before it is one of them.
+await_members(Cluster, Store, Nodes) ->
+    Running = [Node || Node <- pando_test_cluster:running(Cluster), lists:member(Node, Nodes)],
+    [ok = call(Cluster, Node, pando_cluster, wait_for_leader, [Store, ?TIMEOUT_MS]) || Node <- Running],
+    pando_test_cluster:await_members(Cluster, Store, Nodes).
 
 put(Cluster, Node, Path, Value) ->
     call(Cluster, Node, pando, put, [?STORE, Path, Value, #{timeout => ?TIMEOUT_MS}]).
@@ -52,7 +68,7 @@ coming_back_test_() ->
             [A, _, C] = Nodes,
             ok = put(Cluster, A, [a], 1),
             Before = member_id(Cluster, C),
-            ok = wipe(Cluster, C, ?STORE),
+            ok = wipe(Cluster, C),
             ok = put(Cluster, A, [b], 2),
             ok = start(Cluster, C, Config),
             ok = await_members(Cluster, ?STORE, Nodes),
@@ -66,7 +82,7 @@ coming_back_test_() ->
             [A | _] = Nodes,
             ok = put(Cluster, A, [a], 1),
             ok = call(Cluster, A, pando_cluster, transfer_leadership, [?STORE, A, ?TIMEOUT_MS]),
-            ok = wipe(Cluster, A, ?STORE),
+            ok = wipe(Cluster, A),
             ok = start(Cluster, A, Config),
             ok = await_members(Cluster, ?STORE, Nodes),
             ?assertEqual({ok, 1}, get(Cluster, A, [a]))
@@ -77,13 +93,13 @@ coming_back_test_() ->
             First = member_id(Cluster, C),
             [
                 begin
-                    ok = wipe(Cluster, C, ?STORE),
+                    ok = wipe(Cluster, C),
                     ok = start(Cluster, C, Config)
                 end
              || _ <- [1, 2]
             ],
             ok = await_members(Cluster, ?STORE, Nodes),
-            ok = wipe(Cluster, C, ?STORE),
+            ok = wipe(Cluster, C),
             ok = start(Cluster, C, Config),
             ok = await_members(Cluster, ?STORE, Nodes),
             ?assertEqual(3, length(ids(Cluster, A))),
@@ -94,7 +110,7 @@ coming_back_test_() ->
             [A, _, _, D, E] = Nodes,
             ok = put(Cluster, A, [a], 1),
             ok = pando_test_cluster:kill(Cluster, D),
-            ok = wipe(Cluster, E, ?STORE),
+            ok = wipe(Cluster, E),
             ok = start(Cluster, E, Config),
             ok = await_members(Cluster, ?STORE, Nodes),
             ?assertEqual({ok, 1}, get(Cluster, E, [a])),
@@ -105,8 +121,9 @@ coming_back_test_() ->
         end},
         {"while others write, and nothing that was acknowledged is lost", 3, fun(Cluster, Nodes, Config) ->
             [A, B, C] = Nodes,
-            Writers = [{Node, call(Cluster, Node, erlang, spawn, [?MODULE, write_until, [?STORE, Node, 0]])} || Node <- [A, B]],
-            ok = wipe(Cluster, C, ?STORE),
+            Write = fun(Node) -> call(Cluster, Node, erlang, spawn, [?MODULE, write_until, [?STORE, Node, 0]]) end,
+            Writers = [{Node, Write(Node)} || Node <- [A, B]],
+            ok = wipe(Cluster, C),
             ok = start(Cluster, C, Config),
             ok = await_members(Cluster, ?STORE, Nodes),
             Written = [{Node, stop_writer(Cluster, Node, Pid)} || {Node, Pid} <- Writers],
@@ -121,7 +138,7 @@ coming_back_test_() ->
         {"an amnesiac does not vote: with another one down nobody leads", 3, fun(Cluster, Nodes, Config) ->
             [A, B, C] = Nodes,
             ok = put(Cluster, A, [a], 1),
-            ok = wipe(Cluster, C, ?STORE),
+            ok = wipe(Cluster, C),
             ok = pando_test_cluster:kill(Cluster, B),
             ok = start(Cluster, C, Config),
             ?assertMatch(
@@ -153,6 +170,25 @@ coming_back_test_() ->
             {ok, ?STORE} = call(Cluster, C, pando, start, [Wrong, Config#{cluster_name => ?STORE}]),
             ok = await_members(Cluster, ?STORE, Nodes),
             ?assertEqual({ok, 2}, get(Cluster, C, [b]))
+        end},
+        {"an interrupted join in an old directory does not bring the old id back", 3, fun(Cluster, Nodes, Config) ->
+            [A, B, C] = Nodes,
+            Old = pando_test_cluster:data_dir(Cluster, C),
+            Wrong = filename:join(Old, "wrong"),
+            #{cluster_id := ClusterId} = pando_test_cluster:status(Cluster, A, ?STORE),
+            Joining = pando_joining:join(ClusterId, member_id(Cluster, C), voter, [A, B]),
+            ok = stop_store(Cluster, C, ?STORE),
+            _ = call(Cluster, C, net_kernel, connect_node, [A]),
+            {ok, ?STORE} = call(Cluster, C, pando, start, [Wrong, Config#{cluster_name => ?STORE}]),
+            ok = await_members(Cluster, ?STORE, Nodes),
+            ok = stop_store(Cluster, C, ?STORE),
+            %% As if it had been stopped just before it was done.
+            ok = pando_joining:write(call(Cluster, C, pando_directory, of_store, [Old, ?STORE]), Joining),
+            ?assertMatch(
+                {error, {pando, open_failed, #{kind := removed_member}}},
+                call(Cluster, C, pando, start, [Old, Config#{cluster_name => ?STORE}])
+            ),
+            ?assertEqual(3, length(ids(Cluster, A)))
         end},
         {"started on its old directory while nobody can be asked, it is stopped when somebody can", 3, fun(Cluster, Nodes, Config) ->
             [A, B, C] = Nodes,

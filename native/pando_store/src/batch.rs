@@ -98,8 +98,8 @@ impl Batch {
         }
         let count = reader.u32().ok_or("batch header cut short")?;
         let mut rest = reader.rest();
-        // A command takes at least one byte: a count that cannot be true must not reserve memory.
-        let mut commands = Vec::with_capacity((count as usize).min(rest.len()));
+        // A count that cannot be true must not reserve more memory than there are bytes.
+        let mut commands = Vec::with_capacity((count as usize).min(rest.len() / size_of::<Command>()));
         for number in 0..count {
             let (command, used) =
                 Command::decode(rest).map_err(|error| format!("command {number} of {count}: {error}"))?;

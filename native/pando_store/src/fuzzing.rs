@@ -7,6 +7,7 @@ use crate::consensus::{membership_from_raft, membership_to_raft, vote_from_bytes
 use crate::snapshot::SnapshotDirectory;
 use crate::view::View;
 
+pub use crate::consensus::{Frame, FrameError};
 pub use crate::entry::{Change, Entry};
 pub use crate::membership::Membership;
 pub use crate::sessions::{Session, Sessions};

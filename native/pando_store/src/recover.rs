@@ -707,7 +707,7 @@ fn start_log(
 ) -> Result<(), RecoverError> {
     let term = vote.map_or(0, |vote| vote.term).max(covers.term);
     let vote = Vote { term, member_id: RECOVERED_MEMBER_ID, has_won: false };
-    let options = LogOptions { thread_name_prefix: "pando-recover".to_owned(), ..LogOptions::default() };
+    let options = LogOptions::default();
     let (log, _) = Log::<Entry>::open(disk.clone(), directory, store_id, options)?;
     log.save_committed(Some(covers));
     durably(|durable| log.purge(covers, durable))?;

@@ -7,9 +7,10 @@ mod store_support;
 
 use cluster_support::Cluster;
 use pando_store::cluster::{ClusterError, ClusterEvent, ClusterRequest};
+use pando_store::disk::{Failure, MemoryDisk, Operation};
 use pando_store::peers::Lane;
 use pando_store::{OutcomeKnown, Role, StoreError};
-use store_support::{WAIT_MAX, barrier, get, put, run, submit, wait_until};
+use store_support::{TestStore, WAIT_MAX, barrier, get, put, run, submit, wait_until};
 
 #[test]
 fn a_write_on_any_member_is_read_there_at_once_and_soon_everywhere() {
@@ -104,11 +105,12 @@ fn in_a_minority_writes_and_barriers_are_refused_soon_and_reads_go_on() {
     let refused = barrier(store).unwrap().recv_timeout(WAIT_MAX).unwrap().unwrap_err();
     assert!(matches!(refused, StoreError::NoQuorum { .. }), "{refused:?}");
     assert_eq!(get(store, &["a"]).as_deref(), Some("1"));
-    assert!(cluster.nodes[leader].events.events.lock().unwrap().contains(&ClusterEvent::QuorumLost));
+    let was_told = |event| cluster.nodes[leader].events.events.lock().unwrap().contains(&event);
+    wait_until("it was told", || was_told(ClusterEvent::QuorumLost));
     cluster.wires.heal();
     wait_until("it is well again", || run(store, put(&["a"], "4")).is_ok());
     assert_eq!(get(store, &["a"]).as_deref(), Some("4"));
-    assert!(cluster.nodes[leader].events.events.lock().unwrap().contains(&ClusterEvent::QuorumRegained));
+    wait_until("it was told", || was_told(ClusterEvent::QuorumRegained));
 }
 
 #[test]
@@ -235,6 +237,52 @@ fn a_member_far_behind_gets_a_snapshot_and_its_callers_are_answered() {
     cluster.reopen(behind);
     cluster.await_all_applied();
     assert_eq!(get(cluster.nodes[behind].store(), &["a"]).as_deref(), Some("1"));
+}
+
+/// No further segment of the log can be made.
+fn fill_disk(disk: &MemoryDisk) {
+    disk.fail(Failure {
+        operation: Operation::Write,
+        path_suffix: ".tmp".to_owned(),
+        after: 0,
+        times: u64::MAX,
+        kind: std::io::ErrorKind::StorageFull,
+    });
+}
+
+/// Puts with which several segments of the log are filled.
+fn put_much(store: &TestStore) {
+    let large = "x".repeat(64 * 1024);
+    for number in 0..100 {
+        run(store, put(&["n", &(number % 10).to_string()], &format!("{number}{large}"))).unwrap();
+    }
+}
+
+#[test]
+fn a_follower_with_a_full_disk_does_not_halt_and_catches_up_when_there_is_room() {
+    let cluster = Cluster::of(3);
+    let full = cluster.followers()[0];
+    fill_disk(&cluster.nodes[full].disk);
+    let writes = cluster.leader();
+    put_much(cluster.nodes[writes].store());
+    assert!(cluster.nodes[full].events.halts.lock().unwrap().is_empty());
+    cluster.nodes[full].disk.heal();
+    cluster.await_all_applied();
+    assert!(get(cluster.nodes[full].store(), &["n", "9"]).unwrap().starts_with("99x"));
+}
+
+#[test]
+fn a_leader_with_a_full_disk_hands_leadership_over_and_writes_go_on_elsewhere() {
+    let cluster = Cluster::of(3);
+    let full = cluster.leader();
+    let other = cluster.followers()[0];
+    fill_disk(&cluster.nodes[full].disk);
+    put_much(cluster.nodes[other].store());
+    assert_ne!(cluster.leader(), full);
+    assert!(cluster.nodes[full].events.halts.lock().unwrap().is_empty());
+    cluster.nodes[full].disk.heal();
+    cluster.await_all_applied();
+    assert!(get(cluster.nodes[full].store(), &["n", "9"]).unwrap().starts_with("99x"));
 }
 
 #[test]

@@ -44,8 +44,8 @@ defmodule Mix.Tasks.Pando.Recover do
         Mix.raise("a directory is needed: that of a store. See `mix help pando.recover`")
 
       {options, [dir], []} ->
-        inspect_all([dir])
-        unless options[:inspect], do: confirmed(dir, options)
+        %{clusters: clusters} = inspect_all([dir])
+        unless options[:inspect], do: recover(dir, clusters, options)
 
       {options, dirs, []} ->
         if options[:yes],
@@ -62,8 +62,11 @@ defmodule Mix.Tasks.Pando.Recover do
     with_progress(fn progress -> :pando_recover.inspect(dirs, progress) end)
   end
 
-  defp confirmed(dir, options) do
-    if options[:yes] || Mix.shell().yes?("Make a new cluster of what #{dir} has?", default: :no) do
+  defp recover(dir, clusters, options) do
+    # Where there is nothing to recover there is nothing to ask: it is refused, or was recovered before.
+    nothing? = !options[:force] && Enum.all?(clusters, & &1.has_majority)
+
+    if nothing? || options[:yes] || Mix.shell().yes?("Make a new cluster of what #{dir} has?", default: :no) do
       given = options |> Keyword.take([:node, :force]) |> Map.new()
       with_progress(fn progress -> :pando_recover.recover(dir, Map.put(given, :progress, progress)) end)
     else
@@ -78,8 +81,12 @@ defmodule Mix.Tasks.Pando.Recover do
     if terminal?, do: IO.write(:stderr, @erase)
 
     case result do
-      {:ok, %{text: text}} -> Mix.shell().info(text)
-      {:error, reason} -> Mix.raise(List.to_string(:pando_errors.format(reason)))
+      {:ok, found} ->
+        Mix.shell().info(found.text)
+        found
+
+      {:error, reason} ->
+        Mix.raise(List.to_string(:pando_errors.format(reason)))
     end
   end
 

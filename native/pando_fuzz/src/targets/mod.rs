@@ -5,6 +5,7 @@ use crate::Outcome;
 pub mod command;
 pub mod condition;
 pub mod control;
+pub mod frame;
 pub mod log;
 pub mod match_specification;
 pub mod snapshot;
@@ -35,5 +36,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "tree", check: tree::check, seeds: tree::seeds },
     Target { name: "control", check: control::check, seeds: control::seeds },
     Target { name: "log", check: log::check, seeds: log::seeds },
+    Target { name: "frame", check: frame::check, seeds: frame::seeds },
     Target { name: "snapshot", check: snapshot::check, seeds: snapshot::seeds },
 ];

@@ -5,9 +5,10 @@
 //!
 //! Invariants
 //! 1. A frame that is read is one that was written: cut, longer, or changed in any byte, it is refused.
-//! 2. The version comes first and the checksum last in every version: what is of a newer one is known to be that, and
-//!    answered ([`Body::Refused`]), never guessed.
-//! 3. Reading reserves no more memory than the frame has bytes.
+//! 2. In every version, the version comes first, what stands before the body stays where it is, and the checksum comes last:
+//!    what is of another version is known to be that, and answered ([`Body::Refused`]), never guessed.
+//! 3. That answer is the same in every version, so that it is read where it is sent to, and never answered itself.
+//! 4. What anything in a frame claims to have reserves no more memory than the frame has bytes.
 
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse,
@@ -62,6 +63,8 @@ pub enum RefusedFrame {
     Version,
     /// The leader says: the sender is no member any more.
     NotMember,
+    /// The member's disk has no room for it now.
+    NoRoom,
 }
 
 /// A part of a snapshot file.
@@ -88,8 +91,8 @@ pub struct Presence {
     pub last_log_index: u64,
     /// See `StoreOptions`.
     pub priority: i64,
-    /// It is about to stop.
-    pub is_leaving: bool,
+    /// It is about to stop, or its disk is full.
+    pub declines_to_lead: bool,
 }
 
 /// What a frame says.
@@ -246,7 +249,7 @@ impl Body {
                 put_u64(out, presence.applied_index);
                 put_u64(out, presence.last_log_index);
                 out.extend_from_slice(&presence.priority.to_le_bytes());
-                out.push(u8::from(presence.is_leaving));
+                out.push(u8::from(presence.declines_to_lead));
             }
             Body::Chunk(chunk) => {
                 put_position(out, chunk.covers);
@@ -268,6 +271,7 @@ impl Body {
             Body::Refused(why) => out.push(match why {
                 RefusedFrame::Version => 0,
                 RefusedFrame::NotMember => 1,
+                RefusedFrame::NoRoom => 2,
             }),
         }
     }
@@ -308,7 +312,7 @@ impl Body {
                 applied_index: from.u64()?,
                 last_log_index: from.u64()?,
                 priority: i64::from_le_bytes(from.array()?),
-                is_leaving: read_flag(from)?,
+                declines_to_lead: read_flag(from)?,
             }),
             kind::CHUNK => {
                 let (covers, offset) = (read_position(from)?, from.u64()?);
@@ -332,6 +336,7 @@ impl Body {
             kind::REFUSED => Body::Refused(match from.u8()? {
                 0 => RefusedFrame::Version,
                 1 => RefusedFrame::NotMember,
+                2 => RefusedFrame::NoRoom,
                 _ => return None,
             }),
             _ => return None,
@@ -377,7 +382,8 @@ impl Frame {
         let mut reader = ByteReader::new(covered);
         let version = reader.u8().ok_or(FrameError::Malformed("too short"))?;
         let head = read_head(&mut reader);
-        if version != FRAME_VERSION {
+        let is_refusal = head.as_ref().is_some_and(|(kind, _, _)| *kind == kind::REFUSED);
+        if version != FRAME_VERSION && !is_refusal {
             return Err(FrameError::Version { version, address: head.map(|(_, address, _)| address) });
         }
         let (kind, address, request_id) = head.ok_or(FrameError::Malformed("its head is cut short"))?;
@@ -479,3 +485,7 @@ fn read_vote(from: &mut ByteReader<'_>) -> Option<VoteOf<PandoTypes>> {
         VoteOf::<PandoTypes>::new(term, node_id)
     })
 }
+
+#[cfg(test)]
+#[path = "frame_test.rs"]
+mod tests;

@@ -19,6 +19,8 @@ use super::peers::Peers;
 use super::state_machine::StateMachine;
 use super::type_config::PandoTypes;
 use crate::cluster::{ClusterAnswer, ClusterError, ClusterRequest};
+use crate::entry::Entry;
+use crate::log::Log;
 use crate::membership::{Member, Membership, Role};
 
 /// How often the leader looks after its members.
@@ -41,6 +43,7 @@ type Change = ChangeMembers<u64, Member>;
 pub struct Keeper {
     raft: PandoRaft,
     peers: Arc<Peers>,
+    log: Log<Entry>,
     priority: i64,
     /// Held during a change.
     changing: tokio::sync::Mutex<()>,
@@ -118,8 +121,8 @@ fn next(membership: &Membership, learner: impl Fn(u64) -> Learner) -> Next {
 }
 
 impl Keeper {
-    pub fn new(raft: PandoRaft, peers: Arc<Peers>, priority: i64) -> Keeper {
-        Keeper { raft, peers, priority, changing: tokio::sync::Mutex::new(()) }
+    pub fn new(raft: PandoRaft, peers: Arc<Peers>, log: Log<Entry>, priority: i64) -> Keeper {
+        Keeper { raft, peers, log, priority, changing: tokio::sync::Mutex::new(()) }
     }
 
     /// Looks after the members, whenever this one leads, until consensus ends.
@@ -141,6 +144,11 @@ impl Keeper {
             let now = Instant::now();
             let since = *leads_since.get_or_insert(now);
             let _ = self.look_after_members(since).await;
+            // A leader whose disk is full would keep all from writing.
+            if self.log.state().reserve_error.is_some() && self.best_successor().is_some() {
+                let _ = self.transfer_leadership(None).await;
+                continue;
+            }
             match self.better_leader() {
                 Some(better) => {
                     let (known, at) = better_since.unwrap_or((better, now));
@@ -201,7 +209,8 @@ impl Keeper {
         let mut best: Option<(i64, u64)> = None;
         for voter in membership.voter_sets.iter().flatten().filter(|voter| **voter != self.peers.me()) {
             let said = self.peers.board().of(*voter, now).map(|(said, _)| said);
-            let Some(said) = said.filter(|said| said.priority > self.priority && !said.is_leaving) else {
+            let Some(said) = said.filter(|said| said.priority > self.priority && !said.declines_to_lead)
+            else {
                 continue;
             };
             if self.is_ready(*voter) && best.is_none_or(|(priority, _)| said.priority > priority) {
@@ -221,7 +230,7 @@ impl Keeper {
             .into_iter()
             .filter(|voter| *voter != self.peers.me() && self.is_ready(*voter))
             .filter_map(|voter| self.peers.board().of(voter, now).map(|(said, _)| (voter, said)))
-            .filter(|(_, said)| !said.is_leaving)
+            .filter(|(_, said)| !said.declines_to_lead)
             .max_by_key(|(_, said)| (said.priority, said.last_log_index))
             .map(|(voter, _)| voter)
     }

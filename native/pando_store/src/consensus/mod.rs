@@ -44,6 +44,10 @@ pub use raft::{RaftConsensus, RaftOptions};
 
 pub(crate) use conversion::{Vote, read_vote};
 #[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use frame::{Frame, FrameError};
+
+#[cfg(feature = "fuzzing")]
 pub(crate) use conversion::{membership_from_raft, membership_to_raft, vote_from_bytes, vote_to_bytes};
 
 /// Called once, with `Err` in words if what was asked for did not happen.

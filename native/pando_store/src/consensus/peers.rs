@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -15,6 +15,9 @@ use super::frame::{Address, Body, Frame};
 use super::presence::Board;
 use crate::membership::Membership;
 use crate::peers::{Lane, NodeState, PeerTransport};
+
+/// That a member runs another release is said once in so long.
+const VERSION_NOTICE_INTERVAL_S: u64 = 600;
 
 /// Why a request has no reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub struct Peers {
     board: Mutex<Board>,
     membership: Mutex<Arc<Membership>>,
     refused: AtomicU64,
+    /// The members that cannot read what this one sends, and when that was last said.
+    version_noticed: Mutex<HashMap<u64, Instant>>,
 }
 
 /// Who this member is, and how it reaches others.
@@ -87,6 +92,7 @@ impl Peers {
             board: Mutex::new(Board::new(member_id)),
             membership: Mutex::new(Arc::default()),
             refused: AtomicU64::new(0),
+            version_noticed: Mutex::default(),
         }
     }
 
@@ -102,6 +108,7 @@ impl Peers {
 
     pub fn set_membership(&self, membership: Arc<Membership>) {
         lock(&self.board).retain(&membership);
+        lock(&self.version_noticed).retain(|member_id, _| membership.members.contains_key(member_id));
         *lock(&self.membership) = membership;
     }
 
@@ -137,6 +144,17 @@ impl Peers {
     /// How many were not taken.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is time to say that another member cannot read what this one sends.
+    pub fn is_version_news(&self, member_id: u64, now: Instant) -> bool {
+        let mut noticed = lock(&self.version_noticed);
+        let interval = Duration::from_secs(VERSION_NOTICE_INTERVAL_S);
+        let is_news = noticed.get(&member_id).is_none_or(|at| now.saturating_duration_since(*at) >= interval);
+        if is_news {
+            noticed.insert(member_id, now);
+        }
+        is_news
     }
 
     /// Says something that needs no reply, or is one.

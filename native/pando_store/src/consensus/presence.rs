@@ -107,7 +107,7 @@ impl Board {
     /// and then their ids decide.
     pub fn rank(&self, own: &Presence, leader: u64, membership: &Membership) -> u32 {
         let key = |member_id: u64, said: &Presence| {
-            (said.last_log_index, said.priority, std::cmp::Reverse(member_id))
+            (!said.declines_to_lead, said.last_log_index, said.priority, std::cmp::Reverse(member_id))
         };
         let own_key = key(self.me, own);
         let voters: BTreeSet<u64> = membership.voter_sets.iter().flatten().copied().collect();

@@ -152,27 +152,31 @@ async fn start(
         options.member_id,
         Arc::new(config),
         Network { peers: peers.clone(), snapshots: options.snapshots.clone() },
-        RaftLog::new(log),
+        RaftLog::new(log.clone()),
         StateMachine::new(applier.clone(), Some(own)),
     )
     .await
     .map_err(|error| error.to_string())?;
-    let keeper = Arc::new(Keeper::new(raft.clone(), peers.clone(), options.priority));
+    let keeper = Arc::new(Keeper::new(raft.clone(), peers.clone(), log.clone(), options.priority));
     let herald = Arc::new(Herald {
         raft: raft.clone(),
         peers: peers.clone(),
         applier: applier.clone(),
         keeper: keeper.clone(),
+        log: log.clone(),
         priority: options.priority,
         is_leaving: AtomicBool::new(false),
     });
     herald.note_membership();
+    let said = Arc::default();
     let receiver = Arc::new(tokio::sync::Mutex::new(SnapshotReceiver::new(options.snapshots.clone())));
     let server = || Server {
         raft: raft.clone(),
         peers: peers.clone(),
         forwarder: forwarder.clone(),
         applier: applier.clone(),
+        log: log.clone(),
+        said: Arc::clone(&said),
         receiver: receiver.clone(),
     };
     let (consensus_inbox, consensus_outlet) = inbox(peers.clone());
@@ -251,6 +255,7 @@ struct Herald {
     peers: Arc<Peers>,
     applier: Arc<dyn Applier>,
     keeper: Arc<Keeper>,
+    log: Log<Entry>,
     priority: i64,
     is_leaving: AtomicBool,
 }
@@ -264,7 +269,8 @@ impl Herald {
             applied_index: self.applier.view().applied_index(),
             last_log_index: metrics.last_log_index.unwrap_or(0),
             priority: self.priority,
-            is_leaving: self.is_leaving.load(Ordering::Relaxed),
+            declines_to_lead: self.is_leaving.load(Ordering::Relaxed)
+                || self.log.state().reserve_error.is_some(),
         }
     }
 

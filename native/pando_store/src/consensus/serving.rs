@@ -8,8 +8,8 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -30,10 +30,18 @@ use super::state_machine::StateMachine;
 use super::type_config::{PandoTypes, Proposal, ProposalEnd};
 use super::{Applier, SnapshotFile};
 use crate::cluster::ClusterEvent;
+use crate::entry::Entry;
+use crate::log::Log;
 use crate::peers::Lane;
 
 /// Bytes of frames that wait to be read.
 const WAITING_SIZE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Room in the log that is kept for consensus itself.
+const ROOM_KEPT_BYTES: u64 = 64 * 1024;
+/// Frames as large as the one that came which may be under way to the log already.
+const ROOM_FRAMES: u64 = 2;
+/// An operator is told the same again after so long.
+const SAID_AGAIN_AFTER_MS: u64 = 60_000;
 /// A leader that was not acknowledged by a majority for so long does not judge who is a member.
 const JUDGES_WITHIN_MS: u64 = 500;
 
@@ -82,6 +90,10 @@ pub struct Server {
     pub peers: Arc<Peers>,
     pub forwarder: UnboundedSender<ToForwarder>,
     pub applier: Arc<dyn Applier>,
+    /// Looked at for room, before the library is given what it cannot refuse.
+    pub log: Log<Entry>,
+    /// What was last said to an operator, and when.
+    pub said: Arc<Mutex<Option<(String, Instant)>>>,
     /// Parts of snapshots are taken one after the other, by whoever holds this.
     pub receiver: Arc<tokio::sync::Mutex<SnapshotReceiver>>,
 }
@@ -113,13 +125,64 @@ impl Server {
         }
         let Frame { address, request_id, body } = frame;
         let is_member = self.peers.membership().members.contains_key(&address.from);
+        if let Body::Refused(why) = body
+            && why != RefusedFrame::NoRoom
+        {
+            // Nor is it taken to be within reach for that.
+            return self.refused(&address, why, is_member);
+        }
         if is_member {
             self.peers.board().note_alive(address.from, Instant::now());
-        } else if self.judges() && !matches!(body, Body::Refused(_)) {
+        } else if self.judges() {
             self.peers.refuse();
             return self.tell(lane, &address, 0, Body::Refused(RefusedFrame::NotMember));
         }
+        if !self.has_room_for(&body, bytes.len()).await {
+            return match &body {
+                Body::Forward(batch) => {
+                    let first_sequence = batch.origin.first_sequence;
+                    self.tell(lane, &address, 0, Body::ForwardRefused { first_sequence });
+                }
+                _ => self.tell(lane, &address, request_id, Body::Refused(RefusedFrame::NoRoom)),
+            };
+        }
         self.serve(lane, address, request_id, body).await;
+    }
+
+    /// Another member does not take what this one sends. Never answered: refusals of refusals would have no end.
+    fn refused(&self, address: &Address, why: RefusedFrame, is_member: bool) {
+        match why {
+            // Who leads beyond doubt is a member.
+            RefusedFrame::NotMember if !self.judges() => self.applier.cluster_event(&ClusterEvent::Removed),
+            RefusedFrame::Version if is_member => {
+                if self.peers.is_version_news(address.from, Instant::now()) {
+                    self.applier.notice(&format!(
+                        "the store's member on {} runs a release of Pando that cannot read what this one sends: see docs/upgrades.md",
+                        address.from_node
+                    ));
+                }
+            }
+            RefusedFrame::NotMember | RefusedFrame::Version | RefusedFrame::NoRoom => self.peers.refuse(),
+        }
+    }
+
+    /// Whether the log can take what the library would append: a log that cannot halts the store.
+    async fn has_room_for(&self, body: &Body, size_bytes: usize) -> bool {
+        let appends = match body {
+            Body::Append(request) => !request.entries.is_empty(),
+            Body::Forward(_) => true,
+            _ => false,
+        };
+        let needed_bytes = ROOM_FRAMES * size_bytes as u64 + ROOM_KEPT_BYTES;
+        if !appends || needed_bytes <= self.log.room_bytes() {
+            return true;
+        }
+        if self.log.state().reserve_error.is_some() {
+            return false;
+        }
+        let (told, outcome) = tokio::sync::oneshot::channel();
+        let reserved = self.log.reserve(needed_bytes, Box::new(move |outcome| drop(told.send(outcome))));
+        reserved.is_ok() && matches!(outcome.await, Ok(Ok(())))
     }
 
     async fn serve(self: Arc<Server>, lane: Lane, address: Address, request_id: u64, body: Body) {
@@ -188,11 +251,9 @@ impl Server {
                 };
                 self.begin(lane, address, request_id, reply).await;
             }
-            Body::Refused(RefusedFrame::NotMember) => self.applier.cluster_event(&ClusterEvent::Removed),
-            Body::Refused(RefusedFrame::Version) => self.applier.notice(&format!(
-                "the store's member on {} runs a release of Pando that cannot read what this one sends: see docs/upgrades.md",
-                address.from_node
-            )),
+            Body::Refused(RefusedFrame::NoRoom) => self.peers.replied(address.from, request_id, body),
+            // See `refused`.
+            Body::Refused(RefusedFrame::NotMember | RefusedFrame::Version) => {}
         }
     }
 
@@ -249,7 +310,17 @@ impl Server {
     }
 
     fn noted<V>(&self, result: Result<V, String>) -> Option<V> {
-        result.inspect_err(|text| self.applier.notice(text)).ok()
+        result.inspect_err(|text| self.say(text)).ok()
+    }
+
+    /// To an operator; the same is not said again for a while.
+    fn say(&self, text: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = Duration::from_millis(SAID_AGAIN_AFTER_MS);
+        if said.as_ref().is_none_or(|(before, at)| before != text || at.elapsed() >= again) {
+            *said = Some((text.to_owned(), Instant::now()));
+            self.applier.notice(text);
+        }
     }
 }
 

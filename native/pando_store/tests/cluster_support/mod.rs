@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use pando_store::cluster::{ClusterAnswer, ClusterError, ClusterEvent, ClusterRequest};
@@ -23,6 +23,7 @@ pub const CLUSTER_ID: [u8; 16] = [5; 16];
 pub struct Wires {
     stores: Mutex<BTreeMap<String, Weak<TestStore>>>,
     cut: Mutex<BTreeSet<(String, String)>>,
+    listeners: Mutex<BTreeMap<String, Sender<(Lane, Vec<u8>)>>>,
 }
 
 /// One node's end.
@@ -39,6 +40,8 @@ impl PeerTransport for Plug {
         let store = self.wires.stores.lock().unwrap().get(node_name).and_then(Weak::upgrade);
         if let Some(store) = store {
             store.peer_frame(lane, frame);
+        } else if let Some(listener) = self.wires.listeners.lock().unwrap().get(node_name) {
+            let _ = listener.send((lane, frame));
         }
     }
 }
@@ -56,6 +59,13 @@ impl Wires {
 
     pub fn heal(&self) {
         self.cut.lock().unwrap().clear();
+    }
+
+    /// What is sent to a node that has no store.
+    pub fn listen(&self, node: &str) -> Receiver<(Lane, Vec<u8>)> {
+        let (sender, receiver) = channel();
+        self.listeners.lock().unwrap().insert(node.to_owned(), sender);
+        receiver
     }
 
     /// A frame from nowhere.
