@@ -26,7 +26,7 @@
 %% Asks many nodes at once what they have; returns when all have answered, or the time is over.
 -spec ask([node()], pando_backend:store_id(), non_neg_integer()) -> #{node() => pando_forming:answer()}.
 ask(Nodes, StoreId, TimeoutMs) ->
-    ask_all(Nodes, fun(Node) -> ask_one(Node, StoreId, TimeoutMs) end, silent, TimeoutMs).
+    ask_all(Nodes, fun(Node) -> ask_one(Node, StoreId, TimeoutMs) end, TimeoutMs).
 
 -spec ask_one(node(), pando_backend:store_id(), non_neg_integer()) -> pando_forming:answer().
 ask_one(Node, StoreId, TimeoutMs) ->
@@ -36,7 +36,7 @@ ask_one(Node, StoreId, TimeoutMs) ->
 -spec promises([node()], pando_backend:store_id(), [node()], non_neg_integer()) -> [node()].
 promises(Nodes, StoreId, List, TimeoutMs) ->
     Ask = fun(Node) -> call(Node, promise, [StoreId, node(), List], TimeoutMs) end,
-    Answers = ask_all(Nodes, Ask, silent, TimeoutMs),
+    Answers = ask_all(Nodes, Ask, TimeoutMs),
     [Node || {Node, granted} <- maps:to_list(Answers)].
 
 %% Who leads, as a node's member of a store knows it; `undefined' also of one that is on its way into a cluster.
@@ -72,19 +72,30 @@ call(Node, Function, Arguments, TimeoutMs) ->
     end.
 
 %% One process for each, because connecting to a node that is down may take seconds.
-ask_all(Nodes, Ask, Otherwise, TimeoutMs) ->
+ask_all(Nodes, Ask, TimeoutMs) ->
     Deadline = pando_client:deadline(TimeoutMs),
-    Asked = [{Node, spawn_monitor(fun() -> exit({answer, Ask(Node)}) end)} || Node <- Nodes],
-    maps:from_list([{Node, gather(Process, Otherwise, Deadline)} || {Node, Process} <- Asked]).
+    Asker = self(),
+    Start = fun(Node) ->
+        Reference = make_ref(),
+        {Reference, spawn_monitor(fun() -> Asker ! {Reference, Ask(Node)} end)}
+    end,
+    Asked = [{Node, Start(Node)} || Node <- Nodes],
+    maps:from_list([{Node, gather(Process, Deadline)} || {Node, Process} <- Asked]).
 
-gather({Pid, Monitor}, Otherwise, Deadline) ->
+gather({Reference, {Pid, Monitor}}, Deadline) ->
     receive
-        {'DOWN', Monitor, process, Pid, {answer, Answer}} -> Answer;
-        {'DOWN', Monitor, process, Pid, _} -> Otherwise
+        {'DOWN', Monitor, process, Pid, _} -> gathered(Reference)
     after pando_client:remaining_ms(Deadline) ->
-        true = demonitor(Monitor, [flush]),
-        exit(Pid, kill),
-        Otherwise
+        true = exit(Pid, kill),
+        receive
+            {'DOWN', Monitor, process, Pid, _} -> gathered(Reference)
+        end
+    end.
+
+gathered(Reference) ->
+    receive
+        {Reference, Answer} -> Answer
+    after 0 -> silent
     end.
 
 %% What this node has.
@@ -100,7 +111,7 @@ answer(StoreId) ->
             Description
     end.
 
--spec promise(pando_backend:store_id(), node(), [node()]) -> granted | refused | not_running.
+-spec promise(pando_backend:store_id(), node(), [node()]) -> granted | refused | not_running | silent.
 promise(StoreId, Founder, List) ->
     pando_server:promise(StoreId, Founder, List).
 

@@ -340,8 +340,7 @@ join(NodeOrMember) ->
 %% @doc `join(Store, Node)', or `join(NodeOrMember, TimeoutOrOptions)' of the default store or the member's. See `join/3'.
 %%
 %% What is an atom in the second place is a node, except for `infinity', which is a timeout.
--spec join(store_id(), node()) -> ok | {error, term()};
-    (node() | member(), timeout() | map()) -> ok | {error, term()}.
+-spec join(store_id() | node() | member(), node() | timeout() | map()) -> ok | {error, term()}.
 join({StoreId, Node}, TimeoutOrOptions) when is_atom(StoreId), is_atom(Node) ->
     join(StoreId, Node, TimeoutOrOptions);
 join(Node, TimeoutOrOptions) when is_map(TimeoutOrOptions); is_integer(TimeoutOrOptions); TimeoutOrOptions =:= infinity ->

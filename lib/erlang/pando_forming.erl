@@ -124,7 +124,7 @@ ask(#{node := Node, nodes := Nodes, promised := Promised}) ->
     lists:usort([N || N <- [Promised | Configured], N =/= Node, N =/= none]).
 
 %% What this node says of itself.
--spec describe(state()) -> answer().
+-spec describe(state()) -> {empty, #{nodes := connected | [node()], promised := none | node(), is_founding := boolean()}}.
 describe(#{nodes := Nodes, promised := Promised, phase := Phase}) ->
     {empty, #{nodes => Nodes, promised => Promised, is_founding => Phase =/= waiting}}.
 

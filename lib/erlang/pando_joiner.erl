@@ -119,7 +119,7 @@ admitted_later(Reason, _PatienceMs, Until, #{target := #{deadline := Deadline}} 
     end.
 
 allocated(Contacts, ClusterId, Role, #{store_id := StoreId, target := #{deadline := Deadline}}) ->
-    case pando_membership:request_at(Contacts, StoreId, ClusterId, allocate_member_id, Deadline) of
+    case pando_membership:allocate_at(Contacts, StoreId, ClusterId, Deadline) of
         {ok, MemberId} -> {ok, pando_joining:join(ClusterId, MemberId, Role, Contacts)};
         {error, no_such_cluster} -> {error, {pando, not_a_pando_store, #{store_id => StoreId, node => hd(Contacts)}}};
         {error, _} = Error -> Error
@@ -204,7 +204,7 @@ entered(Joining, #{store_id := StoreId} = Context, Deadline) ->
 added(Joining, #{store_id := StoreId} = Context, Deadline) ->
     #{cluster_id := ClusterId, member_id := MemberId, role := Role} = Joining,
     Request = {add_member, MemberId, atom_to_binary(node()), Role},
-    case pando_membership:request_at(contacts(Joining, Context), StoreId, ClusterId, Request, Deadline) of
+    case pando_membership:change_at(contacts(Joining, Context), StoreId, ClusterId, Request, Deadline) of
         ok ->
             %% What the cluster has now is what an observer has to have.
             Goal = goal(Joining, Context),
@@ -359,7 +359,7 @@ start_reset(#{deadline := Deadline, joining := Joining} = Context) ->
 left(#{phase := becoming, cluster_id := ClusterId, member_id := MemberId} = Joining, Until, Context) ->
     #{store_id := StoreId} = Context,
     Request = {remove_member, MemberId},
-    case pando_membership:request_at(contacts(Joining, Context), StoreId, ClusterId, Request, Until) of
+    case pando_membership:change_at(contacts(Joining, Context), StoreId, ClusterId, Request, Until) of
         {error, no_such_cluster} -> ok;
         Result -> Result
     end;
@@ -402,10 +402,7 @@ first_verdict(Context, Deadline) ->
 check_on(unknown, #{server := Server} = Context) ->
     timer:sleep(?CHECK_INTERVAL_MS),
     Verdict = verdict(Context),
-    case Verdict of
-        unknown -> ok;
-        _ -> Server ! {check, self(), Verdict}
-    end,
+    _ = Verdict =/= unknown andalso (Server ! {check, self(), Verdict}),
     check_on(Verdict, Context);
 check_on(_Known, _Context) ->
     ok.
@@ -467,4 +464,4 @@ removed_text(Node, MemberId, Members) ->
                     [Node, MemberId, Id]
                 )
         end,
-    unicode:characters_to_binary(Text).
+    <<_/binary>> = unicode:characters_to_binary(Text).

@@ -7,15 +7,14 @@
 %%    nobody uses leaves no trace.
 -module(pando_membership).
 
--export([request/3, request_at/5, member_ids/2, remove/3, promote/3, transfer_leadership/3, leave/2]).
+-export([allocate_at/4, change/3, change_at/5, member_ids/2, remove/3, promote/3, transfer_leadership/3, leave/2]).
 %% Called by other nodes.
 -export([at_member/4]).
 
--export_type([request/0, failure/0]).
+-export_type([change/0, failure/0]).
 
--type request() ::
-    allocate_member_id
-    | {add_member, pos_integer(), binary(), voter | observer}
+-type change() ::
+    {add_member, pos_integer(), binary(), voter | observer}
     | {remove_member, pos_integer()}
     | {change_role, pos_integer(), voter | observer}
     | {transfer_leadership, pos_integer() | undefined}.
@@ -34,14 +33,22 @@
 -define(HOPS_MAX, 3).
 -define(POLL_MS, 50).
 
-%% Has a request carried out in the cluster that a store of this node belongs to.
--spec request(pando_backend:store_id(), request(), pando_client:deadline()) ->
-    ok | {ok, pos_integer()} | {error, failure()}.
-request(StoreId, Request, Deadline) ->
+%% A new member id of a cluster that has members on these nodes.
+-spec allocate_at([node()], pando_backend:store_id(), <<_:128>>, pando_client:deadline()) ->
+    {ok, pos_integer()} | {error, failure()}.
+allocate_at(Nodes, StoreId, ClusterId, Deadline) ->
+    case request_at(Nodes, StoreId, ClusterId, allocate_member_id, Deadline) of
+        {ok, MemberId} -> {ok, MemberId};
+        {error, _} = Error -> Error
+    end.
+
+%% Has a change made in the cluster that a store of this node belongs to.
+-spec change(pando_backend:store_id(), change(), pando_client:deadline()) -> ok | {error, failure()}.
+change(StoreId, Change, Deadline) ->
     case pando_census:own_view(StoreId) of
         {ok, #{cluster_id := ClusterId} = View} ->
             Others = pando_census:member_nodes(View) -- [node()],
-            case request_at([node() | Others], StoreId, ClusterId, Request, Deadline) of
+            case change_at([node() | Others], StoreId, ClusterId, Change, Deadline) of
                 {error, no_such_cluster} -> {error, noproc};
                 Result -> Result
             end;
@@ -49,9 +56,15 @@ request(StoreId, Request, Deadline) ->
             {error, noproc}
     end.
 
-%% Has a request carried out in a cluster that has members on these nodes.
--spec request_at([node()], pando_backend:store_id(), <<_:128>>, request(), pando_client:deadline()) ->
-    ok | {ok, pos_integer()} | {error, failure()}.
+%% Has a change made in a cluster that has members on these nodes.
+-spec change_at([node()], pando_backend:store_id(), <<_:128>>, change(), pando_client:deadline()) ->
+    ok | {error, failure()}.
+change_at(Nodes, StoreId, ClusterId, Change, Deadline) ->
+    case request_at(Nodes, StoreId, ClusterId, Change, Deadline) of
+        ok -> ok;
+        {error, _} = Error -> Error
+    end.
+
 request_at(_Nodes, _StoreId, _ClusterId, _Request, expired) ->
     {error, timeout};
 request_at(Nodes, StoreId, ClusterId, Request, Deadline) ->
@@ -146,7 +159,7 @@ attempt(Node, #{store_id := StoreId, cluster_id := ClusterId, request := Request
     end.
 
 %% Asks the member of this node.
--spec at_member(pando_backend:store_id(), <<_:128>>, request(), non_neg_integer()) ->
+-spec at_member(pando_backend:store_id(), <<_:128>>, allocate_member_id | change(), non_neg_integer()) ->
     ok | {ok, pos_integer()} | {error, silent | other_cluster | {cluster, atom(), term()}}.
 at_member(StoreId, ClusterId, Request, TimeoutMs) ->
     case pando_nif:status(StoreId) of
@@ -196,7 +209,7 @@ remove(StoreId, Node, Deadline) ->
 all([], _StoreId, _Deadline) ->
     ok;
 all([Request | Requests], StoreId, Deadline) ->
-    case request(StoreId, Request, Deadline) of
+    case change(StoreId, Request, Deadline) of
         ok -> all(Requests, StoreId, Deadline);
         {error, _} = Error -> Error
     end.
@@ -217,7 +230,7 @@ of_node(StoreId, Node, Then) ->
 promote(StoreId, Node, Deadline) ->
     of_node(StoreId, Node, fun(Ids) ->
         Id = lists:max(Ids),
-        case request(StoreId, {change_role, Id, voter}, Deadline) of
+        case change(StoreId, {change_role, Id, voter}, Deadline) of
             ok -> await_voter(StoreId, Id, Deadline);
             {error, _} = Error -> Error
         end
@@ -242,13 +255,13 @@ await_voter(StoreId, Id, Deadline) ->
 %% Returns when the node's member leads.
 -spec transfer_leadership(pando_backend:store_id(), node(), pando_client:deadline()) -> ok | {error, failure()}.
 transfer_leadership(StoreId, Node, Deadline) ->
-    of_node(StoreId, Node, fun(Ids) -> request(StoreId, {transfer_leadership, lists:max(Ids)}, Deadline) end).
+    of_node(StoreId, Node, fun(Ids) -> change(StoreId, {transfer_leadership, lists:max(Ids)}, Deadline) end).
 
 %% Takes this node's own member out of its cluster; `alone' if it is the only one. One that leads hands over first.
 -spec leave(pando_backend:store_id(), pando_client:deadline()) -> ok | alone | {error, failure()}.
 leave(StoreId, Deadline) ->
     case pando_nif:status(StoreId) of
         {ok, #{member_id := Id, members := [#{member_id := Id}]}} -> alone;
-        {ok, #{member_id := Id}} -> request(StoreId, {remove_member, Id}, Deadline);
+        {ok, #{member_id := Id}} -> change(StoreId, {remove_member, Id}, Deadline);
         {error, noproc} -> {error, noproc}
     end.

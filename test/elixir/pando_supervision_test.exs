@@ -30,6 +30,30 @@ defmodule Pando.SupervisionTest do
       :ok = Supervisor.stop(supervisor)
     end
 
+    test "founds its cluster when all of its list are there, and opens with its data again", %{tmp_dir: dir} do
+      name = new_name()
+
+      for nodes <- [[node()], fn -> raise "no longer asked" end] do
+        child = {Pando, name: name, data_dir: dir, cluster: nodes, priority: 2}
+        {:ok, supervisor} = Supervisor.start_link([child], strategy: :one_for_one)
+        assert Pando.Cluster.wait_for_leader(name, 30_000) == :ok
+        assert Pando.Cluster.nodes(name) == {:ok, [node()]}
+        assert Pando.put(name, "/stock/wood/oak", 150) == :ok
+        :ok = Supervisor.stop(supervisor)
+      end
+    end
+
+    test "that waits for other nodes stops with its supervisor", %{tmp_dir: dir} do
+      name = new_name()
+      child = {Pando, name: name, data_dir: dir, cluster: [node(), :"nobody@127.0.0.1"]}
+      {:ok, supervisor} = Supervisor.start_link([child], strategy: :one_for_one)
+      assert Pando.get(name, "/stock/wood/oak") == {:error, :noproc}
+      assert Pando.Cluster.wait_for_leader(name, 10) == {:error, :noproc}
+      refute name in Pando.store_ids()
+      :ok = Supervisor.stop(supervisor)
+      refute Process.whereis(name)
+    end
+
     @tag :staged_fault
     test "is opened again with its data after its process was killed", %{tmp_dir: dir} do
       name = new_name()
@@ -168,7 +192,14 @@ defmodule Pando.SupervisionTest do
             {[name: :stock, data_dir: ""], ~s(needs a directory as :data_dir, not "")},
             {[name: :stock, data_dir: [a: 1]], "needs a directory as :data_dir, not [a: 1]"},
             {[name: :stock, data_dir: "/tmp", timeout: 5], "does not know :timeout"},
-            {%{name: :stock, dir: "/tmp", data_dir: "/tmp"}, "does not know :dir"}
+            {%{name: :stock, dir: "/tmp", data_dir: "/tmp"}, "does not know :dir"},
+            {[name: :stock, data_dir: "/tmp", cluster: []], "needs a list of nodes as :cluster, or a function, not []"},
+            {[name: :stock, data_dir: "/tmp", cluster: :a@b], "needs a list of nodes as :cluster"},
+            {[name: :stock, data_dir: "/tmp", cluster: ["a@b"]], "needs a list of nodes as :cluster"},
+            {[name: :stock, data_dir: "/tmp", cluster: [:a@b], expect: 0], "needs a number of nodes as :expect, not 0"},
+            {[name: :stock, data_dir: "/tmp", cluster: [:a@b], expect: 2], "cannot expect more nodes than its list has"},
+            {[name: :stock, data_dir: "/tmp", expect: 2], "needs :cluster with :expect"},
+            {[name: :stock, data_dir: "/tmp", priority: :high], "needs an integer as :priority, not :high"}
           ],
           start <- [&Pando.child_spec/1, &Pando.start_link/1] do
         error = assert_raise ArgumentError, fn -> start.(options) end
