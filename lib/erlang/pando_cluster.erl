@@ -6,7 +6,7 @@
 -export([start/0, start/1, start/2, start/3, start_link/1, stop/0, stop/1, reset/0, reset/1, reset/2]).
 -export([get_store_ids/0, is_store_running/1, this_member/1, node_to_member/2, status/1]).
 -export([join/1, join/2, join/3, remove_member/2, remove_member/3, promote/1, promote/2, promote/3]).
--export([transfer_leadership/2, transfer_leadership/3]).
+-export([transfer_leadership/2, transfer_leadership/3, recover/2]).
 -export([subscribe/1, subscribe/2, unsubscribe/1, unsubscribe/2]).
 -export([members/0, members/1, members/2, nodes/0, nodes/1, nodes/2]).
 -export([wait_for_leader/0, wait_for_leader/1, wait_for_leader/2]).
@@ -391,6 +391,12 @@ join(StoreId, Node, Options) when is_atom(StoreId), is_atom(Node), is_map(Option
     end;
 join(StoreId, Node, Timeout) ->
     join(StoreId, Node, #{timeout => Timeout}).
+
+%% @doc Makes a new cluster of one survivor whose majority is gone for good: the last resort. See `pando_recover:recover/2', and
+%% `pando_recover:inspect/1' first, which shows what each survivor has.
+-spec recover(data_dir(), pando_recover:options()) -> {ok, pando_recover:recovery()} | {error, term()}.
+recover(Dir, Options) ->
+    pando_recover:recover(Dir, Options).
 
 %% @doc Takes the member of a node out of a store's cluster: one that is gone for good. See `remove_member/3'.
 -spec remove_member(store_id(), node()) -> ok | {error, pando_membership:failure()}.
