@@ -6,7 +6,8 @@
 -export([start/0, start/1, start/2, start/3, start_link/1, stop/0, stop/1, reset/0, reset/1, reset/2]).
 -export([get_store_ids/0, is_store_running/1, this_member/1, node_to_member/2, status/1]).
 -export([join/1, join/2, join/3, remove_member/2, remove_member/3, promote/1, promote/2, promote/3]).
--export([transfer_leadership/2, transfer_leadership/3]).
+-export([transfer_leadership/2, transfer_leadership/3, recover/2]).
+-export([subscribe/1, subscribe/2, unsubscribe/1, unsubscribe/2]).
 -export([members/0, members/1, members/2, nodes/0, nodes/1, nodes/2]).
 -export([wait_for_leader/0, wait_for_leader/1, wait_for_leader/2]).
 -export([get_default_store_id/0, get_default_ra_system_or_data_dir/0]).
@@ -391,6 +392,12 @@ join(StoreId, Node, Options) when is_atom(StoreId), is_atom(Node), is_map(Option
 join(StoreId, Node, Timeout) ->
     join(StoreId, Node, #{timeout => Timeout}).
 
+%% @doc Makes a new cluster of one survivor whose majority is gone for good: the last resort. See `pando_recover:recover/2', and
+%% `pando_recover:inspect/1' first, which shows what each survivor has.
+-spec recover(data_dir(), pando_recover:options()) -> {ok, pando_recover:recovery()} | {error, term()}.
+recover(Dir, Options) ->
+    pando_recover:recover(Dir, Options).
+
 %% @doc Takes the member of a node out of a store's cluster: one that is gone for good. See `remove_member/3'.
 -spec remove_member(store_id(), node()) -> ok | {error, pando_membership:failure()}.
 remove_member(StoreId, Node) ->
@@ -571,15 +578,48 @@ await_leader(StoreId, Node, Deadline) ->
 leader(StoreId, Node) ->
     pando_census:leader(Node, StoreId, ?LEADER_ASK_MS).
 
-%% @doc Figures of a store: member, term, leader, log indexes, node count, log bytes.
+%% @doc Figures of a store: role, term, leader, quorum, members, log indexes, node count, log bytes, as this member sees them.
+%% `docs/operations.md' explains each; `pando:info/1' prints them.
 %%
 %% ```
 %% > pando_cluster:status(stock).
-%% {ok,#{node_count => 4,applied_index => 12,log_size_bytes => 1048576,...}}
+%% {ok,#{role => leader,has_quorum => true,node_count => 4,applied_index => 12,log_size_bytes => 1048576,...}}
 %% '''
--spec status(store_id()) -> {ok, #{atom() => term()}} | {error, noproc}.
-status(StoreId) when is_atom(StoreId) ->
-    pando_nif:status(StoreId).
+-spec status(store_id()) -> {ok, pando_status:status()} | {error, noproc}.
+status(StoreId) ->
+    pando_status:status(StoreId).
+
+%% @doc Sends the events of a store to the caller. See `subscribe/2'.
+-spec subscribe(store_id()) -> ok | {error, pando_errors:reason()}.
+subscribe(StoreId) ->
+    pando_events:subscribe(StoreId).
+
+%% @doc Sends the events of a store to a process of this node, until that ends or `unsubscribe/2': messages
+%% `{pando_event, Store, Event}' as of `pando_events:event()', in the order in which it happened here.
+%%
+%% ```
+%% > pando_cluster:subscribe(stock).
+%% ok
+%% > flush().
+%% Shell got {pando_event,stock,quorum_lost}
+%% '''
+%%
+%% The store need not run; the subscription stays when it stops, halts or is opened again. A process that is subscribed
+%% already stays so, and gets each event once. `{error, {pando, limit_exceeded, _}}': too many on this node. What an event
+%% means, and a process that is to run only with a quorum: `docs/operations.md'.
+-spec subscribe(store_id(), pid()) -> ok | {error, pando_errors:reason()}.
+subscribe(StoreId, Pid) ->
+    pando_events:subscribe(StoreId, Pid).
+
+%% @doc No more events of a store for the caller. What was sent before may be in its mailbox.
+-spec unsubscribe(store_id()) -> ok.
+unsubscribe(StoreId) ->
+    pando_events:unsubscribe(StoreId).
+
+%% @doc No more events of a store for a process.
+-spec unsubscribe(store_id(), pid()) -> ok.
+unsubscribe(StoreId, Pid) ->
+    pando_events:unsubscribe(StoreId, Pid).
 
 %% @doc The store that calls without one use: application environment `default_store_id', else `pando'.
 -spec get_default_store_id() -> store_id().

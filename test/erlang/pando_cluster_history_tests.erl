@@ -81,6 +81,26 @@ run_with_faults(Members, Network, Faults) ->
         ?assertMatch([{ok, _}], lists:usort(Trees))
     end).
 
+%% Reads at a node that is cut off are stale, and right for what was asked. Had they been asked for as linearizable ones, the same
+%% history would be wrong.
+stale_reads_that_were_promised_to_be_fresh_are_noticed_test_() ->
+    {timeout, ?TIMEOUT_S, fun() ->
+        pando_test_cluster:with_cluster(3, fun(Cluster) ->
+            ok = pando_test_cluster:form(Cluster, ?STORE, cluster),
+            Seed = pando_history:seed("PANDO_HISTORY_SEED", "history with stale reads"),
+            {Entries, _, ok} = pando_history:run(Cluster, ?STORE, #{seed => Seed, tokens => true}, fun() ->
+                timer:sleep(?CALM_MS),
+                Leader = pando_test_cluster:await_leader(Cluster, ?STORE),
+                ok = pando_test_cluster:isolate(Cluster, hd(pando_test_cluster:nodes(Cluster) -- [Leader])),
+                timer:sleep(?CALM_MS),
+                pando_test_cluster:heal_all(Cluster)
+            end),
+            ?assertMatch({[], _}, pando_history_checker:check(Entries)),
+            Promised = [case Entry of #{fresh := local} -> Entry#{fresh := strict}; _ -> Entry end || Entry <- Entries],
+            ?assertMatch({[{against_real_time, _} | _], _}, pando_history_checker:check(Promised))
+        end)
+    end}.
+
 all_props() ->
     #{props_to_return => [payload, payload_version, child_list_version, child_list_length]}.
 

@@ -51,10 +51,14 @@ seed(Variable, What) ->
 %% history, and what `Faults' did.
 -spec run(pando_test_cluster:cluster(), atom(), options(), fun(() -> Result)) -> {[pando_history_checker:entry()], map(), Result}.
 run(Cluster, Store, Options, Faults) ->
-    History = start(Cluster, Store, Options),
-    Result = Faults(),
-    {Entries, Counts} = stop(History),
-    {Entries ++ final_reads(Cluster, Store, History), Counts, Result}.
+    #{clients := Clients} = History = start(Cluster, Store, Options),
+    try
+        Result = Faults(),
+        {Entries, Counts} = stop(History),
+        {Entries ++ final_reads(Cluster, Store, History), Counts, Result}
+    after
+        [exit(Pid, kill) || {Pid, _} <- Clients]
+    end.
 
 -spec start(pando_test_cluster:cluster(), atom(), options()) -> history().
 start(Cluster, Store, Options) ->

@@ -238,8 +238,9 @@ a_killed_server_whose_supervisor_is_gone_closes_the_store_test_() ->
             {ok, S} = pando:start(Dir, S),
             ok = pando:put(S, [a], 1),
             Server = whereis(S),
-            {links, Links} = process_info(Server, links),
-            [Supervisor] = [Pid || Pid <- Links, is_pid(Pid)],
+            %% Its lanes are linked to it, too.
+            {dictionary, Dictionary} = process_info(Server, dictionary),
+            [Supervisor | _] = proplists:get_value('$ancestors', Dictionary),
             Monitor = monitor(process, Supervisor),
             quietly(fun() ->
                 true = erlang:suspend_process(Supervisor),

@@ -163,6 +163,11 @@ fault(remove, Node, _Leader, _Number, #{cluster := Cluster, store := Store} = Co
     ok = await_all(Context),
     [Other | _] = pando_test_cluster:nodes(Cluster) -- [Node],
     ok = pando_test_cluster:call(Cluster, Other, pando_cluster, remove_member, [Store, Node]),
+    %% Its store is stopping by itself, perhaps.
+    case pando_test_cluster:call(Cluster, Node, pando, stop, [Store]) of
+        ok -> ok;
+        {error, {pando, open_failed, #{kind := removed_member}}} -> ok
+    end,
     ok = pando_test_cluster:wipe(Cluster, Node, Store),
     {[Node], fun() ->
         start_store(Node, Context),

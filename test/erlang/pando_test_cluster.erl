@@ -474,7 +474,8 @@ guard(Owner, #{count := _} = Options) ->
     Root = filename:join(os:getenv("TMPDIR", "/tmp"), "pando-cluster-" ++ Unique),
     Table = ets:new(?MODULE, [public, {read_concurrency, true}]),
     EpmdPort = free_port(),
-    Network = start_network(Options),
+    Network = network_of(Options),
+    Janitor = start_janitor(Root, Network, Options),
     true = ets:insert(Table, [
         {network, Network},
         {root, Root},
@@ -486,7 +487,7 @@ guard(Owner, #{count := _} = Options) ->
     ]),
     Epmds = [start_epmd(Wrapper, EpmdPort) || Wrapper <- wrappers(Network, Options)],
     Owner ! {self(), started, Table},
-    guard_loop(#{owner => Monitor, table => Table, root => Root, epmds => Epmds}).
+    guard_loop(#{owner => Monitor, table => Table, janitor => Janitor, epmds => Epmds}).
 
 %% What programs are started with: once, or for each namespace.
 wrappers(local, _Options) -> [[]];
@@ -524,16 +525,40 @@ ask(Guard, Request) ->
             error({no_guard, Reason})
     end.
 
-clean_up(#{table := Table, root := Root, epmds := Epmds}) ->
+clean_up(#{table := Table, janitor := Janitor, epmds := Epmds}) ->
     OsPids = [OsPid || {{os_pid, _}, OsPid} <- ets:tab2list(Table)],
     _ = OsPids =/= [] andalso os:cmd("kill -9 " ++ lists:join(" ", OsPids) ++ " 2>/dev/null"),
     ok = await_gone(OsPids),
     _ = [port_close(Pauser) || {{pauser, _}, Pauser} <- ets:tab2list(Table), erlang:port_info(Pauser) =/= undefined],
-    lists:foreach(fun stop_epmd/1, Epmds),
-    ok = stop_network(ets:lookup_element(Table, network, 2)),
-    case file:del_dir_r(Root) of
-        ok -> ok;
-        {error, enoent} -> ok
+    lists:foreach(fun end_waiting/1, Epmds ++ [Janitor]).
+
+%% Takes away the network and the files, when it is told to, or when the pipe from here is closed, by whatever. The nodes of a VM that
+%% was killed may write for a moment longer: hence the second attempt.
+start_janitor(Root, Network, #{count := Count}) ->
+    Command =
+        "root=$1; shift; [ $# = 0 ] || sh \"$1\" up \"$2\" \"$3\" \"$4\" || exit 1; echo ready; read -r _; "
+        "[ $# = 0 ] || sh \"$1\" down \"$2\"; rm -rf \"$root\" || { sleep 1; rm -rf \"$root\"; }",
+    OfNetwork =
+        case Network of
+            local -> [];
+            #{tag := Tag, prefix := Prefix} -> [script(), Tag, Prefix, integer_to_list(Count)]
+        end,
+    start_waiting(["-c", Command, "janitor", Root] ++ OfNetwork, [], "ready").
+
+%% A program that says a line when it is ready, and then waits for `read' with a pipe from here.
+start_waiting(Arguments, Environment, Line) ->
+    Port = open_port({spawn_executable, "/bin/sh"}, [{args, Arguments}, {env, Environment}, {line, 80}, exit_status]),
+    receive
+        {Port, {data, {eol, Line}}} -> Port;
+        {Port, {exit_status, Status}} -> error({not_started, Status, Arguments})
+    after ?BOOT_MS_MAX -> error({not_started, Arguments})
+    end.
+
+end_waiting(Port) ->
+    true = port_command(Port, "\n"),
+    receive
+        {Port, {exit_status, _}} -> ok
+    after ?END_MS_MAX -> error(still_waiting)
     end.
 
 %% Waits for `read' with a pipe from here: it ends what it has started when that pipe is closed, by whatever. Says when it answers:
@@ -543,23 +568,8 @@ start_epmd(Wrapper, EpmdPort) ->
     Command =
         "port=$1; shift; \"$@\" -port $port >/dev/null 2>&1 & "
         "until \"$@\" -port $port -names >/dev/null 2>&1; do sleep 0.01; done; echo answers; read -r _; kill $!; wait",
-    Port = open_port({spawn_executable, "/bin/sh"}, [
-        {args, ["-c", Command, "epmd", integer_to_list(EpmdPort)] ++ Wrapper ++ [Epmd]},
-        {env, [{"ERL_EPMD_ADDRESS", ?HOST} || Wrapper =:= []]},
-        {line, 80},
-        exit_status
-    ]),
-    receive
-        {Port, {data, {eol, "answers"}}} -> Port
-    after ?BOOT_MS_MAX -> error(no_epmd)
-    end.
-
-stop_epmd(Port) ->
-    true = port_command(Port, "\n"),
-    receive
-        {Port, {exit_status, _}} -> ok
-    after ?END_MS_MAX -> error(epmd_still_runs)
-    end.
+    Arguments = ["-c", Command, "epmd", integer_to_list(EpmdPort)] ++ Wrapper ++ [Epmd],
+    start_waiting(Arguments, [{"ERL_EPMD_ADDRESS", ?HOST} || Wrapper =:= []], "answers").
 
 %% Whether this machine lets us make them.
 -spec can_have_namespaces() -> boolean().
@@ -572,26 +582,22 @@ can_have_namespaces() ->
             error:{network, _} -> false
         end.
 
-start_network(#{network := namespaces, count := Count}) ->
+network_of(#{network := namespaces}) ->
     N = list_to_integer(os:getpid()),
-    Network = #{
+    #{
         tag => integer_to_list(N),
         %% Networks of several runs at once differ.
         prefix => lists:concat(["10.", 200 + N rem 50, ".", N div 50 rem 250])
-    },
-    ok = network(["up", Network, integer_to_list(Count)]),
-    Network;
-start_network(_Options) ->
+    };
+network_of(_Options) ->
     local.
 
-stop_network(local) -> ok;
-stop_network(#{tag := Tag}) -> network(["down", #{tag => Tag}]).
+script() -> filename:join(project_dir(), "scripts/test-network.sh").
 
 network([Action, Network | Arguments]) ->
-    Script = filename:join(project_dir(), "scripts/test-network.sh"),
     Of = [maps:get(Key, Network) || Key <- [tag, prefix], is_map_key(Key, Network)],
     Port = open_port({spawn_executable, "/bin/sh"}, [
-        {args, [Script, Action] ++ Of ++ Arguments}, exit_status, stderr_to_stdout, {line, 1000}
+        {args, [script(), Action] ++ Of ++ Arguments}, exit_status, stderr_to_stdout, {line, 1000}
     ]),
     network_ended(Port, []).
 

@@ -929,7 +929,7 @@ calls_of_the_store_itself_test_() ->
     ]) ++
         cases([
             {"all full forms are among them", fun(S) ->
-                NoCalls = [module_info, start, stop, reset, get_store_ids, verify, handle_async_ret, info],
+                NoCalls = [module_info, start, stop, reset, get_store_ids, verify, handle_async_ret, info, metrics],
                 Longest = fun(Module) ->
                     Exports = [
                         {F, A}

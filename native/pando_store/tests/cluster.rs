@@ -1,6 +1,6 @@
 //! Clusters of stores in one process: replication, members, fail-over, minorities.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod cluster_support;
 mod store_support;

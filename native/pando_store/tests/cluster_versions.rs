@@ -1,7 +1,7 @@
 //! Frames that are not for a member, or that it cannot read: of another version, cluster, store or member. Made by hand from
 //! docs/formats.md, "Frames between members".
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod cluster_support;
 mod store_support;

@@ -153,6 +153,16 @@ fn every_kind_is_read_as_it_was_written() {
     assert_eq!(kinds, (kind::APPEND..=kind::REFUSED).collect(), "one of each kind");
 }
 
+/// docs/formats.md, "Frames between members".
+#[test]
+fn the_example_of_the_formats_page_is_what_is_written() {
+    let text = "01 02 05 00 03 00 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 03 00 00 00 00 00 00 00 09 00 00 00 \
+                00 00 00 00 2a 00 00 00 00 00 00 00 73 74 6f 63 6b 61 40 62 00 1c a5 fb dc";
+    let example: Vec<u8> =
+        text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+    assert_eq!(example, frame(Body::AppendReply(AppendEntriesResponse::Success)).encode());
+}
+
 #[test]
 fn cut_or_longer_or_with_a_bit_flipped_it_is_refused() {
     for body in bodies() {
