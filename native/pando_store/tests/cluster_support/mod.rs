@@ -18,12 +18,15 @@ use crate::store_support::{self, Channels, DIRECTORY, TestStore, WAIT_MAX, wait_
 
 pub const CLUSTER_ID: [u8; 16] = [5; 16];
 
+/// A frame, and the lane that it was sent on.
+pub type Sent = (Lane, Vec<u8>);
+
 /// What lies between the nodes.
 #[derive(Default)]
 pub struct Wires {
     stores: Mutex<BTreeMap<String, Weak<TestStore>>>,
     cut: Mutex<BTreeSet<(String, String)>>,
-    listeners: Mutex<BTreeMap<String, Sender<(Lane, Vec<u8>)>>>,
+    listeners: Mutex<BTreeMap<String, Sender<Sent>>>,
 }
 
 /// One node's end.
@@ -62,7 +65,7 @@ impl Wires {
     }
 
     /// What is sent to a node that has no store.
-    pub fn listen(&self, node: &str) -> Receiver<(Lane, Vec<u8>)> {
+    pub fn listen(&self, node: &str) -> Receiver<Sent> {
         let (sender, receiver) = channel();
         self.listeners.lock().unwrap().insert(node.to_owned(), sender);
         receiver
