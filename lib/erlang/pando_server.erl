@@ -20,6 +20,8 @@
 %% How long the native side may take to close a store, in milliseconds.
 -define(CLOSE_TIMEOUT_MS, 15000).
 
+%% How long a store that was told that it is no member waits for the reason that the others give, in milliseconds.
+-define(REMOVED_WAIT_MS, 3000).
 %% How long a store that could not be opened waits to be asked why, in milliseconds.
 -define(ASK_TIMEOUT_MS, 10000).
 
@@ -540,11 +542,16 @@ handle_info({pando_progress, StoreId, Text}, #state{store_id = StoreId} = State)
     {noreply, State};
 handle_info({pando_event, StoreId, removed}, #state{store_id = StoreId} = State) ->
     ok = publish(removed, State),
-    Text = <<
-        "the other members say that this one was removed from the cluster. Its data are as old as that. To have this node in "
-        "the cluster again, move this directory away, start the store, and join"
-    >>,
-    no_member(Text, State);
+    %% Who asks the others just now can say more.
+    case is_pid(State#state.checker) andalso is_process_alive(State#state.checker) of
+        true ->
+            _ = erlang:send_after(?REMOVED_WAIT_MS, self(), removed),
+            {noreply, State};
+        false ->
+            was_removed(State)
+    end;
+handle_info(removed, #state{phase = open} = State) ->
+    was_removed(State);
 handle_info({pando_event, StoreId, Event}, #state{store_id = StoreId} = State) ->
     ok = publish(Event, State),
     {noreply, State};
@@ -644,6 +651,13 @@ checked({removed, Text}, State) ->
     no_member(Text, State);
 checked(_Member, State) ->
     {noreply, ready(State)}.
+
+was_removed(State) ->
+    Text = <<
+        "the other members say that this one was removed from the cluster. Its data are as old as that. To have this node in "
+        "the cluster again, move this directory away, start the store, and join"
+    >>,
+    no_member(Text, State).
 
 %% A restart would find the same, so there is none. Who is leaving, or on the way in, expects to hear it.
 no_member(_Text, #state{helper = #{}} = State) ->
