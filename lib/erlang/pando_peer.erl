@@ -333,7 +333,7 @@ connect(_Name, _Known, State) ->
     State.
 
 %% In a process of its own, too: what tells the other node to watch may wait for room on the connection.
--dialyzer({no_return, watch/3}).
+-dialyzer({nowarn_function, watch/3}).
 watch(Name, #node{watcher = undefined, node = Node} = Known, #state{name = Lane} = State) ->
     NowMs = erlang:monotonic_time(millisecond),
     case Known#node.watch_at_ms =:= undefined orelse NowMs >= Known#node.watch_at_ms of
