@@ -5,7 +5,8 @@
 #   sh scripts/torture.sh            all parts
 #   sh scripts/torture.sh PART...    these: disk (what a simulated disk can do), batches (what several
 #                                    members can do to each other), kill (a real node and SIGKILL),
-#                                    clusters (real nodes, faults at random, histories that are checked)
+#                                    clusters (real nodes, faults at random, histories that are checked),
+#                                    forming (nodes that start in random orders)
 #
 # A test asks for PANDO_TORTURE in its environment and prints how much it did.
 set -u
@@ -24,13 +25,15 @@ run_part() {
     batches) cargo test --profile torture --locked -p pando_store --lib own_batches -- --nocapture ;;
     kill) rebar3 eunit --module=pando_kill_tests ;;
     clusters) rebar3 eunit --module=pando_cluster_history_tests,pando_failover_tests ;;
-    *) echo "unknown part $1: one of disk batches kill clusters" >&2 && return 2 ;;
+    # 200 boots in random orders, and many more schedules of the rules.
+    forming) rebar3 eunit --module=pando_forming_tests,pando_forming_rules_tests ;;
+    *) echo "unknown part $1: one of disk batches kill clusters forming" >&2 && return 2 ;;
     esac
 }
 
 status=0
 for part in "${@:-all}"; do
-    case $part in all) names="disk batches kill clusters" ;; *) names=$part ;; esac
+    case $part in all) names="disk batches kill clusters forming" ;; *) names=$part ;; esac
     for name in $names; do
         echo "==> $name"
         run_part "$name" </dev/null || status=1

@@ -3,12 +3,12 @@
 %%
 %% 1. It is written as IDENTITY is: beside the old one, synced, renamed. It is there whole or not at all.
 %% 2. While its phase is `leaving', the directory is that of the old member, and whole.
-%% 3. Once its phase is `becoming', what belongs to another member than it names counts for nothing, and is removed before the
-%%    store is opened. What belongs to the member that it names is never touched.
+%% 3. Once its phase is `becoming', what belongs to the member that it replaces counts for nothing, and is removed before the
+%%    store is opened. Nothing else is ever removed: not what belongs to the member that is to be, nor to a third one.
 %% 4. It is removed when the member is one: then the directory is like any other.
 -module(pando_joining).
 
--export([join/4, found/1, with_phase/2, read/1, write/2, remove/1, identity/1, start_with/1, clear/2]).
+-export([join/4, found/1, with_phase/2, read/1, write/2, remove/1, identity/1, start_with/1, clear/1]).
 
 -export_type([joining/0, birth/0, start/0]).
 
@@ -19,7 +19,9 @@
     member_id := non_neg_integer(),
     role := voter | observer,
     %% Where the cluster was when it was written.
-    contacts := [binary()]
+    contacts := [binary()],
+    %% Whose directory it was then.
+    replaces => none | {<<_:128>>, non_neg_integer()}
 }.
 -type birth() :: {found, <<_:128>>} | {join, <<_:128>>, pos_integer()}.
 %% How a directory is to be opened.
@@ -100,16 +102,21 @@ decode(_) ->
 
 decode_term(Body) ->
     try
-        #{phase := Phase, cluster_id := Id, member_id := Member, role := Role, contacts := Contacts} =
+        #{phase := Phase, cluster_id := Id, member_id := Member, role := Role, contacts := Contacts, replaces := Replaces} =
             Joining = binary_to_term(Body, [safe]),
         true = lists:member(Phase, [leaving, becoming]) andalso lists:member(Role, [voter, observer]),
         true = is_binary(Id) andalso byte_size(Id) =:= 16,
         true = is_integer(Member) andalso Member >= 0,
         true = lists:all(fun is_binary/1, Contacts),
+        true = is_identity(Replaces),
         {ok, Joining}
     catch
         error:_ -> {error, <<"damaged">>}
     end.
+
+is_identity(none) -> true;
+is_identity({<<_:16/binary>>, MemberId}) -> is_integer(MemberId) andalso MemberId >= 0;
+is_identity(_) -> false.
 
 encode(Joining) ->
     Body = term_to_binary(Joining, [{minor_version, 2}]),
@@ -119,6 +126,14 @@ encode(Joining) ->
 %% Durable when it returns.
 -spec write(binary(), joining()) -> ok | {error, file:posix() | badarg | terminated | system_limit}.
 write(Directory, Joining) ->
+    Replaces =
+        case identity(Directory) of
+            {ok, ClusterId, MemberId} -> {ClusterId, MemberId};
+            _ -> none
+        end,
+    write_whole(Directory, Joining#{replaces => Replaces}).
+
+write_whole(Directory, Joining) ->
     Path = filename:join(Directory, ?JOINING_FILE),
     New = <<Path/binary, ".tmp">>,
     in_order([
@@ -193,11 +208,27 @@ start_with(Directory) ->
         {{ok, #{phase := leaving} = Joining}, _} ->
             {member, Joining};
         {{ok, Joining}, Identity} ->
-            case is_of(Identity, Joining) of
-                true -> {member, Joining};
-                false -> {becoming, Joining}
+            case {is_of(Identity, Joining), may_clear(Identity, Joining, Directory)} of
+                {true, _} -> {member, Joining};
+                {false, true} -> {becoming, Joining};
+                %% The opening says what is wrong with IDENTITY.
+                {false, false} when Identity =:= unreadable -> {member, none};
+                {false, false} -> {error, <<(filename:join(Directory, ?JOINING_FILE))/binary, (mixed())/binary>>}
             end
     end.
+
+mixed() ->
+    <<": it is about another member than IDENTITY names, so nothing was removed: files of two directories were mixed">>.
+
+%% Without an identity there is nothing left of the one that is replaced. `{ClusterId, 0}': nothing of the new one yet.
+may_clear(none, _Joining, Directory) ->
+    not holds_data(Directory);
+may_clear({ok, ClusterId, 0}, #{cluster_id := ClusterId}, _Directory) ->
+    true;
+may_clear({ok, ClusterId, MemberId}, #{replaces := Replaces}, _Directory) ->
+    Replaces =:= {ClusterId, MemberId};
+may_clear(unreadable, _Joining, _Directory) ->
+    false.
 
 is_of({ok, ClusterId, _}, #{member_id := 0, cluster_id := ClusterId}) -> true;
 is_of({ok, ClusterId, MemberId}, #{member_id := MemberId, cluster_id := ClusterId}) -> true;
@@ -212,14 +243,14 @@ file_names(Directory) ->
         {error, _} -> []
     end.
 
-%% Removes what is another member's, of a store that is closed. JOINING must be there, in phase `becoming': an interrupted
-%% clearing then goes on before anything is opened. IDENTITY goes last: data without one are refused as damaged.
--spec clear(binary(), joining()) -> ok | {error, file:posix() | badarg | terminated | system_limit}.
-clear(Directory, #{phase := becoming} = Joining) ->
-    case is_of(identity(Directory), Joining) of
-        true ->
+%% Removes what is replaced, of a store that is closed. JOINING must be there, in phase `becoming': an interrupted clearing then
+%% goes on before anything is opened. IDENTITY goes last: data without one are refused as damaged.
+-spec clear(binary()) -> ok | {error, file:posix() | badarg | terminated | system_limit}.
+clear(Directory) ->
+    case start_with(Directory) of
+        {member, #{phase := becoming}} ->
             ok;
-        false ->
+        {becoming, _} ->
             Data = [filename:join(Directory, Name) || Name <- ["RESET", "log", "snapshot"]],
             in_order(
                 [fun() -> delete(Path) end || Path <- Data] ++
@@ -228,7 +259,9 @@ clear(Directory, #{phase := becoming} = Joining) ->
                         fun() -> delete(filename:join(Directory, ?IDENTITY_FILE)) end,
                         fun() -> pando_directory:sync(Directory) end
                     ]
-            )
+            );
+        _ ->
+            {error, badarg}
     end.
 
 delete(Path) ->

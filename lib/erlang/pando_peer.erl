@@ -28,7 +28,7 @@
 -define(CONNECT_MS_MAX, 10000).
 %% From the beginning of one attempt to connect a node to that of the next, in milliseconds: at first, then doubled up to the other.
 -define(CONNECT_INTERVAL_MS_MIN, 1000).
--define(CONNECT_INTERVAL_MS_MAX, 4000).
+-define(CONNECT_INTERVAL_MS_MAX, 2000).
 %% From the beginning of one watch over the lane on another node to that of the next at least, in milliseconds.
 -define(WATCH_INTERVAL_MS, 1000).
 %% How long a start waits for the end of a lane whose store has just ended, in milliseconds.
@@ -333,6 +333,7 @@ connect(_Name, _Known, State) ->
     State.
 
 %% In a process of its own, too: what tells the other node to watch may wait for room on the connection.
+-dialyzer({no_return, watch/3}).
 watch(Name, #node{watcher = undefined, node = Node} = Known, #state{name = Lane} = State) ->
     NowMs = erlang:monotonic_time(millisecond),
     case Known#node.watch_at_ms =:= undefined orelse NowMs >= Known#node.watch_at_ms of

@@ -20,6 +20,8 @@
 %% How long the native side may take to close a store, in milliseconds.
 -define(CLOSE_TIMEOUT_MS, 15000).
 
+%% How long a store that was told that it is no member waits for the reason that the others give, in milliseconds.
+-define(REMOVED_WAIT_MS, 3000).
 %% How long a store that could not be opened waits to be asked why, in milliseconds.
 -define(ASK_TIMEOUT_MS, 10000).
 
@@ -204,7 +206,7 @@ begin_with({becoming, #{member_id := 0}}, #state{config = #{cluster := Cluster}}
         {error, Native} -> not_opened(Native, State)
     end;
 begin_with({becoming, Joining}, #state{directory = Directory} = State) ->
-    case pando_joining:clear(Directory, Joining) of
+    case pando_joining:clear(Directory) of
         ok -> open(birth(Joining), State#state{then = {go_on, Joining}});
         {error, Cause} -> not_opened(file_error(Cause, State), State)
     end;
@@ -353,7 +355,7 @@ emptied(#state{directory = Directory, opened = Opened} = State) ->
     Marker = pando_joining:found(random_bytes(16)),
     case in_order([
         fun() -> pando_joining:write(Directory, Marker) end,
-        fun() -> pando_joining:clear(Directory, Marker) end,
+        fun() -> pando_joining:clear(Directory) end,
         fun() -> pando_joining:remove(Directory) end
     ]) of
         ok ->
@@ -484,7 +486,7 @@ become(Joining, Then, #state{directory = Directory, helper = Helper} = State) ->
         ok ->
             %% From here on a restart leads there, too.
             Closed = closed(State),
-            Cleared = Closed#state.phase =:= opening andalso pando_joining:clear(Directory, Joining),
+            Cleared = Closed#state.phase =:= opening andalso pando_joining:clear(Directory),
             case Cleared of
                 ok ->
                     Known =
@@ -540,11 +542,16 @@ handle_info({pando_progress, StoreId, Text}, #state{store_id = StoreId} = State)
     {noreply, State};
 handle_info({pando_event, StoreId, removed}, #state{store_id = StoreId} = State) ->
     ok = publish(removed, State),
-    Text = <<
-        "the other members say that this one was removed from the cluster. Its data are as old as that. To have this node in "
-        "the cluster again, move this directory away, start the store, and join"
-    >>,
-    no_member(Text, State);
+    %% Who asks the others just now can say more.
+    case is_pid(State#state.checker) andalso is_process_alive(State#state.checker) of
+        true ->
+            _ = erlang:send_after(?REMOVED_WAIT_MS, self(), removed),
+            {noreply, State};
+        false ->
+            was_removed(State)
+    end;
+handle_info(removed, #state{phase = open} = State) ->
+    was_removed(State);
 handle_info({pando_event, StoreId, Event}, #state{store_id = StoreId} = State) ->
     ok = publish(Event, State),
     {noreply, State};
@@ -644,6 +651,13 @@ checked({removed, Text}, State) ->
     no_member(Text, State);
 checked(_Member, State) ->
     {noreply, ready(State)}.
+
+was_removed(State) ->
+    Text = <<
+        "the other members say that this one was removed from the cluster. Its data are as old as that. To have this node in "
+        "the cluster again, move this directory away, start the store, and join"
+    >>,
+    no_member(Text, State).
 
 %% A restart would find the same, so there is none. Who is leaving, or on the way in, expects to hear it.
 no_member(_Text, #state{helper = #{}} = State) ->

@@ -10,6 +10,11 @@
 
 joining() -> pando_joining:join(?NEW, 9, observer, ['a@h', 'b@h']).
 
+%% As it is read in a directory that was the old member's.
+replacing(Joining) -> Joining#{replaces => {?OLD, 3}}.
+
+of_nobody(Joining) -> Joining#{replaces => none}.
+
 in_directory(Test) ->
     with_dir(fun(Dir) ->
         Directory = unicode:characters_to_binary(filename:join(Dir, "store")),
@@ -43,14 +48,17 @@ it_is_read_as_it_was_written_test() ->
         [
             begin
                 ok = pando_joining:write(Directory, Joining),
-                ?assertEqual({ok, Joining}, pando_joining:read(Directory))
+                ?assertEqual({ok, of_nobody(Joining)}, pando_joining:read(Directory))
             end
          || Joining <- [joining(), pando_joining:with_phase(leaving, joining()), pando_joining:found(?NEW)]
         ],
         ?assertEqual(["JOINING"], files(Directory)),
         ok = pando_joining:remove(Directory),
         ok = pando_joining:remove(Directory),
-        ?assertEqual([], files(Directory))
+        ?assertEqual([], files(Directory)),
+        write_identity(Directory, ?OLD, 3),
+        ok = pando_joining:write(Directory, joining()),
+        ?assertEqual({ok, replacing(joining())}, pando_joining:read(Directory))
     end).
 
 the_bytes_are_those_of_the_page_on_formats_test() ->
@@ -65,7 +73,8 @@ the_bytes_are_those_of_the_page_on_formats_test() ->
                 cluster_id => ?NEW,
                 member_id => 9,
                 role => observer,
-                contacts => [<<"a@h">>, <<"b@h">>]
+                contacts => [<<"a@h">>, <<"b@h">>],
+                replaces => none
             },
             binary_to_term(Term, [safe])
         )
@@ -98,16 +107,18 @@ whatever_is_damaged_is_refused_and_never_raises_test() ->
                 <<>>,
                 <<"no term">>,
                 term_to_binary(joining),
-                term_to_binary((joining())#{member_id := -1}),
-                term_to_binary((joining())#{contacts := [a]}),
-                term_to_binary((joining())#{contacts := [<<"a">> | b]}),
-                term_to_binary((joining())#{phase := other}),
+                term_to_binary(joining()),
+                term_to_binary((of_nobody(joining()))#{member_id := -1}),
+                term_to_binary((of_nobody(joining()))#{contacts := [a]}),
+                term_to_binary((of_nobody(joining()))#{contacts := [<<"a">> | b]}),
+                term_to_binary((of_nobody(joining()))#{phase := other}),
+                term_to_binary((of_nobody(joining()))#{replaces := {<<"short">>, 1}}),
                 %% An atom that nobody has.
                 <<131, 119, 20, "never_made_before_xyz">>
             ]
         ],
-        ok = file:write_file(Path, Sealed(term_to_binary(joining()))),
-        ?assertEqual({ok, joining()}, pando_joining:read(Directory))
+        ok = file:write_file(Path, Sealed(term_to_binary(of_nobody(joining())))),
+        ?assertEqual({ok, of_nobody(joining())}, pando_joining:read(Directory))
     end).
 
 of_a_newer_release_it_is_refused_as_that_test() ->
@@ -124,17 +135,18 @@ what_a_directory_is_opened_as_test() ->
         ?assertEqual(empty, pando_joining:start_with(<<Directory/binary, "/not/there">>)),
         %% An interrupted beginning of a join into an empty one.
         ok = pando_joining:write(Directory, joining()),
-        ?assertEqual({becoming, joining()}, Is()),
+        ?assertEqual({becoming, of_nobody(joining())}, Is()),
         write_identity(Directory, ?NEW, 9),
-        ?assertEqual({member, joining()}, Is()),
+        ?assertEqual({member, of_nobody(joining())}, Is()),
         %% Founding, in the native side's words: nothing in it was ever acknowledged.
         write_identity(Directory, ?NEW, 0),
-        ?assertEqual({becoming, joining()}, Is()),
-        write_identity(Directory, ?OLD, 9),
-        ?assertEqual({becoming, joining()}, Is()),
+        ?assertEqual({becoming, of_nobody(joining())}, Is()),
+        write_identity(Directory, ?OLD, 3),
+        ok = pando_joining:write(Directory, joining()),
+        ?assertEqual({becoming, replacing(joining())}, Is()),
         Leaving = pando_joining:with_phase(leaving, joining()),
         ok = pando_joining:write(Directory, Leaving),
-        ?assertEqual({member, Leaving}, Is()),
+        ?assertEqual({member, replacing(Leaving)}, Is()),
         ok = pando_joining:remove(Directory),
         ?assertEqual({member, none}, Is()),
         %% Data without an identity are for the opening to refuse.
@@ -143,11 +155,38 @@ what_a_directory_is_opened_as_test() ->
         ?assertEqual({member, none}, Is())
     end).
 
+what_belongs_to_a_third_member_is_never_removed_test() ->
+    in_directory(fun(Directory) ->
+        write_identity(Directory, ?OLD, 3),
+        write_data(Directory),
+        ok = pando_joining:write(Directory, joining()),
+        Refused = fun() ->
+            Before = files(Directory),
+            {error, Text} = pando_joining:start_with(Directory),
+            ?assertMatch({_, _}, binary:match(Text, <<"nothing was removed">>)),
+            ?assertEqual({error, badarg}, pando_joining:clear(Directory)),
+            ?assertEqual(Before, files(Directory))
+        end,
+        [
+            begin
+                write_identity(Directory, ClusterId, MemberId),
+                Refused()
+            end
+         || {ClusterId, MemberId} <- [{?OLD, 4}, {?NEW, 8}, {<<3:128>>, 3}]
+        ],
+        ok = file:delete(filename:join(Directory, "IDENTITY")),
+        Refused(),
+        %% One that cannot be read is for the opening to refuse.
+        ok = file:write_file(filename:join(Directory, "IDENTITY"), "damaged"),
+        ?assertEqual({member, none}, pando_joining:start_with(Directory)),
+        ?assertEqual({error, badarg}, pando_joining:clear(Directory))
+    end).
+
 the_way_back_is_a_cluster_of_its_own_test() ->
     in_directory(fun(Directory) ->
-        Found = pando_joining:found(?NEW),
-        write_identity(Directory, ?OLD, 9),
-        ok = pando_joining:write(Directory, Found),
+        write_identity(Directory, ?OLD, 3),
+        ok = pando_joining:write(Directory, pando_joining:found(?NEW)),
+        Found = replacing(pando_joining:found(?NEW)),
         ?assertEqual({becoming, Found}, pando_joining:start_with(Directory)),
         write_identity(Directory, ?NEW, 0),
         ?assertEqual({member, Found}, pando_joining:start_with(Directory)),
@@ -161,12 +200,12 @@ clearing_takes_what_is_anothers_and_leaves_what_is_its_own_test() ->
         write_data(Directory),
         ok = file:write_file(filename:join(Directory, "RESET"), "half a reset"),
         ok = pando_joining:write(Directory, joining()),
-        ok = pando_joining:clear(Directory, joining()),
+        ok = pando_joining:clear(Directory),
         ?assertEqual(["JOINING", "LOCK"], files(Directory)),
-        ok = pando_joining:clear(Directory, joining()),
+        ok = pando_joining:clear(Directory),
         write_identity(Directory, ?NEW, 9),
         write_data(Directory),
-        ok = pando_joining:clear(Directory, joining()),
+        ok = pando_joining:clear(Directory),
         ?assertEqual(["IDENTITY", "JOINING", "LOCK", "log", "snapshot"], files(Directory))
     end).
 
@@ -179,7 +218,7 @@ an_interrupted_clearing_goes_on_test() ->
             ok = pando_joining:write(Directory, joining()),
             [ok = file:del_dir_r(filename:join(Directory, Name)) || Name <- lists:sublist(["log", "snapshot", "IDENTITY"], Done)],
             {becoming, Joining} = pando_joining:start_with(Directory),
-            ok = pando_joining:clear(Directory, Joining),
+            ok = pando_joining:clear(Directory),
             ?assertEqual(["JOINING", "LOCK"], files(Directory))
         end)
      || Done <- lists:seq(0, 3)

@@ -168,7 +168,7 @@ async fn start(
         is_leaving: AtomicBool::new(false),
     });
     herald.note_membership();
-    let said = Arc::default();
+    let (said, is_removed) = (Arc::default(), Arc::default());
     let receiver = Arc::new(tokio::sync::Mutex::new(SnapshotReceiver::new(options.snapshots.clone())));
     let server = || Server {
         raft: raft.clone(),
@@ -177,6 +177,7 @@ async fn start(
         applier: applier.clone(),
         log: log.clone(),
         said: Arc::clone(&said),
+        is_removed: Arc::clone(&is_removed),
         receiver: receiver.clone(),
     };
     let (consensus_inbox, consensus_outlet) = inbox(peers.clone());

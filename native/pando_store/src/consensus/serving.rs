@@ -8,7 +8,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -92,6 +92,8 @@ pub struct Server {
     pub applier: Arc<dyn Applier>,
     /// Looked at for room, before the library is given what it cannot refuse.
     pub log: Log<Entry>,
+    /// It was told that this member is none any more.
+    pub is_removed: Arc<AtomicBool>,
     /// What was last said to an operator, and when.
     pub said: Arc<Mutex<Option<(String, Instant)>>>,
     /// Parts of snapshots are taken one after the other, by whoever holds this.
@@ -153,7 +155,11 @@ impl Server {
     fn refused(&self, address: &Address, why: RefusedFrame, is_member: bool) {
         match why {
             // Who leads beyond doubt is a member.
-            RefusedFrame::NotMember if !self.judges() => self.applier.cluster_event(&ClusterEvent::Removed),
+            RefusedFrame::NotMember if !self.judges() => {
+                if !self.is_removed.swap(true, Ordering::Relaxed) {
+                    self.applier.cluster_event(&ClusterEvent::Removed);
+                }
+            }
             RefusedFrame::Version if is_member => {
                 if self.peers.is_version_news(address.from, Instant::now()) {
                     self.applier.notice(&format!(
