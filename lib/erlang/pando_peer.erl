@@ -338,7 +338,7 @@ watch(Name, #node{watcher = undefined, node = Node} = Known, #state{name = Lane}
     NowMs = erlang:monotonic_time(millisecond),
     case Known#node.watch_at_ms =:= undefined orelse NowMs >= Known#node.watch_at_ms of
         true ->
-            Watcher = spawn_link(fun() -> exit({lane_ended, await_end({Lane, Node})}) end),
+            Watcher = spawn_link(fun() -> exit(self(), {lane_ended, await_end({Lane, Node})}) end),
             Watched = Known#node{watcher = Watcher, watch_at_ms = NowMs + ?WATCH_INTERVAL_MS},
             store(Name, Watched, State);
         false ->

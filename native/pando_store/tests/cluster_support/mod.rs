@@ -252,13 +252,13 @@ impl Cluster {
         member_id
     }
 
-    /// Waits until all that are open have what the leader has.
+    /// Waits until there is a leader, and all that are open have what any of them has: who answers a write may have applied it
+    /// before the leader has.
     pub fn await_all_applied(&self) {
-        let index = self.nodes[self.leader()].status().applied_index;
-        wait_until("all have applied it", || {
-            let mut open = self.nodes.iter().filter(|node| node.store.is_some());
-            open.all(|node| node.status().applied_index >= index)
-        });
+        self.leader();
+        let open = || self.nodes.iter().filter(|node| node.store.is_some());
+        let index = open().map(|node| node.status().applied_index).max();
+        wait_until("all have applied it", || open().all(|node| Some(node.status().applied_index) >= index));
     }
 
     /// Everybody is told that a node's connection is gone.
