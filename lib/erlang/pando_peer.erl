@@ -28,7 +28,7 @@
 -define(CONNECT_MS_MAX, 10000).
 %% From the beginning of one attempt to connect a node to that of the next, in milliseconds: at first, then doubled up to the other.
 -define(CONNECT_INTERVAL_MS_MIN, 1000).
--define(CONNECT_INTERVAL_MS_MAX, 2000).
+-define(CONNECT_INTERVAL_MS_MAX, 1000).
 %% From the beginning of one watch over the lane on another node to that of the next at least, in milliseconds.
 -define(WATCH_INTERVAL_MS, 1000).
 %% How long a start waits for the end of a lane whose store has just ended, in milliseconds.

@@ -31,9 +31,11 @@ defmodule Pando.Build.BuildScriptTest do
   test "an unchanged artefact is not touched", context do
     prebuilt = prebuilt(context, "the library")
     assert {"", 0} = build(context, PANDO_PREBUILT: prebuilt)
-    before = File.stat!(Path.join(context.priv, @artefact))
+    # Comparing the two reads it.
+    stat = fn -> %{File.stat!(Path.join(context.priv, @artefact)) | atime: nil} end
+    before = stat.()
     assert {"", 0} = build(context, PANDO_PREBUILT: prebuilt)
-    assert File.stat!(Path.join(context.priv, @artefact)) == before
+    assert stat.() == before
   end
 
   test "a changed artefact is a new file, and who has the old one open still sees the old one", context do

@@ -78,7 +78,7 @@ impl Forwarder {
         Forwarder { raft, peers, own, under_way: VecDeque::new(), quorum_at: Instant::now() }
     }
 
-    /// Runs until consensus ends; then everybody is told so.
+    /// Runs until consensus ends.
     pub async fn run(mut self, mut jobs: UnboundedReceiver<ToForwarder>) {
         let mut metrics = self.raft.server_metrics();
         let mut look = tokio::time::interval(Duration::from_millis(LOOK_INTERVAL_MS));
@@ -106,14 +106,7 @@ impl Forwarder {
                 break;
             }
         }
-        for batch in self.under_way.drain(..) {
-            (batch.refused)(Refusal::Stopped);
-        }
-        while let Ok(job) = jobs.try_recv() {
-            if let ToForwarder::Propose(_, refused) = job {
-                refused(Refusal::Stopped);
-            }
-        }
+        // Consensus has ended, and so the store closes, or halts: that answers all that is under way, and says why.
     }
 
     fn take(&mut self, job: ToForwarder) {
