@@ -286,6 +286,7 @@ abort(State) -> State.
 text({no_leader, Nodes}) -> text("its cluster, on ~ts, to have a leader that reaches a majority", Nodes);
 text({several_clusters, Clusters}) -> text("somebody to decide which cluster to join: there are several, on ~ts", on(Clusters));
 text({founder, Founder}) -> text("~ts, which is first in the list and founds the cluster", [Founder]);
+text({nodes, []}) -> "more nodes in its list: not as many are there as are expected";
 text({nodes, Nodes}) -> text("~ts to be there, without a store of this name, and agree", Nodes);
 text({lists_differ, Nodes}) -> text("the same list of nodes everywhere: that of ~ts differs from the one here", Nodes);
 text({busy, Nodes}) -> text("~ts, which has a store of this name that is not open", Nodes);
