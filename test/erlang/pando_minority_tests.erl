@@ -126,7 +126,10 @@ sent_again(Cluster) ->
             %% Once elsewhere, and once more where it began.
             await({increment, Other}, fun() -> Increment(Other) =:= {ok, 1} end),
             ok = pando_test_cluster:heal_all(Cluster),
+            Healed = erlang:monotonic_time(millisecond),
             await({increment, Leader}, fun() -> Increment(Leader) =:= {ok, 1} end),
+            HealingMs = erlang:monotonic_time(millisecond) - Healed,
+            io:format(user, "~nhealed: the member that was cut off writes again after ~b ms~n", [HealingMs]),
             ?assertEqual({ok, 1}, fresh(Cluster, Leader, Path))
         end
      || N <- lists:seq(1, ?REPEATS)
