@@ -543,14 +543,16 @@ handle_info({pando_progress, StoreId, Text}, #state{store_id = StoreId} = State)
 handle_info({pando_event, StoreId, removed}, #state{store_id = StoreId} = State) ->
     ok = publish(removed, State),
     %% Who asks the others just now can say more.
-    case is_pid(State#state.checker) andalso is_process_alive(State#state.checker) of
+    Checker = State#state.checker,
+    case is_pid(Checker) andalso is_process_alive(Checker) of
         true ->
-            _ = erlang:send_after(?REMOVED_WAIT_MS, self(), removed),
+            _ = erlang:send_after(?REMOVED_WAIT_MS, self(), {removed, Checker}),
             {noreply, State};
         false ->
             was_removed(State)
     end;
-handle_info(removed, #state{phase = open} = State) ->
+%% Not if the store has become another member meanwhile.
+handle_info({removed, Checker}, #state{phase = open, checker = Checker} = State) ->
     was_removed(State);
 handle_info({pando_event, StoreId, Event}, #state{store_id = StoreId} = State) ->
     ok = publish(Event, State),
@@ -581,14 +583,8 @@ configured(Nodes, Rules) -> pando_forming:configure(Nodes, Rules).
 publish(Event, #state{store_id = StoreId}) ->
     pando_events:publish(StoreId, Event).
 
-opened(check, #state{store_id = StoreId, config = #{cluster := Cluster}} = State) ->
-    Nodes =
-        case Cluster of
-            #{nodes := List} when is_list(List) -> List;
-            _ -> []
-        end,
-    Context = #{server => self(), store_id => StoreId, nodes => Nodes},
-    State#state{phase = open, checker = pando_joiner:start_check(Context)};
+opened(check, State) ->
+    checking(State#state{phase = open});
 opened(found, State) ->
     ready(State#state{phase = open, rules = undefined});
 opened({go_on, #{member_id := 0}}, State) ->
@@ -607,6 +603,16 @@ opened({reply, From}, State) ->
 opened({failed, From, Reason}, State) ->
     gen_server:reply(From, {error, Reason}),
     forgotten(State#state{phase = open}).
+
+checking(#state{store_id = StoreId, config = #{cluster := Cluster}, checker = Before} = State) ->
+    ok = lists:foreach(fun kill/1, [Pid || Pid <- [Before], is_pid(Pid)]),
+    Nodes =
+        case Cluster of
+            #{nodes := List} when is_list(List) -> List;
+            _ -> []
+        end,
+    Context = #{server => self(), store_id => StoreId, nodes => Nodes},
+    State#state{checker = pando_joiner:start_check(Context)}.
 
 %% As its own log says.
 has_entered(#{member_id := MemberId, role := Role}, #state{store_id = StoreId}) ->
@@ -677,6 +683,10 @@ no_member(Text, #state{store_id = StoreId, directory = Directory, waiting = Wait
 %% What has become of a helper's task.
 joined(reset, ok, #{from := From}, State) ->
     removed(From, State);
+%% It may have left all the same, or may do so later.
+joined(reset, {error, Reason}, #{from := From, joining := none}, State) ->
+    gen_server:reply(From, {error, Reason}),
+    {noreply, checking(State)};
 joined(reset, {error, Reason}, #{from := From, joining := Joining}, State) ->
     gen_server:reply(From, {error, Reason}),
     {noreply, resumed(Joining, State)};
@@ -688,7 +698,7 @@ joined(join, {error, Reason}, #{from := From, joining := none}, State) ->
     {noreply, State};
 joined(join, {error, Reason}, #{from := From, joining := #{phase := leaving}}, State) ->
     reply(From, {error, Reason}),
-    {noreply, forgotten(State)};
+    {noreply, checking(forgotten(State))};
 joined(join, {unfinished, Reason}, #{from := From, joining := Joining}, State) ->
     reply(From, {error, Reason}),
     {noreply, resumed(Joining, State)};
