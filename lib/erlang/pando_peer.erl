@@ -26,9 +26,9 @@
 -define(MESSAGES_PER_LOOK, 64).
 %% How long an attempt to connect may take, in milliseconds.
 -define(CONNECT_MS_MAX, 10000).
-%% From the beginning of one attempt to connect a node to that of the next, in milliseconds: at first, then doubled up to the other.
--define(CONNECT_INTERVAL_MS_MIN, 1000).
--define(CONNECT_INTERVAL_MS_MAX, 1000).
+%% From the beginning of one attempt to connect a node to that of the next at least, in milliseconds. Not longer after several: a
+%% member that is healed must not wait for it.
+-define(CONNECT_INTERVAL_MS, 1000).
 %% From the beginning of one watch over the lane on another node to that of the next at least, in milliseconds.
 -define(WATCH_INTERVAL_MS, 1000).
 %% How long a start waits for the end of a lane whose store has just ended, in milliseconds.
@@ -57,9 +57,8 @@
     watch_at_ms :: undefined | integer(),
     %% The attempt to connect that is under way, and the timer that ends it.
     connecting :: undefined | {pid(), reference()},
-    %% When the next attempt may begin (monotonic milliseconds), and how long after it the one after that.
-    connect_at_ms :: undefined | integer(),
-    connect_interval_ms = ?CONNECT_INTERVAL_MS_MIN :: pos_integer()
+    %% When the next attempt may begin (monotonic milliseconds).
+    connect_at_ms :: undefined | integer()
 }).
 
 -record(state, {
@@ -297,8 +296,7 @@ node_is(NodeState, Node, #state{nodes = Nodes} = State) ->
     ok = tell(Name, NodeState, State),
     case Nodes of
         #{Name := #node{} = Known} when NodeState =:= up ->
-            Up = Known#node{is_up = true, connect_interval_ms = ?CONNECT_INTERVAL_MS_MIN},
-            store(Name, Up, not_silent(Name, State));
+            store(Name, Known#node{is_up = true}, not_silent(Name, State));
         #{Name := #node{} = Known} ->
             store(Name, Known#node{is_up = false}, not_silent(Name, State));
         #{} ->
@@ -314,7 +312,7 @@ tell(Name, NodeState, #state{store_id = StoreId}) ->
 
 %% In a process of its own: it takes as long as the other node, or what is in between, wants it to.
 connect(Name, #node{node = Node, connecting = undefined} = Known, #state{lane = consensus} = State) ->
-    #node{connect_at_ms = ConnectAtMs, connect_interval_ms = IntervalMs} = Known,
+    ConnectAtMs = Known#node.connect_at_ms,
     NowMs = erlang:monotonic_time(millisecond),
     case ConnectAtMs =:= undefined orelse NowMs >= ConnectAtMs of
         true ->
@@ -322,8 +320,7 @@ connect(Name, #node{node = Node, connecting = undefined} = Known, #state{lane = 
             Timer = erlang:send_after(?CONNECT_MS_MAX, self(), {connect_takes_too_long, Pid}),
             Connecting = Known#node{
                 connecting = {Pid, Timer},
-                connect_at_ms = NowMs + IntervalMs,
-                connect_interval_ms = min(2 * IntervalMs, ?CONNECT_INTERVAL_MS_MAX)
+                connect_at_ms = NowMs + ?CONNECT_INTERVAL_MS
             },
             store(Name, Connecting, State);
         false ->
