@@ -60,7 +60,8 @@
 
 -export_type([handle/0, source/0]).
 
--type handle() :: {pando_port, Connection :: pid(), pando_port_frame:id()}.
+%% `undefined': nothing was made.
+-type handle() :: {pando_port, Connection :: undefined | pid(), non_neg_integer()}.
 -type source() :: pando_backend:store_id() | handle().
 
 %% What a request may be whose path is certainly none that is refused: then who does not wait for the outcome need not wait for
@@ -68,6 +69,12 @@
 -define(PLAIN_COMPONENTS_MAX, 16).
 -define(PLAIN_NAME_SIZE_BYTES_MAX, 512).
 -define(PLAIN_REQUEST_SIZE_BYTES_MAX, 32768).
+
+-define(NOTHING, {pando_port, undefined, 0}).
+%% What is said of a request that is too large to be handed to the program: of a payload, what it would say; it is refused there
+%% above this limit.
+-define(PAYLOAD_SIZE_BYTES_MAX, 67109120).
+-define(CALL_SIZE_BYTES_MAX, 134217728).
 
 %%% Stores
 
@@ -80,7 +87,7 @@
     pando_backend:birth(),
     non_neg_integer(),
     pando_backend:open_options()
-) -> handle() | none.
+) -> handle().
 open(Store, Name, Directory, NodeName, Holder, Birth, Incarnation, Options) ->
     Arguments = [Store, Name, Directory, NodeName, Holder, Birth, Incarnation, Options],
     case pando_port_sup:start_connection(#{purpose => {store, Store, self()}, open => Arguments}) of
@@ -89,7 +96,7 @@ open(Store, Name, Directory, NodeName, Holder, Birth, Incarnation, Options) ->
         {error, Reason} ->
             Text = unicode:characters_to_binary(io_lib:format("~0tp", [Reason])),
             self() ! {pando_opened, Store, {error, {open_failed, <<"other">>, Text}}},
-            none
+            ?NOTHING
     end.
 
 -spec close(pando_backend:store_id()) -> ok.
@@ -108,23 +115,23 @@ stores() ->
 
 %%% Without a store
 
--spec verify(binary(), reference()) -> handle() | none.
+-spec verify(binary(), reference()) -> handle().
 verify(Directory, Reference) ->
     begin_task(verify, [Directory, Reference], pando_verify, Reference).
 
--spec verify_cancel(handle() | none) -> ok.
+-spec verify_cancel(handle()) -> ok.
 verify_cancel(Handle) ->
     release(Handle).
 
--spec recover_inspect([binary()], reference()) -> handle() | none.
+-spec recover_inspect([binary()], reference()) -> handle().
 recover_inspect(Directories, Reference) ->
     begin_task(recover_inspect, [Directories, Reference], pando_recover, Reference).
 
--spec recover(binary(), <<_:128>>, {given | otherwise, binary()}, boolean(), binary(), reference()) -> handle() | none.
+-spec recover(binary(), <<_:128>>, {given | otherwise, binary()}, boolean(), binary(), reference()) -> handle().
 recover(Directory, ClusterId, Node, IsForced, Holder, Reference) ->
     begin_task(recover, [Directory, ClusterId, Node, IsForced, Holder, Reference], pando_recover, Reference).
 
--spec recover_cancel(handle() | none) -> ok.
+-spec recover_cancel(handle()) -> ok.
 recover_cancel(Handle) ->
     release(Handle).
 
@@ -135,7 +142,7 @@ begin_task(Function, Arguments, Tag, Reference) ->
             {pando_port, Connection, Id};
         {{failed, Failure}, _} ->
             self() ! {Tag, Reference, {ended, {error, failure_text(Failure)}}},
-            none
+            ?NOTHING
     end.
 
 -spec condition_met(term(), atom() | binary(), pando_backend:node_props()) ->
@@ -497,8 +504,8 @@ target(Store) -> pando_port_registry:store(Store).
 wire({pando_port, _Connection, Id}) -> Id;
 wire(Store) -> Store.
 
-release({pando_port, Connection, Id}) -> pando_port_call:release(Connection, Id);
-release(none) -> ok.
+release(?NOTHING) -> ok;
+release({pando_port, Connection, Id}) -> pando_port_call:release(Connection, Id).
 
 made({ok, {ok, Id}, Id}, Connection) -> {ok, {pando_port, Connection, Id}};
 made({ok, Result, _Id}, _Connection) -> Result;
@@ -512,12 +519,15 @@ or_noproc({failed, _}) -> {error, noproc}.
 
 %% Nothing can have changed.
 read_failure({Kind, Text}) -> {Kind, Text, true};
+read_failure(too_large) -> {limit_exceeded, <<"call_size_bytes_max">>, ?CALL_SIZE_BYTES_MAX};
 read_failure(Failure) -> Failure.
 
 write_failure({Kind, Text}) -> {Kind, Text, false};
+write_failure(too_large) -> {limit_exceeded, <<"payload_size_bytes_max">>, ?PAYLOAD_SIZE_BYTES_MAX};
 write_failure(Failure) -> Failure.
 
 failure_text({_Kind, Text}) -> Text;
 failure_text(noproc) -> <<"the program for it has ended">>;
 failure_text(timeout) -> <<"the program for it does not answer">>;
+failure_text(too_large) -> <<"that is too much for one call">>;
 failure_text(overload) -> <<"too many calls are waiting">>.

@@ -6,7 +6,8 @@
 %%    for each caller; who comes then is told `overload' at once, and nothing was done.
 %% 2. A call waits `?CALL_TIMEOUT_MS' at most, and so does each part of a large one. After that no message of it arrives.
 %% 3. What is large is handed over part by part, the next one when the one before has been written: one caller never has
-%%    more than one part in the connection.
+%%    more than one part in the connection. Before the first one it waits until what others have begun leaves room in the
+%%    program.
 -module(pando_port_call).
 
 -export([new_counters/0, call/3, make/4, cast/4, note/3, release/2, cancel/2, close/2]).
@@ -27,11 +28,13 @@
     | {cluster, reference()}
     | {stream, Tag :: atom(), reference()}.
 %% `timeout': it may be done all the same. `halted', `closed': the program has ended while the call was under way.
--type failure() :: noproc | timeout | overload | {halted | closed, Text :: binary()}.
+-type failure() :: noproc | timeout | overload | too_large | {halted | closed, Text :: binary()}.
 
 -define(CALL_TIMEOUT_MS, 5000).
 -define(CALLS_MAX, 65536).
 -define(QUEUE_SIZE_BYTES_MAX, 67108864).
+%% One call, encoded: the program takes no larger one.
+-define(CALL_SIZE_BYTES_MAX, 134217728).
 
 %% Places of the counters.
 -define(LAST_ID, 1).
@@ -83,7 +86,7 @@ call({Connection, _} = Target, Function, Arguments) ->
         %% The connection knows already whose it is.
         {uploaded, Id, Frame} ->
             Alias = monitor(process, Connection, [{alias, reply_demonitor}]),
-            Connection ! {make, Id, Frame, Alias, self(), none},
+            Connection ! {uploaded, Id, {make, Id, Frame, Alias, self(), none}},
             await(Connection, Id, Alias);
         {failed, _} = Failed ->
             Failed
@@ -94,9 +97,9 @@ call({Connection, _} = Target, Function, Arguments) ->
     {ok, term(), pando_port_frame:id()} | {failed, failure()}.
 make({Connection, _} = Target, Function, Arguments, ReplyTo) ->
     case hand_over(Target, heard, Function, Arguments) of
-        {_, Id, Frame} ->
+        {Handed, Id, Frame} ->
             Alias = monitor(process, Connection, [{alias, reply_demonitor}]),
-            Connection ! {make, Id, Frame, Alias, self(), ReplyTo},
+            Connection ! message(Handed, Id, {make, Id, Frame, Alias, self(), ReplyTo}),
             case await(Connection, Id, Alias) of
                 {ok, Result} -> {ok, Result, Id};
                 {failed, _} = Failed -> Failed
@@ -109,8 +112,8 @@ make({Connection, _} = Target, Function, Arguments, ReplyTo) ->
 -spec cast(target(), atom(), [term()], reply_to()) -> {ok, pando_port_frame:id()} | {failed, failure()}.
 cast({Connection, _} = Target, Function, Arguments, ReplyTo) ->
     case hand_over(Target, quiet, Function, Arguments) of
-        {_, Id, Frame} ->
-            Connection ! {cast, Id, Frame, self(), ReplyTo},
+        {Handed, Id, Frame} ->
+            Connection ! message(Handed, Id, {cast, Id, Frame, self(), ReplyTo}),
             {ok, Id};
         {failed, _} = Failed ->
             Failed
@@ -124,7 +127,7 @@ note({Connection, _} = Target, Function, Arguments) ->
             Connection ! {note, Frame},
             ok;
         {uploaded, Id, Frame} ->
-            Connection ! {noted, Id, Frame},
+            Connection ! {uploaded, Id, {note, Frame}},
             ok;
         {failed, _} = Failed ->
             Failed
@@ -167,6 +170,9 @@ close(Connection, Store) ->
 
 %%% Out
 
+message(whole, _Id, Message) -> Message;
+message(uploaded, Id, Message) -> {uploaded, Id, Message}.
+
 %% All but the last part.
 hand_over({_, Counters} = Target, Heard, Function, Arguments) ->
     Body = term_to_binary({Function, Arguments}),
@@ -178,8 +184,10 @@ hand_over({_, Counters} = Target, Heard, Function, Arguments) ->
                 true -> {whole, Id, Frame};
                 false -> {failed, overload}
             end;
+        false when byte_size(Body) =< ?CALL_SIZE_BYTES_MAX ->
+            upload(Target, Heard, Body);
         false ->
-            upload(Target, Heard, Body)
+            {failed, too_large}
     end.
 
 is_admitted(Counters, SizeBytes) ->
@@ -198,23 +206,25 @@ is_admitted(Counters, SizeBytes) ->
             end
     end.
 
-upload({Connection, Counters}, Heard, Body) ->
+upload({Connection, Counters} = Target, Heard, Body) ->
     {Parts, Last} = pando_port_frame:parts(Body),
     Id = next_id(Counters),
-    Frame = pando_port_frame:call(Id, Heard, Last),
     %% Each part is counted when it is sent.
     case is_admitted(Counters, 0) of
         true ->
             Alias = monitor(process, Connection, [{alias, explicit_unalias}]),
-            Uploaded = upload(Parts, Heard, Id, Alias, Connection, Counters),
+            Connection ! {upload, Id, byte_size(Body), Alias, self()},
+            Uploaded = upload(Parts, Heard, Id, Alias, Target),
+            _ = unalias(Alias),
             true = demonitor(Alias, [flush]),
-            %% A part that was written too late.
+            %% That a part was written, too late.
             receive
                 {Alias, written} -> ok
             after 0 -> ok
             end,
             case Uploaded of
                 ok ->
+                    Frame = pando_port_frame:call(Id, Heard, Last),
                     ok = queued(Counters, byte_size(Frame)),
                     {uploaded, Id, Frame};
                 {failed, _} = Failed ->
@@ -224,20 +234,20 @@ upload({Connection, Counters}, Heard, Body) ->
             {failed, overload}
     end.
 
-upload([], _Heard, _Id, Alias, _Connection, _Counters) ->
-    _ = unalias(Alias),
-    ok;
-upload([Part | Parts], Heard, Id, Alias, Connection, Counters) ->
-    Frame = pando_port_frame:part(Id, {Heard, Part}),
-    ok = queued(Counters, byte_size(Frame)),
-    Connection ! {part, Id, Frame, Alias, self()},
+%% Waits for room, for the first part too.
+upload(Parts, Heard, Id, Alias, {Connection, Counters} = Target) ->
     receive
+        {Alias, written} when Parts =:= [] ->
+            ok;
         {Alias, written} ->
-            upload(Parts, Heard, Id, Alias, Connection, Counters);
+            [Part | Rest] = Parts,
+            Frame = pando_port_frame:part(Id, Heard, Part),
+            ok = queued(Counters, byte_size(Frame)),
+            Connection ! {part, Id, Frame, Alias},
+            upload(Rest, Heard, Id, Alias, Target);
         {'DOWN', Alias, process, _, _} ->
             {failed, noproc}
     after ?CALL_TIMEOUT_MS ->
-        _ = unalias(Alias),
         Connection ! {abandon, Id},
         %% Without its last part nothing of it is done.
         {failed, overload}

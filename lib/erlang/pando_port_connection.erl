@@ -43,7 +43,7 @@
 %% what was to use them has failed, must not have the program keep them all.
 -define(OBJECTS_MAX, 1024).
 %% How long it goes on answering that its program has ended, in milliseconds.
--define(LINGER_MS, 1000).
+-define(LINGER_MS, 500).
 %% Of one answer, in all its parts.
 -define(ANSWER_SIZE_BYTES_MAX, 4294967296).
 
@@ -52,7 +52,7 @@
     client :: pid(),
     %% Who waits for the result.
     alias = none :: none | reference(),
-    reply_to = none :: pando_port_call:reply_to() | open | close,
+    reply_to = none :: pando_port_call:reply_to() | upload | open | close,
     %% Counted as under way, as long as a result or a reply of a cast is missing.
     is_counted = true :: boolean(),
     %% The reply has been sent, or the program says that none will come.
@@ -83,6 +83,7 @@
     writer :: pid(),
     %% The packet that the writer is at.
     writing = none :: none | pando_port_output:packet(),
+    uploads = pando_port_uploads:new() :: pando_port_uploads:uploads(),
     %% What has come of answers in parts: `{result | message, Id}' or `{send, Stream}'.
     parts = #{} :: #{{result | message | send, non_neg_integer()} => {SizeBytes :: pos_integer(), [binary()]}},
     timer :: undefined | reference(),
@@ -179,14 +180,6 @@ handle({make, Id, Frame, Alias, Client, ReplyTo}, State) ->
 handle({note, Frame}, #state{counters = Counters} = State) ->
     ok = pando_port_call:call_ended(Counters),
     gathered(put_out(Frame, none, State));
-%% The last part of one.
-handle({noted, Id, Frame}, #state{calls = Calls} = State) ->
-    Known =
-        case Calls of
-            #{Id := Call} -> remove(Id, Call, State);
-            #{} -> State
-        end,
-    gathered(put_out(Frame, none, Known));
 handle({written, Writer}, #state{writer = Writer, writing = Packet} = State) when Packet =/= none ->
     loop(flush(written(Packet, State#state{writing = none})));
 handle({release, Id}, State) ->
@@ -195,13 +188,27 @@ handle({cancel, Id, Alias}, State) ->
     {IsCancelled, Cancelled} = cancel(Id, State),
     Alias ! {Alias, cancelled, IsCancelled},
     loop(Cancelled);
-handle({part, Id, Frame, Alias, Client}, #state{calls = Calls} = State) ->
-    Known =
-        case Calls of
-            #{Id := _} -> State;
-            #{} -> owned(Id, Client, call(Id, #call{client = Client}, State))
-        end,
-    gathered(put_out(Frame, Alias, Known));
+handle({upload, Id, SizeBytes, Alias, Client}, #state{uploads = Uploads} = State) ->
+    Call = #call{client = Client, reply_to = upload},
+    Waiting = State#state{uploads = pando_port_uploads:add(Id, SizeBytes, Alias, Uploads)},
+    loop(begin_uploads(owned(Id, Client, call(Id, Call, Waiting))));
+handle({part, Id, Frame, Alias}, #state{counters = Counters, calls = Calls} = State) ->
+    case Calls of
+        #{Id := _} ->
+            gathered(put_out(Frame, Alias, State));
+        #{} ->
+            ok = pando_port_call:written(Counters, byte_size(Frame)),
+            loop(State)
+    end;
+%% Its last part.
+handle({uploaded, Id, Message}, #state{calls = Calls} = State) ->
+    case Calls of
+        #{Id := Call} ->
+            %% It goes on as what the message says.
+            handle(Message, remove(Id, Call#call{is_counted = false}, State));
+        #{} ->
+            handle(Message, State)
+    end;
 handle({abandon, Id}, State) ->
     loop(release(Id, State));
 handle({'DOWN', Monitor, process, Pid, _Reason}, State) ->
@@ -332,6 +339,8 @@ object(Id, Client, #state{clients = Clients} = State) ->
     end.
 
 %% Nothing more comes of a call, or nobody wants it.
+remove(Id, #call{reply_to = upload} = Call, #state{uploads = Uploads} = State) ->
+    begin_uploads(remove(Id, Call#call{reply_to = none}, State#state{uploads = pando_port_uploads:remove(Id, Uploads)}));
 remove(Id, #call{client = Client, is_counted = IsCounted}, #state{calls = Calls, clients = Clients} = State) ->
     ok = uncount(IsCounted, State),
     Left =
@@ -359,6 +368,15 @@ without_parts(_Id, #state{parts = Parts} = State) when map_size(Parts) =:= 0 ->
     State;
 without_parts(Id, #state{parts = Parts} = State) ->
     State#state{parts = maps:without([{result, Id}, {message, Id}], Parts)}.
+
+begin_uploads(#state{uploads = Uploads} = State) ->
+    case pando_port_uploads:begin_next(Uploads) of
+        {Alias, Begun} ->
+            Alias ! {Alias, written},
+            begin_uploads(State#state{uploads = Begun});
+        none ->
+            State
+    end.
 
 cancel(Id, #state{calls = Calls} = State) ->
     case Calls of
@@ -574,7 +592,7 @@ greeted(State) ->
 open(#state{purpose = {store, _, Owner}, open = Arguments, counters = Counters} = State) ->
     Id = pando_port_call:next_id(Counters),
     {Parts, Last} = pando_port_frame:parts(term_to_binary({open, Arguments})),
-    Said = lists:foldl(fun(Part, Acc) -> say(pando_port_frame:part(Id, {heard, Part}), Acc) end, State, Parts),
+    Said = lists:foldl(fun(Part, Acc) -> say(pando_port_frame:part(Id, heard, Part), Acc) end, State, Parts),
     Call = #call{client = Owner, reply_to = open, is_counted = false},
     call(Id, Call, say(pando_port_frame:call(Id, heard, Last), Said)).
 
@@ -746,6 +764,8 @@ linger(#state{parent = Parent, purpose = Purpose} = State) ->
             Alias ! {Alias, failed, noproc};
         {cast, _Id, _Frame, Client, ReplyTo} ->
             reply(ReplyTo, Client, {error, noproc});
+        {uploaded, _Id, Message} ->
+            self() ! Message;
         {cancel, _Id, Alias} ->
             Alias ! {Alias, cancelled, false};
         {close, Closer} ->

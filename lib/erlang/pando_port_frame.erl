@@ -8,7 +8,7 @@
 -module(pando_port_frame).
 
 -export([version/0, packet_size_bytes_max/0, part_size_bytes_max/0]).
--export([hello/0, call/3, part/2, release/1, bye/0, parts/1]).
+-export([hello/0, call/3, part/3, release/1, bye/0, parts/1]).
 -export([decode/1]).
 
 -export_type([id/0, received/0]).
@@ -70,8 +70,8 @@ call(Id, heard, Body) when byte_size(Body) =< ?PART_SIZE_BYTES_MAX ->
     <<(byte_size(Body) + ?CALL_HEAD_SIZE_BYTES):32, ?CALL, Id:64, 0, Body/binary>>.
 
 %% A part of a call that others follow. Whether it is quiet, the last one says, too.
--spec part(id(), {quiet | heard, binary()}) -> binary().
-part(Id, {Heard, Body}) when byte_size(Body) =< ?PART_SIZE_BYTES_MAX ->
+-spec part(id(), quiet | heard, binary()) -> binary().
+part(Id, Heard, Body) when byte_size(Body) =< ?PART_SIZE_BYTES_MAX ->
     Flags =
         case Heard of
             quiet -> ?MORE bor ?QUIET;
