@@ -75,6 +75,7 @@ defmodule Pando.MixProject do
     [
       mod: {:pando_app, []},
       registered: [:pando_events, :pando_root_sup, :pando_sup, :pando_telemetry],
+      env: [backend: :nif],
       extra_applications: []
     ]
   end

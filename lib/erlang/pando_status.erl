@@ -41,7 +41,7 @@
 
 -spec status(pando_cluster:store_id()) -> {ok, status()} | {error, noproc}.
 status(Store) when is_atom(Store) ->
-    case pando_nif:status(Store) of
+    case pando_backend:status(Store) of
         {ok, Native} -> {ok, public(Native)};
         {error, noproc} -> {error, noproc}
     end.
