@@ -34,7 +34,8 @@
     data_dir := data_dir(),
     cluster => [node()] | fun(() -> [node()]),
     expect => pos_integer(),
-    priority => integer()
+    priority => integer(),
+    backend => pando_backend:backend()
 }.
 
 %% @doc Starts the default store in the default data directory.
@@ -78,6 +79,10 @@ start(DataDir, StoreIdOrConfig) ->
 %% </ul>
 %%
 %% `priority' in the map, an integer, 0 by default: of the members that could lead, one of the highest priority does.
+%%
+%% `backend' in the map says where the native side of the store runs: `nif', a library in this virtual machine, or `port', a program of
+%% its own, whose end is no end of the virtual machine. By default it is what the environment of the application `pando' has as
+%% `backend', else `nif'. The files are the same: a store that was stopped may be started under the other one.
 -spec start(data_dir(), store_id() | map(), timeout()) -> {ok, store_id()} | {error, start_error()}.
 start(DataDir, Config, Timeout) when is_map(Config) ->
     start(DataDir, maps:get(cluster_name, Config, get_default_store_id()), Config, Timeout);
@@ -108,7 +113,7 @@ started_application(#{backend := Backend}) ->
     end.
 
 %% @doc Starts a store under the calling supervisor: `#{store_id => atom(), data_dir => Dir}'. Returns when it answers; with
-%% `cluster', `expect' and `priority' as for `start/3', an empty one does so later.
+%% `cluster', `expect', `priority' and `backend' as for `start/3', an empty one does so later.
 %%
 %% What is returned is the process of the store: it ends abnormally when the store has halted, and normally when it was
 %% stopped, so it is to be a `transient' child. There is no supervisor of ours in between: one that gives up ends with
