@@ -82,6 +82,7 @@ defmodule Pando.MixProject do
         :pando_sup,
         :pando_telemetry
       ],
+      env: [backend: :nif],
       extra_applications: []
     ]
   end

@@ -23,7 +23,7 @@
 
 -record(cursor, {
     %% A cursor of the native side, or the nodes themselves.
-    nodes :: reference() | {nodes, [element(term())]},
+    nodes :: pando_backend:handle() | {nodes, [element(term())]},
     %% How many nodes the next chunk may have.
     size = ?CHUNK_NODES_FIRST :: pos_integer(),
     %% How many nodes may still come.
@@ -62,7 +62,7 @@ public({error, Reason}) -> {error, pando_errors:reason(Reason)}.
 -spec data(source(), term()) -> {ok, term()} | error().
 data(Source, Path) when ?IS_SOURCE(Source) ->
     Native = pando_path:from_string(Path),
-    case pando_nif:get_data(Source, Native) of
+    case pando_backend:get_data(Source, Native) of
         slow ->
             case read(Source, Native, pando_props:payload_bits()) of
                 {ok, _, Props} -> {ok, value(Props, undefined)};
@@ -101,7 +101,7 @@ exists(Source, Path, Query) when ?IS_SOURCE(Source) ->
     Native = pando_path:from_string(Path),
     case ready(Source, Query) of
         ok ->
-            case pando_nif:exists(Source, Native) of
+            case pando_backend:exists(Source, Native) of
                 slow -> if_found(read(Source, Native, pando_props:no_bits()), fun(_) -> true end);
                 Answer -> Answer
             end;
@@ -114,7 +114,7 @@ has_data(Source, Path, Query) when ?IS_SOURCE(Source) ->
     Native = pando_path:from_string(Path),
     case ready(Source, Query) of
         ok ->
-            case pando_nif:has_data(Source, Native) of
+            case pando_backend:has_data(Source, Native) of
                 slow -> if_found(read_kind(Source, Native), fun(Props) -> maps:get(has_data, Props, false) end);
                 Answer -> Answer
             end;
@@ -169,8 +169,8 @@ node_map(Source, Path, Query) ->
 read(Source, Path, Props) ->
     Native = pando_condition:prepare(Path),
     Read =
-        case pando_nif:read_quick(Source, Native, Props) of
-            slow -> pando_nif:read(Source, Native, Props);
+        case pando_backend:read_quick(Source, Native, Props) of
+            slow -> pando_backend:read(Source, Native, Props);
             Quick -> Quick
         end,
     case Read of
@@ -272,18 +272,18 @@ count(Source, Pattern, #{limit := Limit, deadline := Deadline} = Options) when ?
     end.
 
 count_chunk(Cursor, Limit, Count, Deadline) ->
-    {State, Found} = pando_nif:count_next(Cursor),
+    {State, Found} = pando_backend:count_next(Cursor),
     %% A number is less than any atom, and so than `infinity'.
     case {State, min(Count + Found, Limit)} of
         {done, Counted} ->
             {ok, Counted};
         {more, Limit} ->
-            ok = pando_nif:scan_close(Cursor),
+            ok = pando_backend:scan_close(Cursor),
             {ok, Limit};
         {more, Counted} ->
             case pando_client:is_past(Deadline) of
                 true ->
-                    ok = pando_nif:scan_close(Cursor),
+                    ok = pando_backend:scan_close(Cursor),
                     {error, timeout};
                 false ->
                     count_chunk(Cursor, Limit, Counted, Deadline)
@@ -325,7 +325,7 @@ scan(Source, Path, What, #{include_root := IncludeRoot, from := From} = Options)
     Native = pando_condition:prepare(Path),
     case ready(Source, Options) of
         ok ->
-            case pando_nif:scan(Source, Native, What, IncludeRoot, From, not is_map_key(each_way, Options)) of
+            case pando_backend:scan(Source, Native, What, IncludeRoot, From, not is_map_key(each_way, Options)) of
                 {ok, _} = Opened -> Opened;
                 {error, Reason} -> {error, pando_errors:reason(Reason, Native)}
             end;
@@ -350,12 +350,12 @@ content(_Bits, Props) -> Props.
 next(#cursor{nodes = {nodes, Nodes}}) ->
     {Nodes, done};
 next(#cursor{nodes = Native, left = infinity, size = Size} = Cursor) ->
-    case pando_nif:scan_next(Native, Size) of
+    case pando_backend:scan_next(Native, Size) of
         {done, Chunk} -> {Chunk, done};
         {more, Chunk} -> {Chunk, Cursor#cursor{size = next_size(Size)}}
     end;
 next(#cursor{nodes = Native, left = Left, size = Size} = Cursor) ->
-    {State, Chunk} = pando_nif:scan_next(Native, min(Left, Size)),
+    {State, Chunk} = pando_backend:scan_next(Native, min(Left, Size)),
     case {State, Left - length(Chunk)} of
         {more, More} when More > 0 ->
             {Chunk, Cursor#cursor{left = More, size = next_size(Size)}};
@@ -371,7 +371,7 @@ next(#cursor{nodes = Native, left = Left, size = Size} = Cursor) ->
 %% collected as garbage.
 -spec close(cursor()) -> ok.
 close(#cursor{nodes = {nodes, _}}) -> ok;
-close(#cursor{nodes = Native}) -> pando_nif:scan_close(Native).
+close(#cursor{nodes = Native}) -> pando_backend:scan_close(Native).
 
 %% Who takes a few nodes of many waits for few; who takes them all soon gets large chunks.
 next_size(Size) -> min(?CHUNK_GROWTH * Size, ?CHUNK_NODES_MAX).

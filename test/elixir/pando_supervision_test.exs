@@ -202,7 +202,8 @@ defmodule Pando.SupervisionTest do
             {[name: :stock, data_dir: "/tmp", cluster: [:a@b], expect: 2],
              "cannot expect more nodes than its list has"},
             {[name: :stock, data_dir: "/tmp", expect: 2], "needs :cluster with :expect"},
-            {[name: :stock, data_dir: "/tmp", priority: :high], "needs an integer as :priority, not :high"}
+            {[name: :stock, data_dir: "/tmp", priority: :high], "needs an integer as :priority, not :high"},
+            {[name: :stock, data_dir: "/tmp", backend: :wasm], "needs :nif or :port as :backend, not :wasm"}
           ],
           start <- [&Pando.child_spec/1, &Pando.start_link/1] do
         error = assert_raise ArgumentError, fn -> start.(options) end
