@@ -70,6 +70,8 @@
 -define(PLAIN_NAME_SIZE_BYTES_MAX, 512).
 -define(PLAIN_REQUEST_SIZE_BYTES_MAX, 32768).
 
+%% Above it the native side answers `slow', which nobody would hear.
+-define(QUICK_FRAME_SIZE_BYTES_MAX, 262144).
 -define(NOTHING, {pando_port, undefined, 0}).
 %% What is said of a request that is too large to be handed to the program: of a payload, what it would say; it is refused there
 %% above this limit.
@@ -445,9 +447,13 @@ transaction_came_true(Transaction) ->
 
 %%% Members on other nodes
 
--spec peer_frame_quick(pando_backend:store_id(), pando_backend:lane(), binary()) -> ok | {error, noproc}.
+%% Nobody waits for the program, so it is never `slow'; in the program that says on which thread it is taken, and so that small
+%% ones keep their order.
+-spec peer_frame_quick(pando_backend:store_id(), pando_backend:lane(), binary()) -> ok | slow | {error, noproc}.
+peer_frame_quick(_Store, _Lane, Frame) when byte_size(Frame) > ?QUICK_FRAME_SIZE_BYTES_MAX ->
+    slow;
 peer_frame_quick(Store, Lane, Frame) ->
-    peer_frame(Store, Lane, Frame).
+    note(Store, peer_frame_quick, [Lane, Frame]).
 
 %% Frames may be lost: one for which there is no room now is.
 -spec peer_frame(pando_backend:store_id(), pando_backend:lane(), binary()) -> ok | {error, noproc}.

@@ -12,7 +12,7 @@
 
 -export([new_counters/0, call/3, make/4, cast/4, note/3, release/2, cancel/2, close/2]).
 %% For the connection.
--export([next_id/1, call_ended/1, queued/2, written/2, under_way/1, queued_size_bytes/1, forget/2]).
+-export([encode/2, next_id/1, call_ended/1, queued/2, written/2, under_way/1, queued_size_bytes/1, forget/2]).
 
 -export_type([target/0, counters/0, reply_to/0, failure/0]).
 
@@ -74,6 +74,11 @@ queued_size_bytes(Counters) ->
 forget(Counters, {Calls, SizeBytes}) ->
     ok = atomics:sub(Counters, ?CALLS, Calls),
     atomics:sub(Counters, ?QUEUED_SIZE_BYTES, SizeBytes).
+
+%% The body of a call. Atoms in UTF-8, in every release of OTP.
+-spec encode(atom(), [term()]) -> binary().
+encode(Function, Arguments) ->
+    term_to_binary({Function, Arguments}, [{minor_version, 2}]).
 
 %% A call that leaves nothing behind. Raises what it raises there.
 -spec call(target(), atom(), [term()]) -> {ok, term()} | {failed, failure()}.
@@ -175,7 +180,7 @@ message(uploaded, Id, Message) -> {uploaded, Id, Message}.
 
 %% All but the last part.
 hand_over({_, Counters} = Target, Heard, Function, Arguments) ->
-    Body = term_to_binary({Function, Arguments}),
+    Body = encode(Function, Arguments),
     case byte_size(Body) =< pando_port_frame:part_size_bytes_max() of
         true ->
             Id = next_id(Counters),

@@ -485,9 +485,9 @@ result(Id, LivesOn, IsRaised, Body, #state{calls = Calls, counters = Counters} =
                 false ->
                     remove(Id, Call, State)
             end;
-        %% Of a call that was given up, or whose client has died: what it has made was let go before.
+        %% Of a call that was given up, or whose client has died: it may have been at work when it was told.
         #{} ->
-            State
+            kept(LivesOn, Id, State)
     end.
 
 kind(false) -> result;
@@ -501,7 +501,8 @@ kept(false, _Id, State) -> State.
 refused(Id, IsRaised, Body, #call{client = Client, reply_to = ReplyTo} = Call, State) ->
     case {decoded(Body), ReplyTo} of
         {{ok, Reason}, open} when IsRaised ->
-            opened({error, {open_failed, <<"other">>, text("opening has raised ~0tp", [Reason])}}, remove(Id, Call, State));
+            Failed = {error, {open_failed, <<"other">>, text("opening has raised ~0tp", [Reason])}},
+            leaving(opened(Failed, remove(Id, Call, State)));
         {_, open} ->
             State;
         {_, close} ->
@@ -591,7 +592,7 @@ greeted(State) ->
 
 open(#state{purpose = {store, _, Owner}, open = Arguments, counters = Counters} = State) ->
     Id = pando_port_call:next_id(Counters),
-    {Parts, Last} = pando_port_frame:parts(term_to_binary({open, Arguments})),
+    {Parts, Last} = pando_port_frame:parts(pando_port_call:encode(open, Arguments)),
     Said = lists:foldl(fun(Part, Acc) -> say(pando_port_frame:part(Id, heard, Part), Acc) end, State, Parts),
     Call = #call{client = Owner, reply_to = open, is_counted = false},
     call(Id, Call, say(pando_port_frame:call(Id, heard, Last), Said)).
@@ -659,7 +660,7 @@ close(#state{phase = greeting} = State) ->
 close(#state{phase = running, is_told = true, purpose = {store, StoreId, _}, counters = Counters} = State) ->
     ok = pando_port_registry:set_phase(self(), closing),
     Id = pando_port_call:next_id(Counters),
-    Frame = pando_port_frame:call(Id, heard, term_to_binary({close, [StoreId]})),
+    Frame = pando_port_frame:call(Id, heard, pando_port_call:encode(close, [StoreId])),
     Call = #call{client = self(), reply_to = close, is_counted = false},
     loop(timer(?CLOSE_TIMEOUT_MS, call(Id, Call, say(Frame, State#state{phase = closing}))));
 close(#state{phase = running, purpose = service} = State) ->
