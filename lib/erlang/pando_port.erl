@@ -148,7 +148,7 @@ begin_task(Function, Arguments, Tag, Reference) ->
     end.
 
 -spec condition_met(term(), atom() | binary(), pando_backend:node_props()) ->
-    true | {false, term()} | {error, pando_backend:native_error() | timeout}.
+    true | {false, term()} | {error, pando_backend:native_error()}.
 condition_met(Condition, Name, Props) ->
     {Result, _} = of_service(fun(Target) -> pando_port_call:call(Target, condition_met, [Condition, Name, Props]) end),
     read_result(Result).
@@ -197,12 +197,12 @@ quick(Source, Function, Arguments) ->
     end.
 
 -spec read_quick(source(), pando_backend:native_path(), pando_backend:props_bits()) ->
-    {ok, pando_backend:native_path(), pando_backend:node_props()} | {error, pando_backend:native_error() | timeout} | slow.
+    {ok, pando_backend:native_path(), pando_backend:node_props()} | {error, pando_backend:native_error()} | slow.
 read_quick(Source, Path, PropsBits) ->
     read_result(of_source(Source, read_quick, [Path, PropsBits])).
 
 -spec read(source(), pando_backend:native_path(), pando_backend:props_bits()) ->
-    {ok, pando_backend:native_path(), pando_backend:node_props()} | {error, pando_backend:native_error() | timeout}.
+    {ok, pando_backend:native_path(), pando_backend:node_props()} | {error, pando_backend:native_error()}.
 read(Source, Path, PropsBits) ->
     read_result(of_source(Source, read, [Path, PropsBits])).
 
@@ -213,7 +213,7 @@ read(Source, Path, PropsBits) ->
     boolean(),
     none | pando_backend:native_path(),
     boolean()
-) -> {ok, handle()} | {error, pando_backend:native_error() | timeout}.
+) -> {ok, handle()} | {error, pando_backend:native_error()}.
 scan(Source, Pattern, What, IncludeRoot, From, EachOnce) ->
     case target(Source) of
         none ->
@@ -225,7 +225,7 @@ scan(Source, Pattern, What, IncludeRoot, From, EachOnce) ->
 
 -spec scan_next(handle(), pos_integer()) ->
     {more | done, [{pando_backend:native_path(), pando_backend:node_props() | term()}]}
-    | {error, pando_backend:native_error() | timeout}.
+    | {error, pando_backend:native_error()}.
 scan_next(Cursor, NodesMax) ->
     chunk(Cursor, of_source(Cursor, scan_next, [NodesMax])).
 
@@ -233,7 +233,7 @@ scan_next(Cursor, NodesMax) ->
 scan_close(Cursor) ->
     release(Cursor).
 
--spec count_next(handle()) -> {more | done, non_neg_integer()} | {error, pando_backend:native_error() | timeout}.
+-spec count_next(handle()) -> {more | done, non_neg_integer()} | {error, pando_backend:native_error()}.
 count_next(Cursor) ->
     chunk(Cursor, of_source(Cursor, count_next, [])).
 
@@ -256,7 +256,7 @@ keep_while(Store) ->
     or_noproc(of_source(Store, keep_while, [])).
 
 -spec request_result(pando_backend:store_id(), binary()) ->
-    none | repeated | {repeated, term()} | {error, pando_backend:native_error() | timeout}.
+    none | repeated | {repeated, term()} | {error, pando_backend:native_error()}.
 request_result(Store, RequestId) ->
     read_result(of_source(Store, request_result, [RequestId])).
 
@@ -272,7 +272,7 @@ applied_index(Store) ->
 %%% Writes
 
 -spec submit(pando_backend:store_id(), pando_backend:reply_to(), pando_backend:request(), boolean()) ->
-    ok | {ok, handle()} | {error, pando_backend:native_error() | timeout}.
+    ok | {ok, handle()} | {error, pando_backend:native_error()}.
 submit(Store, Reference, Request, Cancellable) when is_reference(Reference) ->
     cast(Store, submit, [Reference, Request, Cancellable], {reference, Reference}, Cancellable);
 submit(Store, none, Request, false) ->
@@ -352,7 +352,7 @@ cancel({pando_port, Connection, Id}) ->
 %%% Transactions
 
 -spec transaction_begin(pando_backend:store_id(), read_only | read_write) ->
-    {ok, handle()} | {error, pando_backend:native_error() | timeout}.
+    {ok, handle()} | {error, pando_backend:native_error()}.
 transaction_begin(Store, Mode) ->
     case pando_port_registry:store(Store) of
         none ->
@@ -382,11 +382,11 @@ transaction_go_on(Transaction) ->
         {failed, _} -> told
     end.
 
--spec transaction_write_quick(handle(), pando_backend:request()) -> pando_backend:result() | slow | {error, timeout}.
+-spec transaction_write_quick(handle(), pando_backend:request()) -> pando_backend:result() | slow.
 transaction_write_quick(Transaction, Request) ->
     read_result(of_source(Transaction, transaction_write_quick, [Request])).
 
--spec transaction_write(handle(), pando_backend:request()) -> pando_backend:result() | {error, timeout}.
+-spec transaction_write(handle(), pando_backend:request()) -> pando_backend:result().
 transaction_write(Transaction, Request) ->
     read_result(of_source(Transaction, transaction_write, [Request])).
 
@@ -395,7 +395,7 @@ transaction_write(Transaction, Request) ->
     | {ok, handle()}
     | {conflict, pando_backend:native_path()}
     | in_line
-    | {error, pando_backend:native_error() | timeout}
+    | {error, pando_backend:native_error()}
     | slow.
 transaction_commit_quick(Transaction, Reference, Once, Cancellable) ->
     commit(Transaction, transaction_commit_quick, Reference, Once, Cancellable).
@@ -405,7 +405,7 @@ transaction_commit_quick(Transaction, Reference, Once, Cancellable) ->
     | {ok, handle()}
     | {conflict, pando_backend:native_path()}
     | in_line
-    | {error, pando_backend:native_error() | timeout}.
+    | {error, pando_backend:native_error()}.
 transaction_commit(Transaction, Reference, Once, Cancellable) ->
     commit(Transaction, transaction_commit, Reference, Once, Cancellable).
 
