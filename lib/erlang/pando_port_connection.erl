@@ -31,7 +31,7 @@
 %% How long it may take to end when nothing is open, in milliseconds.
 -define(LEAVE_TIMEOUT_MS, 2000).
 %% How long an operating system may take to end what was killed, in milliseconds: after that, callers wait for it no longer.
--define(KILL_TIMEOUT_MS, 800).
+-define(KILL_TIMEOUT_MS, 5000).
 %% How long an opening waits for the program before, in milliseconds, and how often it tries.
 -define(BEFORE_TIMEOUT_MS, 30000).
 -define(LOCKED_PAUSE_MS, 250).
