@@ -111,8 +111,8 @@
 %% was kept.
 -type committed() ::
     ok | {conflict, native_path()} | repeated | {repeated, Note :: term()} | {error, native_error()}.
-%% A reference: `{pando_reply, Reference, Reply}'. A correlation: `{ra_event, From, {applied, [{Correlation, Reply}]}}',
-%% or `{ra_event, From, {rejected, {not_leader, undefined, Correlation}}}'. `none': no message.
+%% A reference: `{pando_reply, Reference, Reply}'. A correlation: `{ra_event, From, {applied, [{Correlation, Reply}]}}'.
+%% `none': no message.
 -type reply_to() :: reference() | {From :: {store_id(), node()}, Correlation :: integer() | reference()} | none.
 -type node_props() :: #{atom() => term()}.
 %% What a scan shows of a node: properties, or its value, `Default' if it has none.

@@ -77,7 +77,7 @@ defmodule Pando.SupervisionTest do
       assert_receive :up
       :ok = Pando.put(name, "/stock/wood/oak", 150)
 
-      :ok = :pando_nif.provoke_panic(name, :ingest)
+      :ok = :pando_backend.provoke_panic(name, :ingest)
       # The thread takes the panic with the next command, which may still be in time.
       _ = Pando.put(name, "/stock/wood/elm", 80)
       assert_receive :up, 10_000
