@@ -93,7 +93,7 @@ killed_under_load(Dir) ->
     Store = started(Dir),
     Self = self(),
     Writers = [spawn_link(fun() -> Self ! {self(), write(Store, N, 1, 0, [])} end) || N <- lists:seq(1, ?WRITERS)],
-    await(fun() -> pando:count(Store, "w/*") =:= {ok, ?WRITERS} end),
+    await(fun() -> pando:count(Store, ":w/*") =:= {ok, ?WRITERS} end),
     [
         begin
             Server = whereis(Store),
@@ -253,7 +253,7 @@ large(Dir) ->
     ?debugFmt("~b small calls beside 70 MB", [Small]),
     ?assert(Small > 0),
     %% What was read of it in one walk.
-    {ok, Values} = pando:get_many(Store, "large/*"),
+    {ok, Values} = pando:get_many(Store, ":large/*"),
     ?assertEqual([none_of_it, Value, Value], [maps:get([large, N], Values) || N <- [<<"a">>, <<"b">>, <<"c">>]]),
     ok = pando:stop(Store).
 
@@ -293,9 +293,9 @@ payload_limit(_Dir) ->
 fold_raises(Dir) ->
     Store = started(Dir),
     fill(Store, 100),
-    {ok, Cursor} = pando_read:open(Store, "n/*", #{}),
+    {ok, Cursor} = pando_read:open(Store, ":n/*", #{}),
     [
-        ?assertError(of_mine, pando:fold(Store, "n/*", fun(_, _, _) -> error(of_mine) end, 0))
+        ?assertError(of_mine, pando:fold(Store, ":n/*", fun(_, _, _) -> error(of_mine) end, 0))
      || _ <- lists:seq(1, 1100)
     ],
     ?assertMatch({[_ | _], _}, pando_read:next(Cursor)),
@@ -314,9 +314,9 @@ killed_while_folding(Dir) ->
         _ = Count =:= 0 andalso pando_port_fake:signal("KILL", OsPid),
         Count + 1
     end,
-    ?assertMatch({error, _}, pando:fold(Store, "n/*", Fold, 0)),
+    ?assertMatch({error, _}, pando:fold(Store, ":n/*", Fold, 0)),
     await_running(Store),
-    ?assertEqual({ok, 10000}, pando:count(Store, "n/*")),
+    ?assertEqual({ok, 10000}, pando:count(Store, ":n/*")),
     ok = pando:stop(Store).
 
 %%% Other virtual machines
