@@ -18,7 +18,7 @@
     %% Complete packets, in front of the one that is gathered.
     packets = queue:new() :: queue:queue(packet()),
     is_none_complete = true :: boolean(),
-    %% An improper list, the newest frame last: what `port_command/3' takes, made without a copy.
+    %% Nested to the left, the newest frame last.
     data = [] :: iodata(),
     size_bytes = 0 :: non_neg_integer(),
     told = [] :: [reference()]
@@ -37,7 +37,7 @@ new() ->
 add(Frame, Told, #output{data = Data, size_bytes = SizeBytes} = Output) ->
     Size = byte_size(Frame),
     case SizeBytes + Size =< pando_port_frame:packet_size_bytes_max() of
-        true -> tell(Told, Output#output{data = [Data | Frame], size_bytes = SizeBytes + Size});
+        true -> tell(Told, Output#output{data = [Data, Frame], size_bytes = SizeBytes + Size});
         false when Data =:= [] -> tell(Told, Output#output{data = Frame, size_bytes = Size});
         false -> add(Frame, Told, complete(Output))
     end.

@@ -32,19 +32,19 @@
 -type purpose() :: {store, pando_backend:store_id(), Owner :: pid()} | service.
 -type phase() :: opening | open | closing.
 
-%% What the table has, each by its key: of a store, or of `service', the newest connection; and of each connection what is to be
+%% (`_' and `$1' are for patterns.) What the table has, each by its key: of a store, or of `service', the newest connection; and of each connection what is to be
 %% known when it is gone.
 -record(store, {
-    key :: {store, pando_backend:store_id()} | service,
-    connection :: pid(),
-    counters :: pando_port_call:counters(),
-    phase :: phase()
+    key :: {store, pando_backend:store_id() | '$1'} | service,
+    connection :: pid() | '_',
+    counters :: pando_port_call:counters() | '_',
+    phase :: phase() | '_'
 }).
 -record(connection, {
-    key :: pid(),
-    counters :: pando_port_call:counters(),
-    purpose :: purpose(),
-    os_pid :: undefined | pando_port_program:os_pid()
+    key :: pid() | '$1',
+    counters :: pando_port_call:counters() | '_',
+    purpose :: purpose() | '_',
+    os_pid :: undefined | pando_port_program:os_pid() | '_'
 }).
 
 %% Programs whose connections were killed, and which may still have a directory.
@@ -108,7 +108,7 @@ connection(Connection) ->
 -spec newest({store, pando_backend:store_id()} | service) -> pid() | none.
 newest(Key) ->
     try ets:lookup(?TABLE, Key) of
-        [#store{connection = Connection}] -> Connection;
+        [#store{connection = Connection}] when is_pid(Connection) -> Connection;
         [] -> none
     catch
         error:badarg -> none
@@ -123,8 +123,9 @@ stores() ->
         error:badarg -> []
     end.
 
-%% The connection for what has no store; started if there is none. Also where the application is not started.
--spec service() -> pando_port_call:target() | {error, Text :: binary()}.
+%% The connection for what has no store; started if there is none. Also where the application is not started. `none': it has ended
+%% already.
+-spec service() -> pando_port_call:target() | none | {error, Text :: binary()}.
 service() ->
     try ets:lookup(?TABLE, service) of
         [#store{phase = open, connection = Connection, counters = Counters}] -> {Connection, Counters};
@@ -286,14 +287,15 @@ crashed(#connection{key = Connection, purpose = Purpose, os_pid = OsPid}, Reason
     true = ets:insert(?TABLE, {crashed, {crashed, Connection}}),
     _ = erlang:send_after(?CRASH_KEPT_MS, self(), {forget, {crashed, Connection}}),
     Text = unicode:characters_to_binary(io_lib:format("the connection to its program has ended: ~0tP", [Reason, 30])),
-    case {Purpose, Phases} of
-        {{store, StoreId, Owner}, [opening]} ->
-            Owner ! {pando_opened, StoreId, {error, {open_failed, <<"other">>, Text}}};
-        {{store, StoreId, Owner}, _} ->
-            Owner ! {pando_halted, StoreId, Text};
-        {service, _} ->
-            ok
-    end,
+    _ =
+        case {Purpose, Phases} of
+            {{store, StoreId, Owner}, [opening]} ->
+                Owner ! {pando_opened, StoreId, {error, {open_failed, <<"other">>, Text}}};
+            {{store, StoreId, Owner}, _} ->
+                Owner ! {pando_halted, StoreId, Text};
+            {service, _} ->
+                none
+        end,
     case OsPid of
         undefined ->
             State;
