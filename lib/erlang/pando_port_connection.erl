@@ -149,7 +149,13 @@ begin_program(State) ->
     case pando_port_program:start() of
         {ok, Port, OsPid} ->
             ok = pando_port_registry:set_os_pid(self(), OsPid),
-            true = port_command(Port, pando_port_frame:hello()),
+            _ =
+                try
+                    port_command(Port, pando_port_frame:hello())
+                catch
+                    %% It has ended already: that comes as a message.
+                    error:badarg -> gone
+                end,
             loop(timer(?HELLO_TIMEOUT_MS, State#state{phase = greeting, port = Port, os_pid = OsPid}));
         {error, Text} ->
             ended(Text, State)
