@@ -33,15 +33,31 @@ with_script(Script, Test) ->
         {ok, _} = application:ensure_all_started(pando),
         Before = application:get_env(pando, port_program),
         ok = application:set_env(pando, port_program, Path),
+        %% The one for what has no store may be there from before.
+        ok = end_service(),
         try
             pando_test_store:quietly(Test)
         after
+            ok = end_service(),
             case Before of
                 {ok, Other} -> application:set_env(pando, port_program, Other);
                 undefined -> application:unset_env(pando, port_program)
             end
         end
     end).
+
+end_service() ->
+    case pando_port_registry:newest(service) of
+        none ->
+            ok;
+        Connection ->
+            Monitor = monitor(process, Connection),
+            Connection ! {close, self()},
+            receive
+                {'DOWN', Monitor, process, Connection, _} -> ok
+            after 20000 -> error(has_not_ended)
+            end
+    end.
 
 %% A store of the caller, which is open.
 -spec open() -> {atom(), pid()}.
