@@ -1,6 +1,6 @@
 //! Atoms that requests and replies use.
 
-rustler::atoms! {
+crate::vm::atoms! {
     ok,
     error,
     undefined,
@@ -163,4 +163,8 @@ rustler::atoms! {
     if_name_matches,
     if_path_matches,
     any,
+    // of a program behind a port
+    panic,
+    badarg,
+    undef,
 }
