@@ -190,7 +190,6 @@ pub fn store_error_term<'a>(env: Env<'a>, error: &StoreError) -> Term<'a> {
         StoreError::DiskFull(_) => (atoms::disk_full(), error.to_string(), not_applied).encode(env),
         StoreError::NoQuorum { .. } => (atoms::no_quorum(), error.to_string(), not_applied).encode(env),
         StoreError::LeaderChanged => (atoms::leader_changed(), error.to_string(), not_applied).encode(env),
-        StoreError::NotLeader => (atoms::not_leader(), error.to_string(), not_applied).encode(env),
         _ => (atoms::command_failed(), error.to_string(), not_applied).encode(env),
     }
 }

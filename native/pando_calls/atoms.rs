@@ -25,7 +25,6 @@ crate::vm::atoms! {
     pando_reply,
     ra_event,
     applied,
-    rejected,
     answer,
     pando_opened,
     pando_closed,

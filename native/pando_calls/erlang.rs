@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::vm::{Atom, Encoder, Env, LocalPid, NifResult, OwnedEnv, Resource, SavedTerm, Term};
 use pando_bridge::{Beam, OpenFailure, Opening, SharedBridge, Verification, VerificationObserver};
+use pando_store::Outcome;
 use pando_store::cluster::{ClusterAnswer, ClusterError, ClusterEvent};
 use pando_store::verify::Report;
-use pando_store::{Outcome, StoreError};
 
 use super::answers::{answer_term, holds_terms, report_term, store_error_term};
 use super::asker::Asker;
@@ -42,8 +42,7 @@ pub enum Address {
 pub enum KnownBy {
     /// `{pando_reply, Reference, Reply}`.
     Reference(SavedTerm),
-    /// `{ra_event, From, {applied, [{Correlation, Reply}]}}`, or, when nothing was done because this member does not lead,
-    /// `{ra_event, From, {rejected, {not_leader, undefined, Correlation}}}`.
+    /// `{ra_event, From, {applied, [{Correlation, Reply}]}}`.
     Correlation {
         /// What stands for the store.
         from: SavedTerm,
@@ -129,14 +128,8 @@ impl Beam for Erlang {
             }
             KnownBy::Correlation { from, correlation } => {
                 let correlation = correlation.load(env);
-                let event = match outcome {
-                    Err(StoreError::NotLeader) => {
-                        (atoms::rejected(), (atoms::not_leader(), atoms::undefined(), correlation))
-                            .encode(env)
-                    }
-                    outcome => (atoms::applied(), vec![(correlation, reply_term(env, outcome))]).encode(env),
-                };
-                (atoms::ra_event(), from.load(env), event).encode(env)
+                let applied = (atoms::applied(), vec![(correlation, reply_term(env, outcome))]);
+                (atoms::ra_event(), from.load(env), applied).encode(env)
             }
         });
     }

@@ -67,15 +67,20 @@ impl<'a, G: Given<'a>> Given<'a> for NifResult<G> {
     }
 }
 
+/// For `?` within a call.
+fn made<'a>(make: impl FnOnce() -> NifResult<Term<'a>>) -> NifResult<Term<'a>> {
+    make()
+}
+
 /// Makes a call. `None`: there is none of this name with so many arguments.
 pub fn call<'a>(env: Env<'a>, function: &str, arguments: &[Term<'a>]) -> Option<NifResult<Term<'a>>> {
     /// `name(env, a, b)`: the function is given the environment; `name(a, b)`: it is not.
     macro_rules! calls {
         ($($name:literal => $function:path, $($with_env:ident)? ($($argument:ident),*);)*) => {
             match (function, arguments) {
-                $(($name, [$($argument),*]) => Some((|| {
+                $(($name, [$($argument),*]) => Some(made(|| {
                     calls!(@run env, $function, $($with_env)? ($($argument),*)).into_term(env)
-                })()),)*
+                })),)*
                 _ => None,
             }
         };

@@ -15,6 +15,8 @@ mod calling;
 mod calls;
 mod dispatch;
 pub mod frame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod held;
 mod objects;
 pub mod output;

@@ -171,7 +171,7 @@ impl Reader {
 
     fn call(&self, id: u64, body: &[u8], is_quiet: bool) {
         let calling = Calling::new(id, self.shared.clone());
-        match function_of(body).map(|function| dispatch::place(function)) {
+        match function_of(body).map(dispatch::place) {
             Some(Place::Worker) => {
                 // The workers are there as long as the program.
                 let _ = self.jobs.send(Job { calling, body: body.to_vec(), is_quiet });
@@ -182,7 +182,7 @@ impl Reader {
 }
 
 /// The name in `{Function, Arguments}`, as the VM writes it.
-fn function_of(body: &[u8]) -> Option<&str> {
+pub(crate) fn function_of(body: &[u8]) -> Option<&str> {
     match body {
         [131, 104, 2, 119 | 115, length, rest @ ..] => {
             std::str::from_utf8(rest.get(..usize::from(*length))?).ok()
@@ -206,7 +206,7 @@ fn make(calling: Arc<Calling>, body: &[u8], is_quiet: bool) {
     calling.end_call(&outcome, is_quiet);
 }
 
-fn outcome(heap: &Heap, body: &[u8]) -> Outcome {
+pub(crate) fn outcome(heap: &Heap, body: &[u8]) -> Outcome {
     let decoded = heap.read(body).and_then(|term| term.decode::<(Term<'_>, Vec<Term<'_>>)>());
     let Ok((function, arguments)) = decoded else { return raised(|env| atoms::badarg().to_term(env)) };
     match dispatch::call(heap.env(), function.utf8_atom().unwrap_or_default(), &arguments) {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use external_terms::{Atom, Encoder, Env, Heap, Term};
@@ -111,7 +111,7 @@ impl Program {
         (self.child.wait().unwrap().code().unwrap(), logged)
     }
 
-    fn open(&mut self, id: u64, directory: &PathBuf) {
+    fn open(&mut self, id: u64, directory: &Path) {
         let directory = directory.to_str().unwrap().to_owned();
         self.call(id, 0, "open", |env| {
             let birth = (Atom::of("found"), Term::from(bytes(env, &[7; 16]))).encode(env);
