@@ -13,7 +13,13 @@ cd "$(dirname "$0")/.." || exit 1
 . scripts/env.sh
 
 GATES="rustfmt clippy mix-format check docs"
-TESTS="cargo-test exunit eunit samples demo"
+TESTS="cargo-test exunit eunit exunit-port eunit-port samples demo"
+
+# EUnit modules that run once: no native side is behind them, or it is the same program code whichever way it is called. All
+# others run under both backends.
+EUNIT_ONCE="
+    bench_tests pando_forming_rules_tests pando_history_checker_tests pando_joining_tests pando_path_tests pando_payload_tests
+    pando_nemesis_tests pando_test_cluster_tests pando_peer_tests pando_format_tests pando_match_spec_tests"
 
 # Plain output, also of programs that colour what goes into a pipe.
 TERM=dumb
@@ -26,6 +32,18 @@ export TERM NO_COLOR CARGO_TERM_COLOR CARGO_TARGET_DIR
 logs=_build/test-logs
 mkdir -p "$logs"
 
+eunit_of_both() {
+    for file in test/erlang/*_tests.erl; do
+        module=$(basename "$file" .erl)
+        # Unquoted: each word between single blanks.
+        # shellcheck disable=SC2086
+        case " $(echo $EUNIT_ONCE) " in
+        *" $module "*) ;;
+        *) printf '%s,' "$module" ;;
+        esac
+    done | sed 's/,$//'
+}
+
 run_part() {
     case $1 in
     rustfmt) cargo fmt --all --check ;;
@@ -37,6 +55,9 @@ run_part() {
     cargo-test) cargo test --workspace --locked --no-fail-fast ;;
     exunit) MIX_ENV=test mix do compile --warnings-as-errors, test ;;
     eunit) rebar3 eunit ;;
+    # Not test/build: how it is built does not depend on the backend.
+    exunit-port) PANDO_TEST_BACKEND=port MIX_ENV=test mix test test/elixir ;;
+    eunit-port) PANDO_TEST_BACKEND=port rebar3 eunit --module="$(eunit_of_both)" ;;
     samples | demo) sh "test/build/$1.sh" ;;
     *) echo "unknown part $1: one of $GATES $TESTS" >&2 && return 2 ;;
     esac
@@ -49,7 +70,7 @@ count_tests() {
         # test result: ok. 12 passed; 0 failed; 1 ignored; ...
         sed -n 's/^test result: [A-Za-z]*\. \([0-9]*\) passed; \([0-9]*\) failed;.*/\1 \2/p'
         ;;
-    exunit)
+    exunit | exunit-port)
         # 2 doctests, 40 tests, 1 failure, 2 excluded, 1 invalid, 3 skipped: all are tests of the total
         grep -E '^([0-9]+ (doctests?|propert(y|ies)), )*[0-9]+ tests?, [0-9]+ failures?' | tr ',' '\n' | awk '
             / (doctest|propert|test)/ { total += $1 }
@@ -58,7 +79,7 @@ count_tests() {
             / (excluded|skipped)/ { left_out += $1 }
             END { print total - failed - left_out, failed + 0 }'
         ;;
-    eunit)
+    eunit | eunit-port)
         # 31 tests, 1 failures, 2 skips
         grep -E '^[0-9]+ tests?, [0-9]+ failures?' | tr ',' '\n' | awk '
             / test/ { total += $1 }

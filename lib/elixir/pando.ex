@@ -255,6 +255,7 @@ defmodule Pando do
           | {:cluster, [node, ...] | (() -> [node])}
           | {:expect, pos_integer}
           | {:priority, integer}
+          | {:backend, :nif | :port}
 
   # Stores
 
@@ -272,7 +273,10 @@ defmodule Pando do
     * `:expect` - how many nodes have to be there, without data and with the same list, for the cluster to be founded: by default
       all in the list. Give it with a function that may return some of the nodes only. With fewer than all, a founder that has lost
       its disk and reaches no member would found a second cluster;
-    * `:priority` - an integer, 0 by default: of the members that could lead one of the highest priority does.
+    * `:priority` - an integer, 0 by default: of the members that could lead one of the highest priority does;
+    * `:backend` - where the native side of the store runs: `:nif`, a library in this virtual machine, or `:port`, a program of its
+      own, whose end is no end of the virtual machine. By default what the environment of the application `:pando` has as
+      `:backend`, else `:nif`. The files are the same: a store that was stopped may be started under the other one.
 
       {Pando, name: :my_store, data_dir: "/var/lib/my_app", cluster: [:"app@host1", :"app@host2", :"app@host3"]}
       {Pando, name: :my_store, data_dir: "/var/lib/my_app", cluster: fn -> [node() | Node.list()] end, expect: 3}
@@ -326,13 +330,15 @@ defmodule Pando do
   defp start_config(options) do
     options = Options.to_map(options)
 
-    case Map.keys(options) -- [:name, :data_dir, :cluster, :expect, :priority] do
+    case Map.keys(options) -- [:name, :data_dir, :cluster, :expect, :priority, :backend] do
       [] -> :ok
       unknown -> invalid_start("does not know #{Enum.map_join(unknown, ", ", &inspect/1)}", options)
     end
 
     given =
-      for key <- [:cluster, :expect, :priority], Map.has_key?(options, key), do: {key, checked(key, options)}
+      for key <- [:cluster, :expect, :priority, :backend],
+          Map.has_key?(options, key),
+          do: {key, checked(key, options)}
 
     :ok = check_expected(options)
     Map.merge(%{store_id: checked(:name, options), data_dir: checked(:data_dir, options)}, Map.new(given))
@@ -364,10 +370,12 @@ defmodule Pando do
   defp valid_start?(:cluster, nodes), do: is_list(nodes) and nodes != [] and Enum.all?(nodes, &is_atom/1)
   defp valid_start?(:expect, count), do: is_integer(count) and count > 0
   defp valid_start?(:priority, priority), do: is_integer(priority)
+  defp valid_start?(:backend, backend), do: backend in [:nif, :port]
 
   defp wrong(:cluster, value), do: "needs a list of nodes as :cluster, or a function, not #{inspect(value)}"
   defp wrong(:expect, value), do: "needs a number of nodes as :expect, not #{inspect(value)}"
   defp wrong(:priority, value), do: "needs an integer as :priority, not #{inspect(value)}"
+  defp wrong(:backend, value), do: "needs :nif or :port as :backend, not #{inspect(value)}"
   defp wrong(:name, value), do: "needs an atom as :name, not #{inspect(value)}"
   defp wrong(:data_dir, value), do: "needs a directory as :data_dir, not #{inspect(value)}"
 
@@ -414,7 +422,7 @@ defmodule Pando do
       Pando.start("/var/lib/my_app", :my_store, 5_000)
       #=> {:ok, :my_store}
 
-  In the place of the store there can be options: `cluster_name: :my_store`, and `:cluster`, `:expect` and `:priority` as for
+  In the place of the store there can be options: `cluster_name: :my_store`, and `:cluster`, `:expect`, `:priority` and `:backend` as for
   `child_spec/1`.
 
   To start a store that runs is no error. Errors:

@@ -133,7 +133,7 @@ leaders_view(Leader, StoreId, #{cluster_id := ClusterId} = Own) ->
 
 -spec own_view(pando_backend:store_id()) -> {ok, view()} | {error, noproc}.
 own_view(StoreId) ->
-    case pando_nif:status(StoreId) of
+    case pando_backend:status(StoreId) of
         {ok, #{cluster_id := ClusterId, members := Members, term := Term, applied_index := Applied} = Status} ->
             #{role := Role, has_quorum := HasQuorum, leader := LeaderId} = Status,
             Leaders = [to_node(Node) || #{member_id := Id, node := Node} <- Members, Id =:= LeaderId],

@@ -37,7 +37,7 @@ remaining_ms(Deadline) when is_integer(Deadline) ->
 %% applied, unless it was not yet proposed.
 -spec call(pando_backend:store_id(), pando_backend:request(), deadline()) -> pando_backend:result() | {error, timeout}.
 call(Store, Request, Deadline) ->
-    Send = fun(Reference, Cancellable) -> pando_nif:submit(Store, Reference, Request, Cancellable) end,
+    Send = fun(Reference, Cancellable) -> pando_backend:submit(Store, Reference, Request, Cancellable) end,
     case await(Send, Deadline) of
         ok -> ok;
         {ok, _} = Answer -> Answer;
@@ -48,7 +48,7 @@ call(Store, Request, Deadline) ->
 -spec cast(pando_backend:store_id(), pando_backend:request(), none | {correlation, integer() | reference()}) ->
     ok | {error, pando_backend:native_error()}.
 cast(Store, Request, Notification) ->
-    case pando_nif:submit(Store, reply_to(Store, Notification), Request, false) of
+    case pando_backend:submit(Store, reply_to(Store, Notification), Request, false) of
         ok -> ok;
         {error, _} = Error -> Error
     end.
@@ -59,8 +59,8 @@ reply_to(Store, {correlation, Correlation}) -> {pando_cluster:this_member(Store)
 %% Writes in a transaction; the result is there at once.
 -spec write(pando_backend:transaction(), pando_backend:request()) -> pando_backend:result().
 write(Transaction, Request) ->
-    case pando_nif:transaction_write_quick(Transaction, Request) of
-        slow -> pando_nif:transaction_write(Transaction, Request);
+    case pando_backend:transaction_write_quick(Transaction, Request) of
+        slow -> pando_backend:transaction_write(Transaction, Request);
         Result -> Result
     end.
 
@@ -85,8 +85,8 @@ commit(Transaction, Once, Deadline) ->
     end.
 
 commit(Transaction, Reference, Once, Cancellable) ->
-    case pando_nif:transaction_commit_quick(Transaction, Reference, Once, Cancellable) of
-        slow -> pando_nif:transaction_commit(Transaction, Reference, Once, Cancellable);
+    case pando_backend:transaction_commit_quick(Transaction, Reference, Once, Cancellable) of
+        slow -> pando_backend:transaction_commit(Transaction, Reference, Once, Cancellable);
         Sent -> Sent
     end.
 
@@ -102,13 +102,13 @@ await_turn(Reference, Deadline) ->
 %% Waits until everything is applied here that was accepted or committed before.
 -spec barrier(pando_backend:store_id(), deadline()) -> ok | {error, timeout | pando_backend:native_error()}.
 barrier(Store, Deadline) ->
-    reached(await(fun(Reference, Cancellable) -> pando_nif:barrier(Store, Reference, Cancellable) end, Deadline)).
+    reached(await(fun(Reference, Cancellable) -> pando_backend:barrier(Store, Reference, Cancellable) end, Deadline)).
 
 %% Waits until a position of the log is applied here.
 -spec await_applied(pando_backend:store_id(), non_neg_integer(), deadline()) ->
     ok | {error, timeout | pando_backend:native_error()}.
 await_applied(Store, Index, Deadline) ->
-    Send = fun(Reference, Cancellable) -> pando_nif:await_applied(Store, Reference, Index, Cancellable) end,
+    Send = fun(Reference, Cancellable) -> pando_backend:await_applied(Store, Reference, Index, Cancellable) end,
     reached(await(Send, Deadline)).
 
 reached(ok) -> ok;
@@ -129,7 +129,7 @@ await(Send, Deadline) ->
             receive
                 {pando_reply, Reference, Reply} -> result(Reply)
             after remaining_ms(Deadline) ->
-                case pando_nif:cancel(Token) of
+                case pando_backend:cancel(Token) of
                     true ->
                         {error, timeout};
                     false ->
@@ -144,5 +144,5 @@ await(Send, Deadline) ->
 
 %% The result in a reply. The terms of an answer are made here, once.
 -spec result(pando_backend:reply()) -> pando_backend:result() | pando_backend:committed().
-result({answer, Answer}) -> pando_nif:answer(Answer);
+result({answer, Answer}) -> pando_backend:answer(Answer);
 result(Result) -> Result.

@@ -34,7 +34,8 @@
     data_dir := data_dir(),
     cluster => [node()] | fun(() -> [node()]),
     expect => pos_integer(),
-    priority => integer()
+    priority => integer(),
+    backend => pando_backend:backend()
 }.
 
 %% @doc Starts the default store in the default data directory.
@@ -78,6 +79,10 @@ start(DataDir, StoreIdOrConfig) ->
 %% </ul>
 %%
 %% `priority' in the map, an integer, 0 by default: of the members that could lead, one of the highest priority does.
+%%
+%% `backend' in the map says where the native side of the store runs: `nif', a library in this virtual machine, or `port', a program of
+%% its own, whose end is no end of the virtual machine. By default it is what the environment of the application `pando' has as
+%% `backend', else `nif'. The files are the same: a store that was stopped may be started under the other one.
 -spec start(data_dir(), store_id() | map(), timeout()) -> {ok, store_id()} | {error, start_error()}.
 start(DataDir, Config, Timeout) when is_map(Config) ->
     start(DataDir, maps:get(cluster_name, Config, get_default_store_id()), Config, Timeout);
@@ -87,7 +92,7 @@ start(DataDir, StoreId, Timeout) when is_atom(StoreId) ->
 start(DataDir, StoreId, Options, Timeout) when is_atom(StoreId), is_list(DataDir) orelse is_binary(DataDir) ->
     Limit = pando_options:timeout(Timeout),
     Config = config(DataDir, StoreId, Options),
-    case started_application() of
+    case started_application(Config) of
         ok -> start_store(Config, Limit);
         {error, _} = Error -> Error
     end.
@@ -100,15 +105,15 @@ start_store(#{store_id := StoreId, data_dir := DataDir} = Config, Limit) ->
     end.
 
 %% A native library that cannot be loaded is said here, and not by the first call that misses it.
-started_application() ->
+started_application(#{backend := Backend}) ->
     {ok, _} = application:ensure_all_started(pando),
-    case code:ensure_loaded(pando_nif) of
-        {module, pando_nif} -> ok;
+    case pando_backend:ensure_loaded(Backend) of
+        ok -> ok;
         {error, Cause} -> {error, pando_directory:library_error(Cause)}
     end.
 
 %% @doc Starts a store under the calling supervisor: `#{store_id => atom(), data_dir => Dir}'. Returns when it answers; with
-%% `cluster', `expect' and `priority' as for `start/3', an empty one does so later.
+%% `cluster', `expect', `priority' and `backend' as for `start/3', an empty one does so later.
 %%
 %% What is returned is the process of the store: it ends abnormally when the store has halted, and normally when it was
 %% stopped, so it is to be a `transient' child. There is no supervisor of ours in between: one that gives up ends with
@@ -117,7 +122,7 @@ started_application() ->
 -spec start_link(options()) -> {ok, pid()} | {error, start_error()}.
 start_link(#{store_id := StoreId, data_dir := DataDir} = Options) when is_atom(StoreId) ->
     Config = config(DataDir, StoreId, Options),
-    case started_application() of
+    case started_application(Config) of
         ok -> start_linked(pando_server:start_link(Config));
         {error, _} = Error -> Error
     end.
@@ -156,8 +161,15 @@ config(DataDir, StoreId, Options) ->
         data_dir => DataDir,
         opened => atomics:new(1, []),
         cluster => cluster(maps:get(cluster, Options, none), maps:get(expect, Options, default)),
-        priority => Priority
+        priority => Priority,
+        backend => backend(Options)
     }.
+
+backend(#{backend := Backend}) ->
+    pando_backend:is_backend(Backend) orelse invalid_option(backend, Backend),
+    Backend;
+backend(_Options) ->
+    pando_backend:configured().
 
 cluster(none, default) ->
     none;
@@ -460,12 +472,12 @@ transfer_leadership(StoreId, Node, Timeout) when is_atom(StoreId), is_atom(Node)
 %% @doc The stores that run on this node, sorted.
 -spec get_store_ids() -> [store_id()].
 get_store_ids() ->
-    lists:sort(pando_nif:stores()).
+    lists:sort(pando_backend:stores()).
 
 %% @doc Whether a store runs on this node.
 -spec is_store_running(store_id()) -> boolean().
 is_store_running(StoreId) when is_atom(StoreId) ->
-    lists:member(StoreId, pando_nif:stores()).
+    lists:member(StoreId, pando_backend:stores()).
 
 %% @doc This node's member of a store.
 -spec this_member(store_id()) -> member().

@@ -110,7 +110,7 @@ applies_to_grandchildren(_) -> false.
     true | {false, Why :: term()}.
 is_met(Condition, PathOrName, Props) when is_map(Props) ->
     Pattern = prepared([Condition]),
-    case pando_nif:condition_met(hd(Pattern), name(PathOrName), Props) of
+    case pando_backend:condition_met(hd(Pattern), name(PathOrName), Props) of
         true -> true;
         {false, Why} -> {false, pando_errors:condition(Why)};
         {error, Reason} -> erlang:error(pando_errors:reason(Reason, Pattern))

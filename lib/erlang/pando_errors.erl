@@ -196,6 +196,8 @@ format({pando, no_such_cluster, #{store_id := StoreId}}) ->
     text("the cluster of the store ~ts that was to be joined does not exist any more", [StoreId]);
 format({pando_ex, invalid_start_option, #{option := Option, value := Value}}) ->
     text("the option ~ts for starting a store does not take ~0tp", [Option, Value]);
+format({pando_ex, invalid_backend_value, #{backend := Backend}}) ->
+    text("the environment of the application pando has nif or port as backend, not ~0tp", [Backend]);
 format({pando, not_a_pando_store, #{store_id := StoreId}}) ->
     text("no store ~ts runs on this node", [StoreId]);
 format({pando, reset_failed, #{reason := Reason, directory := Directory}}) ->

@@ -77,7 +77,7 @@ members_seen(_Store, #{deadline := expired}) -> {error, timeout};
 members_seen(Store, _Query) -> pando_status:format(Store).
 
 lifetimes(Store, Style) ->
-    case pando_nif:keep_while(Store) of
+    case pando_backend:keep_while(Store) of
         {ok, 0, []} ->
             [];
         {ok, Count, Watchers} ->
@@ -154,7 +154,7 @@ add(Path, Props, #seen{nodes = Nodes, shown_count = Shown, read_count = Read} = 
 
 %% The root is counted, and is never hidden. The tree may have changed since it was read.
 hidden_count(Store, ShownCount) ->
-    case pando_nif:status(Store) of
+    case pando_backend:status(Store) of
         {ok, #{node_count := NodeCount}} -> max(NodeCount - 1 - ShownCount, 1);
         {error, noproc} -> 1
     end.

@@ -127,7 +127,7 @@ allocated(Contacts, ClusterId, Role, #{store_id := StoreId, target := #{deadline
 
 %% (2) The cluster that is left may be the one that is joined.
 leave_and_become(Joining, #{server := Server, store_id := StoreId} = Context) ->
-    case pando_nif:status(StoreId) of
+    case pando_backend:status(StoreId) of
         {ok, #{member_id := MemberId, members := [#{member_id := MemberId}]}} ->
             become(Joining, Context);
         {ok, _} ->
@@ -233,7 +233,7 @@ goal(#{cluster_id := ClusterId} = Joining, #{store_id := StoreId} = Context) ->
     ]).
 
 caught_up(#{member_id := MemberId} = Joining, Goal, AddAgain, Deadline, #{store_id := StoreId} = Context) ->
-    case pando_nif:status(StoreId) of
+    case pando_backend:status(StoreId) of
         {ok, #{members := Members, applied_index := Applied}} ->
             IsListed = [IsVoter || #{member_id := Id, is_voter := IsVoter} <- Members, Id =:= MemberId],
             case IsListed of
@@ -258,7 +258,7 @@ caught_up_later(Joining, Goal, AddAgain, Deadline, Context) ->
 
 %% All that were members have answered that they are not. Who votes has what was acknowledged, and stays.
 gone_or_member(#{member_id := MemberId}, #{store_id := StoreId}) ->
-    case pando_nif:status(StoreId) of
+    case pando_backend:status(StoreId) of
         {ok, #{members := Members}} ->
             case [yes || #{member_id := Id, is_voter := true} <- Members, Id =:= MemberId] of
                 [yes] -> ok;
@@ -415,7 +415,7 @@ verdict(Context) ->
 
 %% What others say. Who leads need not ask; nor who is alone.
 views(#{store_id := StoreId} = Context) ->
-    case pando_nif:status(StoreId) of
+    case pando_backend:status(StoreId) of
         {ok, #{member_id := MemberId, members := [#{member_id := MemberId}]}} ->
             alone;
         {ok, #{role := leader, has_quorum := true}} ->

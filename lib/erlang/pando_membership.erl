@@ -162,7 +162,7 @@ attempt(Node, #{store_id := StoreId, cluster_id := ClusterId, request := Request
 -spec at_member(pando_backend:store_id(), <<_:128>>, allocate_member_id | change(), non_neg_integer()) ->
     ok | {ok, pos_integer()} | {error, silent | other_cluster | {cluster, atom(), term()}}.
 at_member(StoreId, ClusterId, Request, TimeoutMs) ->
-    case pando_nif:status(StoreId) of
+    case pando_backend:status(StoreId) of
         {ok, #{cluster_id := ClusterId}} -> ask_native(StoreId, Request, TimeoutMs);
         {ok, _} -> {error, other_cluster};
         {error, noproc} -> when_not_open(StoreId)
@@ -177,7 +177,7 @@ when_not_open(StoreId) ->
 
 ask_native(StoreId, Request, TimeoutMs) ->
     Reference = make_ref(),
-    case pando_nif:cluster_request(StoreId, Reference, Request) of
+    case pando_backend:cluster_request(StoreId, Reference, Request) of
         ok ->
             receive
                 {pando_reply, Reference, Reply} -> explained(Reply, StoreId)
@@ -189,7 +189,7 @@ ask_native(StoreId, Request, TimeoutMs) ->
 
 %% A leader without a majority has nobody to hand over to.
 explained({error, {cluster, busy, _}} = Busy, StoreId) ->
-    case pando_nif:status(StoreId) of
+    case pando_backend:status(StoreId) of
         {ok, #{has_quorum := false}} -> {error, {cluster, no_quorum, <<"no majority of the members answers">>}};
         _ -> Busy
     end;
@@ -260,7 +260,7 @@ transfer_leadership(StoreId, Node, Deadline) ->
 %% Takes this node's own member out of its cluster; `alone' if it is the only one. One that leads hands over first.
 -spec leave(pando_backend:store_id(), pando_client:deadline()) -> ok | alone | {error, failure()}.
 leave(StoreId, Deadline) ->
-    case pando_nif:status(StoreId) of
+    case pando_backend:status(StoreId) of
         {ok, #{member_id := Id, members := [#{member_id := Id}]}} -> alone;
         {ok, #{member_id := Id}} -> change(StoreId, {remove_member, Id}, Deadline);
         {error, noproc} -> {error, noproc}

@@ -252,8 +252,8 @@ store(Name, Known, #state{nodes = Nodes} = State) ->
 
 take(Frame, #state{store_id = StoreId, lane = Lane} = State) ->
     Taken =
-        case pando_nif:peer_frame_quick(StoreId, Lane, Frame) of
-            slow -> pando_nif:peer_frame(StoreId, Lane, Frame);
+        case pando_backend:peer_frame_quick(StoreId, Lane, Frame) of
+            slow -> pando_backend:peer_frame(StoreId, Lane, Frame);
             Quick -> Quick
         end,
     Counted =
@@ -305,7 +305,7 @@ node_is(NodeState, Node, #state{nodes = Nodes} = State) ->
 
 %% The store may be opening still, or closed already: then nobody needs to know.
 tell(Name, NodeState, #state{store_id = StoreId}) ->
-    case pando_nif:node_state(StoreId, Name, NodeState) of
+    case pando_backend:node_state(StoreId, Name, NodeState) of
         ok -> ok;
         {error, noproc} -> ok
     end.

@@ -23,7 +23,7 @@
 
 -record(cursor, {
     %% A cursor of the native side, or the nodes themselves.
-    nodes :: reference() | {nodes, [element(term())]},
+    nodes :: pando_backend:handle() | {nodes, [element(term())]},
     %% How many nodes the next chunk may have.
     size = ?CHUNK_NODES_FIRST :: pos_integer(),
     %% How many nodes may still come.
@@ -62,7 +62,7 @@ public({error, Reason}) -> {error, pando_errors:reason(Reason)}.
 -spec data(source(), term()) -> {ok, term()} | error().
 data(Source, Path) when ?IS_SOURCE(Source) ->
     Native = pando_path:from_string(Path),
-    case pando_nif:get_data(Source, Native) of
+    case pando_backend:get_data(Source, Native) of
         slow ->
             case read(Source, Native, pando_props:payload_bits()) of
                 {ok, _, Props} -> {ok, value(Props, undefined)};
@@ -101,7 +101,7 @@ exists(Source, Path, Query) when ?IS_SOURCE(Source) ->
     Native = pando_path:from_string(Path),
     case ready(Source, Query) of
         ok ->
-            case pando_nif:exists(Source, Native) of
+            case pando_backend:exists(Source, Native) of
                 slow -> if_found(read(Source, Native, pando_props:no_bits()), fun(_) -> true end);
                 Answer -> Answer
             end;
@@ -114,7 +114,7 @@ has_data(Source, Path, Query) when ?IS_SOURCE(Source) ->
     Native = pando_path:from_string(Path),
     case ready(Source, Query) of
         ok ->
-            case pando_nif:has_data(Source, Native) of
+            case pando_backend:has_data(Source, Native) of
                 slow -> if_found(read_kind(Source, Native), fun(Props) -> maps:get(has_data, Props, false) end);
                 Answer -> Answer
             end;
@@ -169,8 +169,8 @@ node_map(Source, Path, Query) ->
 read(Source, Path, Props) ->
     Native = pando_condition:prepare(Path),
     Read =
-        case pando_nif:read_quick(Source, Native, Props) of
-            slow -> pando_nif:read(Source, Native, Props);
+        case pando_backend:read_quick(Source, Native, Props) of
+            slow -> pando_backend:read(Source, Native, Props);
             Quick -> Quick
         end,
     case Read of
@@ -244,12 +244,22 @@ collect(Source, Pattern, What, Options) ->
 
 chunks(Source, Pattern, What, Fold, Acc, #{deadline := Deadline} = Options) ->
     case open(Source, Pattern, What, Options) of
-        {ok, Cursor} -> next_chunk(Cursor, Fold, Acc, Deadline);
-        {error, _} = Error -> Error
+        {ok, Cursor} ->
+            try
+                next_chunk(Cursor, Fold, Acc, Deadline)
+            catch
+                Class:Reason:Stacktrace ->
+                    ok = close(Cursor),
+                    erlang:raise(Class, Reason, Stacktrace)
+            end;
+        {error, _} = Error ->
+            Error
     end.
 
 next_chunk(Cursor, Fold, Acc, Deadline) ->
     case next(Cursor) of
+        {error, _} = Error ->
+            Error;
         {Chunk, done} ->
             {ok, Fold(Chunk, Acc)};
         {Chunk, Rest} ->
@@ -272,18 +282,25 @@ count(Source, Pattern, #{limit := Limit, deadline := Deadline} = Options) when ?
     end.
 
 count_chunk(Cursor, Limit, Count, Deadline) ->
-    {State, Found} = pando_nif:count_next(Cursor),
-    %% A number is less than any atom, and so than `infinity'.
-    case {State, min(Count + Found, Limit)} of
+    case pando_backend:count_next(Cursor) of
+        {error, Reason} ->
+            {error, pando_errors:reason(Reason)};
+        %% A number is less than any atom, and so than `infinity'.
+        {State, Found} ->
+            counted(State, Cursor, Limit, min(Count + Found, Limit), Deadline)
+    end.
+
+counted(State, Cursor, Limit, SoFar, Deadline) ->
+    case {State, SoFar} of
         {done, Counted} ->
             {ok, Counted};
         {more, Limit} ->
-            ok = pando_nif:scan_close(Cursor),
+            ok = pando_backend:scan_close(Cursor),
             {ok, Limit};
         {more, Counted} ->
             case pando_client:is_past(Deadline) of
                 true ->
-                    ok = pando_nif:scan_close(Cursor),
+                    ok = pando_backend:scan_close(Cursor),
                     {error, timeout};
                 false ->
                     count_chunk(Cursor, Limit, Counted, Deadline)
@@ -325,7 +342,7 @@ scan(Source, Path, What, #{include_root := IncludeRoot, from := From} = Options)
     Native = pando_condition:prepare(Path),
     case ready(Source, Options) of
         ok ->
-            case pando_nif:scan(Source, Native, What, IncludeRoot, From, not is_map_key(each_way, Options)) of
+            case pando_backend:scan(Source, Native, What, IncludeRoot, From, not is_map_key(each_way, Options)) of
                 {ok, _} = Opened -> Opened;
                 {error, Reason} -> {error, pando_errors:reason(Reason, Native)}
             end;
@@ -345,18 +362,25 @@ content({values, Default}, Props) -> value(Props, Default);
 content(_Bits, Props) -> Props.
 
 %% @doc The next chunk of a walk, which may be empty, and how to go on: `done', or the cursor for the next call. The
-%% cursor that was given is not to be used again.
--spec next(cursor()) -> {[element(term())], cursor() | done}.
+%% cursor that was given is not to be used again. An error is for a store in a program of its own alone: that has ended,
+%% or does not answer.
+-spec next(cursor()) -> {[element(term())], cursor() | done} | error().
 next(#cursor{nodes = {nodes, Nodes}}) ->
     {Nodes, done};
 next(#cursor{nodes = Native, left = infinity, size = Size} = Cursor) ->
-    case pando_nif:scan_next(Native, Size) of
+    case pando_backend:scan_next(Native, Size) of
         {done, Chunk} -> {Chunk, done};
-        {more, Chunk} -> {Chunk, Cursor#cursor{size = next_size(Size)}}
+        {more, Chunk} -> {Chunk, Cursor#cursor{size = next_size(Size)}};
+        {error, Reason} -> {error, pando_errors:reason(Reason)}
     end;
 next(#cursor{nodes = Native, left = Left, size = Size} = Cursor) ->
-    {State, Chunk} = pando_nif:scan_next(Native, min(Left, Size)),
-    case {State, Left - length(Chunk)} of
+    case pando_backend:scan_next(Native, min(Left, Size)) of
+        {error, Reason} -> {error, pando_errors:reason(Reason)};
+        {State, Chunk} -> next(State, Chunk, Left - length(Chunk), Cursor)
+    end.
+
+next(State, Chunk, Left, #cursor{size = Size} = Cursor) ->
+    case {State, Left} of
         {more, More} when More > 0 ->
             {Chunk, Cursor#cursor{left = More, size = next_size(Size)}};
         {more, _} ->
@@ -371,7 +395,7 @@ next(#cursor{nodes = Native, left = Left, size = Size} = Cursor) ->
 %% collected as garbage.
 -spec close(cursor()) -> ok.
 close(#cursor{nodes = {nodes, _}}) -> ok;
-close(#cursor{nodes = Native}) -> pando_nif:scan_close(Native).
+close(#cursor{nodes = Native}) -> pando_backend:scan_close(Native).
 
 %% Who takes a few nodes of many waits for few; who takes them all soon gets large chunks.
 next_size(Size) -> min(?CHUNK_GROWTH * Size, ?CHUNK_NODES_MAX).

@@ -99,7 +99,7 @@ inspect(Dirs) ->
     {ok, inspection()} | {error, error()}.
 inspect(Dirs, Progress) ->
     Directories = [pando_directory:absolute(Dir) || Dir <- directories(Dirs)],
-    case run(hd(Directories), fun(Reference) -> pando_nif:recover_inspect(Directories, Reference) end, Progress) of
+    case run(hd(Directories), fun(Reference) -> pando_backend:recover_inspect(Directories, Reference) end, Progress) of
         {ok, {inspected, Found}} ->
             %% One that was named twice, or that is in a data directory besides.
             Survivors = lists:uniq(fun(#{directory := Directory}) -> Directory end, [survivor(One) || One <- Found]),
@@ -140,7 +140,7 @@ recover(Directory, Node, Force, Progress) ->
     Holder = io_lib:format("a recovery by Erlang node ~ts, operating-system process ~ts", [node(), os:getpid()]),
     ClusterId = new_id(),
     Begin = fun(Reference) ->
-        pando_nif:recover(Directory, ClusterId, Node, Force, unicode:characters_to_binary(Holder), Reference)
+        pando_backend:recover(Directory, ClusterId, Node, Force, unicode:characters_to_binary(Holder), Reference)
     end,
     case run(Directory, Begin, Progress) of
         {ok, {recovered, Recovery}} -> {ok, recovery(Directory, Recovery)};
@@ -161,14 +161,14 @@ new_id() ->
 %%% The native side
 
 run(Directory, Begin, Progress) ->
-    case code:ensure_loaded(pando_nif) of
-        {module, pando_nif} ->
+    case pando_backend:ensure_loaded(pando_backend:configured()) of
+        ok ->
             Reference = make_ref(),
             Handle = Begin(Reference),
             try
                 await(Handle, Reference, Directory, Progress)
             after
-                ok = pando_nif:recover_cancel(Handle),
+                ok = pando_backend:recover_cancel(Handle),
                 drop_messages(Reference)
             end;
         {error, Cause} ->

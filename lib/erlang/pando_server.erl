@@ -58,7 +58,7 @@
     opened :: atomics:atomics_ref(),
     config :: pando_store_sup:config(),
     %% Keeps the store open: when it is collected, the store closes.
-    handle :: reference() | undefined,
+    handle :: pando_backend:handle() | undefined,
     lanes = [] :: [pid()],
     %% `failed': never was open, and nobody has asked yet. `pausing': was open, could not be opened again. `forming': there
     %% are no data, and other nodes are being asked.
@@ -184,8 +184,9 @@ init(#{store_id := StoreId, data_dir := DataDir, opened := Opened} = Config) ->
 
 -spec handle_continue(open, #state{}) -> {noreply, #state{}}.
 handle_continue(open, #state{store_id = StoreId, directory = Directory} = State) ->
-    %% A process of the same name that was killed may have left the store open or closing.
+    %% A process of the same name that was killed may have left the store open or closing, under another backend perhaps.
     _ = close(StoreId),
+    ok = pando_backend:assign(StoreId, implementation(State)),
     {noreply, begin_with(pando_joining:start_with(Directory), State)}.
 
 begin_with(empty, #state{opened = Opened} = State) ->
@@ -224,12 +225,16 @@ not_opened(Native, #state{store_id = StoreId} = State) ->
     self() ! {pando_opened, StoreId, {error, Native}},
     State#state{phase = opening}.
 
+implementation(#state{config = #{backend := Backend}}) ->
+    pando_backend:implementation(Backend).
+
 open(Birth, #state{store_id = StoreId, directory = Directory, config = #{priority := Priority}} = State) ->
     Holder = io_lib:format("Erlang node ~ts, operating-system process ~ts", [node(), os:getpid()]),
     %% New ones each time: what they know of other nodes they tell a store once.
     {ok, Consensus} = pando_peer:start_link(StoreId, consensus),
     {ok, Bulk} = pando_peer:start_link(StoreId, bulk),
-    Handle = pando_nif:open(
+    Handle = pando_backend:open(
+        implementation(State),
         StoreId,
         atom_to_binary(StoreId),
         Directory,
@@ -616,7 +621,7 @@ checking(#state{store_id = StoreId, config = #{cluster := Cluster}, checker = Be
 
 %% As its own log says.
 has_entered(#{member_id := MemberId, role := Role}, #state{store_id = StoreId}) ->
-    case pando_nif:status(StoreId) of
+    case pando_backend:status(StoreId) of
         {ok, #{members := Members}} ->
             [] =/=
                 [
@@ -775,7 +780,7 @@ end_lane(Lane) ->
 
 %% Also right when the store is not open.
 close(StoreId) ->
-    ok = pando_nif:close(StoreId),
+    ok = pando_backend:close(StoreId),
     receive
         {pando_closed, StoreId} -> ok
     after ?CLOSE_TIMEOUT_MS ->

@@ -19,6 +19,7 @@
 }.
 %% `leader' is a member id, `leader_node' its node.
 -type status() :: #{
+    backend := pando_backend:backend(),
     cluster_id := pando_backend:cluster_id(),
     member_id := non_neg_integer(),
     role := leader | follower | candidate | learner,
@@ -41,12 +42,12 @@
 
 -spec status(pando_cluster:store_id()) -> {ok, status()} | {error, noproc}.
 status(Store) when is_atom(Store) ->
-    case pando_nif:status(Store) of
-        {ok, Native} -> {ok, public(Native)};
+    case pando_backend:status(Store) of
+        {ok, Native} -> {ok, public(Native#{backend => pando_backend:of_store(Store)})};
         {error, noproc} -> {error, noproc}
     end.
 
-%% A status as the native side has it, with atoms for nodes, and what one sees only in all members together.
+%% A status as the native side has it, and the backend; with atoms for nodes, and what one sees only in all members together.
 -spec public(map()) -> status().
 public(#{members := Members, leader := Leader, member_id := Own} = Native) ->
     %% `undefined' is an atom, and so greater than any number.
@@ -138,8 +139,12 @@ sizes(#{applied_index := Applied, last_log_index := LastLog, node_count := NodeC
         ["log", [number(LogBytes), " bytes, applied to ", integer_to_list(Applied), " of ", number(LastLog)]],
         ["snapshot", [snapshot(Snapshot), written(Percent)]],
         ["waiting to be written", [integer_to_list(maps:get(waiting_size_bytes, Status)), " bytes"]],
-        ["frames refused", integer_to_list(maps:get(frames_refused, Status))]
+        ["frames refused", integer_to_list(maps:get(frames_refused, Status))],
+        ["native side", backend(maps:get(backend, Status))]
     ]).
+
+backend(nif) -> "in this virtual machine (nif)";
+backend(port) -> "in a program of its own (port)".
 
 snapshot(undefined) -> "none";
 snapshot(Index) -> ["as of ", integer_to_list(Index)].

@@ -13,6 +13,7 @@
     store_id := pando_backend:store_id(),
     data_dir := file:filename_all(),
     opened := atomics:atomics_ref(),
+    backend := pando_backend:backend(),
     cluster => none | cluster(),
     %% Of the voters that could lead, one of the highest priority does.
     priority => integer()

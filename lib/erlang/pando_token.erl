@@ -25,7 +25,7 @@
     (pando_cluster:store_id(), fun(() -> ok | {ok, Result} | Other)) ->
         {ok, token()} | {ok, Result, token()} | unavailable() | Other.
 attach(Store, Write) ->
-    Before = pando_nif:applied_index(Store),
+    Before = pando_backend:applied_index(Store),
     case Write() of
         ok ->
             case later(Store, Before) of
@@ -42,7 +42,7 @@ attach(Store, Write) ->
     end.
 
 later(Store, Before) ->
-    case {Before, pando_nif:applied_index(Store)} of
+    case {Before, pando_backend:applied_index(Store)} of
         {{ok, ClusterId, Incarnation, _}, {ok, ClusterId, Incarnation, Index}} ->
             {ok, {pando_token, ClusterId, Index}};
         _ ->
@@ -57,7 +57,7 @@ checked({pando_token, <<_:128>>, Index} = Token) when is_integer(Index), Index >
 %% Waits until a store has come as far as a token says.
 -spec reached(pando_cluster:store_id(), token(), pando_client:deadline()) -> ok | {error, pando_errors:reason()}.
 reached(Store, {pando_token, ClusterId, Index} = Token, Deadline) ->
-    case pando_nif:applied_index(Store) of
+    case pando_backend:applied_index(Store) of
         {ok, ClusterId, _, Applied} when Applied >= Index ->
             ok;
         {ok, ClusterId, _, _} ->

@@ -17,6 +17,7 @@
 -module(pando_transaction).
 
 -include_lib("kernel/include/logger.hrl").
+-include("pando_source.hrl").
 
 -export([transaction/5, outcome/5, ordinary/2, async_result/1]).
 -export([reading/1, writing/0, ensure_running/0, abort/1, is_transaction/0, after_commit/1]).
@@ -120,7 +121,7 @@ raise_invalid_arguments(Function, Arity, Arguments) ->
 %% Raises, if the caller is the function of a transaction on this store that may write: a call of `pando' on the same store
 %% would not be part of it. In front of every such call, so quick where there is no transaction.
 -spec ordinary(term(), mfa()) -> ok.
-ordinary(Store, Call) when not is_reference(Store) ->
+ordinary(Store, Call) when not ?IS_TRANSACTION(Store) ->
     case erlang:get(?KEY) of
         undefined -> ok;
         Running -> ordinary(Store, Call, Running)
@@ -268,7 +269,7 @@ when_ready(Options, #job{store = Store}, Go) ->
 unless_repeated(#job{request_id = none} = Job) ->
     attempt(Job, [], 1);
 unless_repeated(#job{store = Store, request_id = RequestId} = Job) ->
-    case pando_nif:request_result(Store, RequestId) of
+    case pando_backend:request_result(Store, RequestId) of
         none -> attempt(Job, [], 1);
         Kept -> {kept(Kept), []}
     end.
@@ -288,7 +289,7 @@ attempt(#job{store = Store, mode = Mode, deadline = Deadline} = Job, Lost, Numbe
         true ->
             {failed(timeout), []};
         false ->
-            case pando_nif:transaction_begin(Store, Mode) of
+            case pando_backend:transaction_begin(Store, Mode) of
                 {ok, Transaction} -> attempt(Job, Transaction, Lost, Number);
                 {error, Reason} -> {failed(Reason), []}
             end
@@ -310,7 +311,7 @@ attempt(#job{deadline = Deadline} = Job, Transaction, Lost, Number) ->
                     {Finished, AfterCommit}
             end;
         {error, Reason} ->
-            _ = pando_nif:transaction_close(Transaction),
+            _ = pando_backend:transaction_close(Transaction),
             {failed(Reason), []}
     end.
 
@@ -365,7 +366,7 @@ finish(#job{mode = read_write} = Job, Transaction, {value, Value} = Outcome) ->
             _ -> {RequestId, Value}
         end,
     %% One that is done once is committed also if it writes nothing: so its retry answers what it has answered.
-    case Once =/= none orelse pando_nif:transaction_has_writes(Transaction) of
+    case Once =/= none orelse pando_backend:transaction_has_writes(Transaction) of
         true -> commit(Job, Transaction, Once, Outcome, line_deadline(Deadline));
         false -> close(Job, Transaction, Outcome)
     end;
@@ -374,13 +375,13 @@ finish(Job, Transaction, Outcome) ->
 
 %% Without a commit. What it has read becomes true before anybody is told.
 close(#job{store = Store, deadline = Deadline}, Transaction, Outcome) ->
-    case pando_nif:transaction_close(Transaction) of
+    case pando_backend:transaction_close(Transaction) of
         committed ->
             Outcome;
         predicted ->
             case pando_client:barrier(Store, Deadline) of
                 ok ->
-                    case pando_nif:transaction_came_true(Transaction) of
+                    case pando_backend:transaction_came_true(Transaction) of
                         true -> Outcome;
                         %% It has read what never was.
                         false -> {conflict, []}
@@ -393,7 +394,7 @@ close(#job{store = Store, deadline = Deadline}, Transaction, Outcome) ->
 commit(#job{deadline = Deadline} = Job, Transaction, Once, Outcome, LineDeadline) ->
     case pando_client:is_past(Deadline) of
         true ->
-            _ = pando_nif:transaction_close(Transaction),
+            _ = pando_backend:transaction_close(Transaction),
             failed(timeout);
         false ->
             case pando_client:commit(Transaction, Once, Deadline) of
@@ -407,7 +408,7 @@ commit(#job{deadline = Deadline} = Job, Transaction, Once, Outcome, LineDeadline
 
 commit_later(_Job, Transaction, _Once, _Outcome, passed, _Reference) ->
     %% Has left all lines, and is told to wait all the same: once more from the start.
-    _ = pando_nif:transaction_close(Transaction),
+    _ = pando_backend:transaction_close(Transaction),
     {conflict, []};
 commit_later(Job, Transaction, Once, Outcome, LineDeadline, Reference) ->
     case pando_client:await_turn(Reference, LineDeadline) of
@@ -417,7 +418,7 @@ commit_later(Job, Transaction, Once, Outcome, LineDeadline, Reference) ->
             ok = go_on(Transaction, Reference),
             commit(Job, Transaction, Once, Outcome, passed);
         {error, Reason} ->
-            _ = pando_nif:transaction_close(Transaction),
+            _ = pando_backend:transaction_close(Transaction),
             failed(Reason)
     end.
 
@@ -427,12 +428,12 @@ commit_later(Job, Transaction, Once, Outcome, LineDeadline, Reference) ->
 stand_in_line(_Transaction, [], _Deadline) ->
     ok;
 stand_in_line(Transaction, Lost, Deadline) ->
-    Ask = fun(Reference) -> pando_nif:transaction_stand_in_line(Transaction, Reference, Lost) end,
+    Ask = fun(Reference) -> pando_backend:transaction_stand_in_line(Transaction, Reference, Lost) end,
     wait_in_line(Transaction, Ask, line_deadline(Deadline)).
 
 %% Before the first read. The store may have gone: the read that comes will say so.
 enter(Transaction, Path, Deadline) ->
-    Ask = fun(Reference) -> pando_nif:transaction_enter(Transaction, Reference, Path) end,
+    Ask = fun(Reference) -> pando_backend:transaction_enter(Transaction, Reference, Path) end,
     case wait_in_line(Transaction, Ask, line_deadline(Deadline)) of
         ok -> ok;
         {error, _} -> ok
@@ -454,7 +455,7 @@ wait_in_line(Transaction, Ask, LineDeadline) ->
 %% Without a turn. If it has been given just now, the message about it is there, or on its way.
 go_on(Transaction, Reference) ->
     WaitMs =
-        case pando_nif:transaction_go_on(Transaction) of
+        case pando_backend:transaction_go_on(Transaction) of
             ok -> 0;
             told -> ?TOLD_WAIT_MS_MAX
         end,

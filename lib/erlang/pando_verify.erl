@@ -34,14 +34,14 @@
 -spec run(pando_cluster:data_dir(), progress_fun()) -> {ok, report()} | {error, {pando, open_failed, map()}}.
 run(Dir, Progress) when is_list(Dir) orelse is_binary(Dir) ->
     Directory = pando_directory:absolute(Dir),
-    case code:ensure_loaded(pando_nif) of
-        {module, pando_nif} ->
+    case pando_backend:ensure_loaded(pando_backend:configured()) of
+        ok ->
             Reference = make_ref(),
-            Handle = pando_nif:verify(Directory, Reference),
+            Handle = pando_backend:verify(Directory, Reference),
             try
                 await(Handle, Reference, Directory, Progress)
             after
-                ok = pando_nif:verify_cancel(Handle),
+                ok = pando_backend:verify_cancel(Handle),
                 drop_messages(Reference)
             end;
         {error, Cause} ->

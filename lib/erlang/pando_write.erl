@@ -105,7 +105,7 @@ wanted(#{props := Props, indirect_deletes := IndirectDeletes}) -> {Props, Indire
 
 %% Has a request done: in a transaction at once, by a store when it is its turn.
 -spec send(pando_backend:source(), pando_backend:request(), named(), pando_options:command()) -> result().
-send(Transaction, Request, Named, _Options) when is_reference(Transaction) ->
+send(Transaction, Request, Named, _Options) when ?IS_TRANSACTION(Transaction) ->
     answer(pando_client:write(Transaction, Request), Named);
 send(Store, Request, Named, #{return := token} = Options) ->
     pando_token:attach(Store, fun() -> send(Store, Request, Named, Options#{return := result}) end);

@@ -224,7 +224,7 @@ beside_snapshot(Fun) ->
     %% Without a change there would be nothing to write.
     ok = pando:put(?STORE, [bench_snapshot], erlang:unique_integer()),
     {ok, #{snapshot_index := Before}} = pando_cluster:status(?STORE),
-    ok = pando_nif:take_snapshot(?STORE),
+    ok = pando_backend:take_snapshot(?STORE),
     Ended = atomics:new(1, []),
     Watch = watch(fun(Elapsed) ->
         case pando_cluster:status(?STORE) of

@@ -114,7 +114,7 @@ defmodule Pando.ErrorTest do
 
   describe "limit_exceeded" do
     test "names the limit and how much it is", %{store: store} do
-      max = :pando_nif.limits()["path_components_max"]
+      max = :pando_backend.limits()["path_components_max"]
       at_the_limit = List.duplicate("x", max)
       assert Pando.put!(store, at_the_limit, 1) == :ok
 
@@ -131,7 +131,7 @@ defmodule Pando.ErrorTest do
   describe "a flood" do
     test "leaves exactly what was acknowledged, and not what was refused with overload", %{store: store} do
       # More callers at once than commands may wait. How many are refused is up to the machine: none, if it is busy.
-      callers = 2 * :pando_nif.limits()["queued_commands_max"]
+      callers = 2 * :pando_backend.limits()["queued_commands_max"]
       value = String.duplicate("x", 2_000)
 
       tasks =
@@ -165,7 +165,7 @@ defmodule Pando.ErrorTest do
         for _ <- writers, do: assert_receive(:has_written, 10_000)
         {:ok, supervisor} = ExUnit.fetch_test_supervisor()
         pid = child_pid(supervisor, {Pando, store})
-        :ok = :pando_nif.provoke_panic(store, unquote(thread))
+        :ok = :pando_backend.provoke_panic(store, unquote(thread))
         written = Task.await_many(writers, 60_000)
         await_child_change(supervisor, {Pando, store}, pid)
 

@@ -77,7 +77,7 @@ defmodule Pando.SupervisionTest do
       assert_receive :up
       :ok = Pando.put(name, "/stock/wood/oak", 150)
 
-      :ok = :pando_nif.provoke_panic(name, :ingest)
+      :ok = :pando_backend.provoke_panic(name, :ingest)
       # The thread takes the panic with the next command, which may still be in time.
       _ = Pando.put(name, "/stock/wood/elm", 80)
       assert_receive :up, 10_000
@@ -202,7 +202,8 @@ defmodule Pando.SupervisionTest do
             {[name: :stock, data_dir: "/tmp", cluster: [:a@b], expect: 2],
              "cannot expect more nodes than its list has"},
             {[name: :stock, data_dir: "/tmp", expect: 2], "needs :cluster with :expect"},
-            {[name: :stock, data_dir: "/tmp", priority: :high], "needs an integer as :priority, not :high"}
+            {[name: :stock, data_dir: "/tmp", priority: :high], "needs an integer as :priority, not :high"},
+            {[name: :stock, data_dir: "/tmp", backend: :wasm], "needs :nif or :port as :backend, not :wasm"}
           ],
           start <- [&Pando.child_spec/1, &Pando.start_link/1] do
         error = assert_raise ArgumentError, fn -> start.(options) end

@@ -70,6 +70,12 @@ defmodule Pando.StoreCase do
   end
 end
 
+# Under another backend: `PANDO_TEST_BACKEND=port mix test`.
+case System.get_env("PANDO_TEST_BACKEND", "nif") do
+  backend when backend in ["nif", "port"] ->
+    :ok = Application.put_env(:pando, :backend, String.to_existing_atom(backend), persistent: true)
+end
+
 Code.require_file("lost_tests.exs", __DIR__)
 ExUnit.start(formatters: [ExUnit.CLIFormatter, Pando.LostTests])
 ExUnit.after_suite(fn _result -> Pando.StoreCase.remove_parents() end)

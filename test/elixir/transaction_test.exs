@@ -664,7 +664,7 @@ defmodule Pando.TransactionTest do
     test "whose answer was too large: it is said that it was applied", %{store: store} do
       large = fn ->
         Tx.put!("/a", 1)
-        :binary.copy("x", :pando_nif.limits()["request_answer_size_bytes_max"] + 1)
+        :binary.copy("x", :pando_backend.limits()["request_answer_size_bytes_max"] + 1)
       end
 
       assert {:ok, _} = Pando.transaction(store, large, request_id: "one")

@@ -292,7 +292,7 @@ defmodule Pando.TxTest do
     end
 
     test "of the predicates are raised, not truthy", %{store: store} do
-      too_long = List.duplicate("x", :pando_nif.limits()["path_components_max"] + 1)
+      too_long = List.duplicate("x", :pando_backend.limits()["path_components_max"] + 1)
 
       for name <- [:exists?, :has_data?, :sproc?, :get!, :count!] do
         error = assert_raise Error, fn -> Pando.transaction(store, fn -> apply(Tx, name, [too_long]) end) end
@@ -301,7 +301,7 @@ defmodule Pando.TxTest do
     end
 
     test "of the limit of commands are those of the transaction, too", %{store: store} do
-      max = :pando_nif.limits()["transaction_commands_max"]
+      max = :pando_backend.limits()["transaction_commands_max"]
       limit = {:pando, :limit_exceeded, %{limit: :transaction_commands_max, max: max, outcome: :not_applied}}
       test = self()
 

@@ -37,11 +37,11 @@ listing_test_() ->
             ?assertEqual([{[list, c], c}], all(S, [list, ?ALL], {values, none}, false, [list, b, deep])),
             ?assertEqual([], all(S, [list, ?ALL], {values, none}, false, [list, c])),
             ?assertEqual(
-                {error, {bad_component, ?ALL}}, pando_nif:scan(S, [list, ?ALL], {values, none}, false, [list, ?ALL], true)
+                {error, {bad_component, ?ALL}}, pando_backend:scan(S, [list, ?ALL], {values, none}, false, [list, ?ALL], true)
             )
         end},
         {"a chunk has no more nodes than asked for, and no more than the limits say", fun(S) ->
-            #{<<"chunk_nodes_max">> := NodesMax, <<"chunk_size_bytes_max">> := SizeMax} = pando_nif:limits(),
+            #{<<"chunk_nodes_max">> := NodesMax, <<"chunk_size_bytes_max">> := SizeMax} = pando_backend:limits(),
             Count = NodesMax + 100,
             Put = fun(N) -> pando_adv:put(S, [list, integer_to_binary(N)], N, #{async => low}) end,
             [ok = Put(N) || N <- lists:seq(1, Count)],
@@ -57,24 +57,24 @@ listing_test_() ->
         end},
         {"of the wrong kind", fun(S) ->
             [
-                ?assertError(badarg, pando_nif:scan(S, [], What, false, none, true))
+                ?assertError(badarg, pando_backend:scan(S, [], What, false, none, true))
              || What <- [16#FFFF, -1, values, {values}, {value, 1}, []]
             ],
-            {ok, Cursor} = pando_nif:scan(S, [], 0, false, none, true),
-            [?assertError(badarg, pando_nif:scan_next(Cursor, Max)) || Max <- [0, -1, all, 1.0]],
-            ok = pando_nif:scan_close(Cursor),
-            ?assertEqual({done, []}, pando_nif:scan_next(Cursor, 1)),
-            ?assertEqual({error, {bad_component, x}}, pando_nif:scan(S, [], 0, false, [a | x], true)),
-            ?assertEqual({error, noproc}, pando_nif:scan(pando_test_store:new_name(), [], 0, false, none, true))
+            {ok, Cursor} = pando_backend:scan(S, [], 0, false, none, true),
+            [?assertError(badarg, pando_backend:scan_next(Cursor, Max)) || Max <- [0, -1, all, 1.0]],
+            ok = pando_backend:scan_close(Cursor),
+            ?assertEqual({done, []}, pando_backend:scan_next(Cursor, 1)),
+            ?assertEqual({error, {bad_component, x}}, pando_backend:scan(S, [], 0, false, [a | x], true)),
+            ?assertEqual({error, noproc}, pando_backend:scan(pando_test_store:new_name(), [], 0, false, none, true))
         end}
     ]).
 
 chunks(S, Pattern, What, NodesMax) ->
-    {ok, Cursor} = pando_nif:scan(S, Pattern, What, false, none, true),
+    {ok, Cursor} = pando_backend:scan(S, Pattern, What, false, none, true),
     rest(Cursor, NodesMax).
 
 rest(Cursor, NodesMax) ->
-    case pando_nif:scan_next(Cursor, NodesMax) of
+    case pando_backend:scan_next(Cursor, NodesMax) of
         {done, Chunk} -> [Chunk];
         {more, Chunk} -> [Chunk | rest(Cursor, NodesMax)]
     end.
@@ -83,7 +83,7 @@ all(S, Pattern, What) ->
     all(S, Pattern, What, false, none).
 
 all(S, Pattern, What, IncludeRoot, From) ->
-    {ok, Cursor} = pando_nif:scan(S, Pattern, What, IncludeRoot, From, true),
+    {ok, Cursor} = pando_backend:scan(S, Pattern, What, IncludeRoot, From, true),
     lists:append(rest(Cursor, 2)).
 
 replies_test_() ->
@@ -91,11 +91,11 @@ replies_test_() ->
         {"to a reference, to a correlation, to nobody", fun(S) ->
             Reference = make_ref(),
             From = {S, node()},
-            ok = pando_nif:submit(S, Reference, ?PUT(a), false),
-            ok = pando_nif:submit(S, {From, 7}, ?PUT(b), false),
-            ok = pando_nif:submit(S, none, ?PUT(c), false),
-            ok = pando_nif:submit(S, {From, Reference}, {delete, [a], one, {1, false}}, false),
-            ok = pando_nif:barrier(S, Reference, false),
+            ok = pando_backend:submit(S, Reference, ?PUT(a), false),
+            ok = pando_backend:submit(S, {From, 7}, ?PUT(b), false),
+            ok = pando_backend:submit(S, none, ?PUT(c), false),
+            ok = pando_backend:submit(S, {From, Reference}, {delete, [a], one, {1, false}}, false),
+            ok = pando_backend:barrier(S, Reference, false),
             ?assertEqual({pando_reply, Reference, ok}, next_message()),
             ?assertEqual({ra_event, From, {applied, [{7, ok}]}}, next_message()),
             ?assertMatch({ra_event, From, {applied, [{Reference, {answer, _}}]}}, next_message()),
@@ -105,30 +105,30 @@ replies_test_() ->
         {"to what is none", fun(S) ->
             [
                 begin
-                    ?assertError(badarg, pando_nif:submit(S, ReplyTo, ?PUT(a), false)),
-                    ?assertError(badarg, pando_nif:barrier(S, ReplyTo, false)),
-                    ?assertError(badarg, pando_nif:await_applied(S, ReplyTo, 1, false))
+                    ?assertError(badarg, pando_backend:submit(S, ReplyTo, ?PUT(a), false)),
+                    ?assertError(badarg, pando_backend:barrier(S, ReplyTo, false)),
+                    ?assertError(badarg, pando_backend:await_applied(S, ReplyTo, 1, false))
                 end
              || ReplyTo <- [nobody, self(), 1, {from}, {a, b, c}, []]
             ],
-            ?assertError(badarg, pando_nif:await_applied(S, make_ref(), -1, false)),
+            ?assertError(badarg, pando_backend:await_applied(S, make_ref(), -1, false)),
             ?assertEqual(#{}, element(2, pando:get_many(S, [?ALL])))
         end},
         {"none comes after a wait was cancelled", fun(S) ->
-            {ok, Waiting} = pando_nif:await_applied(S, make_ref(), 1 bsl 60, true),
-            ?assertEqual(true, pando_nif:cancel(Waiting)),
+            {ok, Waiting} = pando_backend:await_applied(S, make_ref(), 1 bsl 60, true),
+            ?assertEqual(true, pando_backend:cancel(Waiting)),
             Fenced = make_ref(),
-            {ok, Fence} = pando_nif:barrier(S, Fenced, true),
+            {ok, Fence} = pando_backend:barrier(S, Fenced, true),
             ?assertEqual({pando_reply, Fenced, ok}, next_message()),
-            ?assertEqual(false, pando_nif:cancel(Fence)),
+            ?assertEqual(false, pando_backend:cancel(Fence)),
             ok = pando:stop(S),
             ?assertEqual([], pando_test_store:stray_messages()),
-            ?assertEqual({error, noproc}, pando_nif:barrier(S, make_ref(), true)),
-            ?assertEqual({error, noproc}, pando_nif:await_applied(S, make_ref(), 0, true))
+            ?assertEqual({error, noproc}, pando_backend:barrier(S, make_ref(), true)),
+            ?assertEqual({error, noproc}, pando_backend:await_applied(S, make_ref(), 0, true))
         end},
         {"to everybody who waits when the store stops", fun(S) ->
             Reference = make_ref(),
-            ok = pando_nif:await_applied(S, Reference, 1 bsl 60, false),
+            ok = pando_backend:await_applied(S, Reference, 1 bsl 60, false),
             ok = pando:stop(S),
             ?assertMatch({pando_reply, Reference, {error, {closed, _, _}}}, next_message())
         end}
@@ -149,13 +149,13 @@ conditions_are_not_for_quick_reads_test_() ->
             [
                 ?assertEqual(slow, Read(S, [Condition]))
              || Read <- [
-                    fun pando_nif:get_data/2,
-                    fun pando_nif:exists/2,
-                    fun pando_nif:has_data/2,
-                    fun(Store, Path) -> pando_nif:read_quick(Store, Path, 1) end
+                    fun pando_backend:get_data/2,
+                    fun pando_backend:exists/2,
+                    fun pando_backend:has_data/2,
+                    fun(Store, Path) -> pando_backend:read_quick(Store, Path, 1) end
                 ]
             ],
-            ?assertEqual({ok, [a], #{data => 1}}, pando_nif:read(S, [Condition], 1))
+            ?assertEqual({ok, [a], #{data => 1}}, pando_backend:read(S, [Condition], 1))
         end}
     ]).
 
@@ -171,7 +171,7 @@ opening_test_() ->
         {"as founded, with all options", fun() ->
             with_opened(Name(), {found, ?CLUSTER_ID}, #{consensus_lane => self(), bulk_lane => self(), priority => -1}, fun(S) ->
                 Node = atom_to_binary(node()),
-                {ok, Status} = pando_nif:status(S),
+                {ok, Status} = pando_backend:status(S),
                 ?assertMatch(#{cluster_id := ?CLUSTER_ID, role := leader, has_quorum := true, frames_refused := 0}, Status),
                 #{member_id := Self, leader := Leader, members := Members} = Status,
                 ?assertEqual(Self, Leader),
@@ -182,7 +182,7 @@ opening_test_() ->
             S = Name(),
             Arguments = [S, <<"s">>, <<"/nowhere">>, <<"a@b">>, <<"test">>, {found, ?CLUSTER_ID}, 1, #{}],
             [
-                ?assertError(badarg, apply(pando_nif, open, lists:sublist(Arguments, At - 1) ++ [Bad | lists:nthtail(At, Arguments)]))
+                ?assertError(badarg, apply(implementation(), open, lists:sublist(Arguments, At - 1) ++ [Bad | lists:nthtail(At, Arguments)]))
              || {At, Bads} <- [
                     {1, [<<"s">>, 1]},
                     {4, [<<>>, <<255>>, 'a@b', "a@b", binary:copy(<<"n">>, 256)]},
@@ -198,20 +198,23 @@ opening_test_() ->
                 ],
                 Bad <- Bads
             ],
-            ?assertNot(lists:member(S, pando_nif:stores()))
+            ?assertNot(lists:member(S, pando_backend:stores()))
         end}
     ].
+
+implementation() ->
+    pando_backend:implementation(pando_backend:configured()).
 
 with_opened(S, Birth, Options, Test) ->
     pando_test_store:with_dir(fun(Dir) ->
         ok = filelib:ensure_path(Dir),
         Directory = filename:join(unicode:characters_to_binary(Dir), <<"store">>),
-        Handle = pando_nif:open(S, atom_to_binary(S), Directory, atom_to_binary(node()), <<"test">>, Birth, 1, Options),
+        Handle = pando_backend:open(implementation(), S, atom_to_binary(S), Directory, atom_to_binary(node()), <<"test">>, Birth, 1, Options),
         try
             receive {pando_opened, S, Opened} -> ?assertEqual(ok, Opened) after ?WAIT_MS -> error(not_opened) end,
             Test(S)
         after
-            ok = pando_nif:close(S),
+            ok = pando_backend:close(S),
             receive {pando_closed, S} -> ok after ?WAIT_MS -> error({not_closed, Handle}) end
         end
     end).
@@ -222,27 +225,27 @@ frames_and_states_of_nodes_test_() ->
             Large = <<0:(8 * ?LARGE_FRAME_SIZE_BYTES)>>,
             [
                 begin
-                    ?assertEqual(ok, pando_nif:peer_frame(S, Lane, Frame)),
+                    ?assertEqual(ok, pando_backend:peer_frame(S, Lane, Frame)),
                     Quick = case byte_size(Frame) < ?LARGE_FRAME_SIZE_BYTES of true -> ok; false -> slow end,
-                    ?assertEqual(Quick, pando_nif:peer_frame_quick(S, Lane, Frame))
+                    ?assertEqual(Quick, pando_backend:peer_frame_quick(S, Lane, Frame))
                 end
              || Lane <- [consensus, bulk], Frame <- [<<>>, <<"no frame of any version">>, binary_part(Large, 1, byte_size(Large) - 1), Large]
             ],
-            [?assertEqual(ok, pando_nif:node_state(S, <<"nobody@nowhere">>, State)) || State <- [up, down, refused]],
+            [?assertEqual(ok, pando_backend:node_state(S, <<"nobody@nowhere">>, State)) || State <- [up, down, refused]],
             ok = pando:put(S, [a], 1),
             ok = pando:stop(S),
-            ?assertEqual({error, noproc}, pando_nif:peer_frame(S, bulk, <<>>)),
-            ?assertEqual({error, noproc}, pando_nif:peer_frame_quick(S, bulk, <<>>)),
-            ?assertEqual({error, noproc}, pando_nif:node_state(S, <<"a@b">>, up))
+            ?assertEqual({error, noproc}, pando_backend:peer_frame(S, bulk, <<>>)),
+            ?assertEqual({error, noproc}, pando_backend:peer_frame_quick(S, bulk, <<>>)),
+            ?assertEqual({error, noproc}, pando_backend:node_state(S, <<"a@b">>, up))
         end},
         {"of the wrong kind", fun(S) ->
             [
-                ?assertError(badarg, pando_nif:F(Store, Lane, Frame))
+                ?assertError(badarg, pando_backend:F(Store, Lane, Frame))
              || F <- [peer_frame, peer_frame_quick],
                 {Store, Lane, Frame} <- [{<<"s">>, bulk, <<>>}, {S, other, <<>>}, {S, 1, <<>>}, {S, bulk, a}, {S, bulk, <<1:3>>}, {S, bulk, [<<>>]}]
             ],
             [
-                ?assertError(badarg, pando_nif:node_state(Store, Node, State))
+                ?assertError(badarg, pando_backend:node_state(Store, Node, State))
              || {Store, Node, State} <- [
                     {<<"s">>, <<"a@b">>, up}, {S, 'a@b', up}, {S, <<>>, up}, {S, <<255>>, up}, {S, binary:copy(<<"n">>, 256), up},
                     {S, <<"a@b">>, away}, {S, <<"a@b">>, 1}
@@ -262,7 +265,7 @@ requests_of_a_cluster_test_() ->
             References = [
                 begin
                     Reference = make_ref(),
-                    ?assertEqual(ok, pando_nif:cluster_request(S, Reference, Request)),
+                    ?assertEqual(ok, pando_backend:cluster_request(S, Reference, Request)),
                     Reference
                 end
              || Request <- Requests
@@ -276,12 +279,12 @@ requests_of_a_cluster_test_() ->
             ],
             ok = pando:stop(S),
             ?assertEqual([], pando_test_store:stray_messages()),
-            [?assertEqual({error, noproc}, pando_nif:cluster_request(S, make_ref(), Request)) || Request <- Requests],
+            [?assertEqual({error, noproc}, pando_backend:cluster_request(S, make_ref(), Request)) || Request <- Requests],
             ?assertEqual([], pando_test_store:stray_messages())
         end},
         {"of the wrong kind", fun(S) ->
             [
-                ?assertError(badarg, pando_nif:cluster_request(S, make_ref(), Request))
+                ?assertError(badarg, pando_backend:cluster_request(S, make_ref(), Request))
              || Request <- [
                     allocate, [], {}, {allocate_member_id}, {add_member, 1, <<"a@b">>}, {add_member, -1, <<"a@b">>, voter},
                     {add_member, 1, 'a@b', voter}, {add_member, 1, <<>>, voter}, {add_member, 1, <<255>>, voter},
@@ -290,8 +293,8 @@ requests_of_a_cluster_test_() ->
                     {transfer_leadership, none}, {other, 1}, {other, 1, voter}, {other, 1, <<"a@b">>, voter}, {add_member, 1, <<"a@b">>, voter, 1}
                 ]
             ],
-            [?assertError(badarg, pando_nif:cluster_request(S, To, allocate_member_id)) || To <- [none, a, 1, {{S, node()}, 1}, self()]],
-            ?assertError(badarg, pando_nif:cluster_request(<<"s">>, make_ref(), allocate_member_id)),
+            [?assertError(badarg, pando_backend:cluster_request(S, To, allocate_member_id)) || To <- [none, a, 1, {{S, node()}, 1}, self()]],
+            ?assertError(badarg, pando_backend:cluster_request(<<"s">>, make_ref(), allocate_member_id)),
             ?assertEqual([], pando_test_store:stray_messages())
         end}
     ]).

@@ -11,7 +11,7 @@
 -define(SEED, {7, 11, 13}).
 
 limit(Name) ->
-    #{Name := Max} = pando_nif:limits(),
+    #{Name := Max} = pando_backend:limits(),
     Max.
 
 goes_on(S) ->

@@ -94,7 +94,7 @@ killed_callers(S, Options) ->
 
 %% The queue is filled with commands that nobody waits for.
 overload_test_() ->
-    #{<<"queued_commands_max">> := QueuedMax} = pando_nif:limits(),
+    #{<<"queued_commands_max">> := QueuedMax} = pando_backend:limits(),
     Value = binary:copy(<<"v">>, 8 * 1024),
     cases(?TIMEOUT_S, [
         {"more commands than may wait are refused at once, and all that were taken are answered", fun(S) ->
@@ -139,13 +139,13 @@ overload_test_() ->
             goes_on(S)
         end},
         {"bytes that wait are bounded, too", fun(S) ->
-            #{<<"waiting_commands_size_bytes_max">> := WaitingMax} = pando_nif:limits(),
+            #{<<"waiting_commands_size_bytes_max">> := WaitingMax} = pando_backend:limits(),
             Large = binary:copy(Value, 1024),
             Flood = flood(S, {[big], Large}, true, 4 * WaitingMax div byte_size(Large)),
             ?assertEqual([{error, overload}], [Answer || {_, {error, _} = Answer} <- Flood]),
             %% Half a gigabyte need not be written for this.
             [
-                case pando_nif:cancel(Token) of
+                case pando_backend:cancel(Token) of
                     true ->
                         ok;
                     false ->
@@ -164,7 +164,7 @@ overload_test_() ->
 flood(S, {Path, Value} = What, Cancellable, CountMax) when CountMax > 0 ->
     Reference = make_ref(),
     Request = {put, Path, data, {CountMax, Value}, one, keep, none},
-    case pando_nif:submit(S, Reference, Request, Cancellable) of
+    case pando_backend:submit(S, Reference, Request, Cancellable) of
         {error, _} = Refused -> [{Reference, Refused}];
         Taken -> [{Reference, Taken} | flood(S, What, Cancellable, CountMax - 1)]
     end;
@@ -177,10 +177,10 @@ cancelled_commands_test_() ->
             Outcomes = [
                 begin
                     Reference = make_ref(),
-                    {ok, Token} = pando_nif:submit(S, Reference, {put, [c], data, N, one, keep, none}, true),
-                    case pando_nif:cancel(Token) of
+                    {ok, Token} = pando_backend:submit(S, Reference, {put, [c], data, N, one, keep, none}, true),
+                    case pando_backend:cancel(Token) of
                         true ->
-                            ?assertEqual(false, pando_nif:cancel(Token)),
+                            ?assertEqual(false, pando_backend:cancel(Token)),
                             cancelled;
                         false ->
                             receive

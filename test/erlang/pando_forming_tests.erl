@@ -189,6 +189,8 @@ options_test_() ->
             {expect, #{cluster => [a@b], expect => 2}},
             {expect, #{cluster => [a@b], expect => 0}},
             {expect, #{expect => 3}},
-            {priority, #{priority => high}}
+            {priority, #{priority => high}},
+            {backend, #{backend => pando_nif}},
+            {backend, #{backend => <<"port">>}}
         ]
     ].

@@ -278,7 +278,7 @@ away(Dir, TakeAway) ->
             BringBack = TakeAway(S),
             ?assertEqual({ok, 1}, pando:get(S, [kept])),
             Server = whereis(S),
-            ok = pando_nif:provoke_panic(S, apply),
+            ok = pando_backend:provoke_panic(S, apply),
             await(fun() -> is_pid(whereis(S)) andalso whereis(S) =/= Server end),
             ?assertMatch(
                 {error, {pando, open_failed, #{kind := missing}}}, pando_server:await_open(whereis(S), infinity)

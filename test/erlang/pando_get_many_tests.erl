@@ -256,7 +256,7 @@ fold_test_() ->
     ]).
 
 more_nodes_than_one_chunk_holds_test_() ->
-    #{<<"chunk_nodes_max">> := ChunkNodesMax} = pando_nif:limits(),
+    #{<<"chunk_nodes_max">> := ChunkNodesMax} = pando_backend:limits(),
     cases([
         {"every node once", fun(S) ->
             Count = 3 * ChunkNodesMax + 1,

@@ -35,7 +35,7 @@ panic_under_load(Dir, Thread) ->
         end
      || N <- lists:seq(1, ?CALLERS)
     ],
-    ?assertEqual(ok, pando_nif:provoke_panic(S, Thread)),
+    ?assertEqual(ok, pando_backend:provoke_panic(S, Thread)),
     await(fun() -> is_pid(whereis(S)) andalso whereis(S) =/= Server end),
     await(fun() -> pando:put(S, [opened, again], 1) =:= ok end),
     [Pid ! stop || {Pid, _} <- Callers],
@@ -81,7 +81,7 @@ away_for_a_while(Dir) ->
     Directory = filename:join(Dir, S),
     ok = file:rename(Directory, Directory ++ ".away"),
     ok = file:write_file(Directory, ""),
-    ok = pando_nif:provoke_panic(S, apply),
+    ok = pando_backend:provoke_panic(S, apply),
     await(fun() -> {error, noproc} =:= pando:get(S, [a]) end),
     %% Two attempts have failed: the second server is pausing, or a third has begun.
     Failing = fun() -> case whereis(S) of undefined -> await_server(S); Pid -> Pid end end,
@@ -128,7 +128,7 @@ a_panic_says_why_test_() ->
             Server = whereis(S),
             Monitor = monitor(process, Server),
             quietly(fun() ->
-                ok = pando_nif:provoke_panic(S, apply),
+                ok = pando_backend:provoke_panic(S, apply),
                 receive
                     {'DOWN', Monitor, process, Server, Reason} ->
                         {store_halted, Text} = Reason,
@@ -153,7 +153,7 @@ a_store_that_halts_too_often_is_given_up_test_() ->
                     begin
                         Server = whereis(S),
                         Monitor = monitor(process, Server),
-                        await(fun() -> pando_nif:provoke_panic(S, apply) =:= ok end),
+                        await(fun() -> pando_backend:provoke_panic(S, apply) =:= ok end),
                         receive
                             {'DOWN', Monitor, process, Server, _} -> ok
                         end,
@@ -185,4 +185,4 @@ a_store_that_halts_too_often_is_given_up_test_() ->
     end}.
 
 a_store_that_does_not_run_cannot_panic_test() ->
-    ?assertEqual(noproc, pando_nif:provoke_panic(new_name(), apply)).
+    ?assertEqual(noproc, pando_backend:provoke_panic(new_name(), apply)).

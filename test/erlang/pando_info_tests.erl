@@ -343,7 +343,7 @@ watchers_shown_test_() ->
             [ok = pando:put(S, [k, name(N)], 1, Ghost#{async => true}) || N <- lists:seq(1, Count - 1)],
             %% Parents made on the way depend on themselves, and are no news to anybody.
             ok = pando:put(S, [l], 1, Ghost),
-            {ok, Count, Listed} = pando_nif:keep_while(S),
+            {ok, Count, Listed} = pando_backend:keep_while(S),
             ?assertEqual(min(Count, ?KEEP_WHILE_LISTED_MAX), length(Listed)),
             Lines = lines([S], file()),
             Shown = [Line || Line <- Lines, string:find(Line, " depends on:") =/= nomatch],
@@ -365,7 +365,7 @@ watchers_listed_test_() ->
             Ghost = #{keep_while => #{[ghost] => #if_node_exists{exists = false}}, async => true},
             [ok = pando:put(S, [k, name(N)], 1, Ghost) || N <- lists:seq(1, ?KEEP_WHILE_LISTED_MAX + 1)],
             ok = pando:fence(S),
-            {ok, _Count, Listed} = pando_nif:keep_while(S),
+            {ok, _Count, Listed} = pando_backend:keep_while(S),
             ?assertEqual(?KEEP_WHILE_LISTED_MAX, length(Listed)),
             Shown = [Line || Line <- lines([S], file()), string:find(Line, " depends on:") =/= nomatch],
             ?assertEqual(?WATCHERS_SHOWN_MAX, length(Shown))

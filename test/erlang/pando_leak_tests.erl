@@ -77,10 +77,10 @@ one_store_again_and_again_test_() ->
                 begin
                     {ok, S} = pando:start(Dir, S),
                     ok = pando:put(S, [n], N),
-                    {ok, Cursor} = pando_nif:scan(S, [], 0, false, none, true),
+                    {ok, Cursor} = pando_backend:scan(S, [], 0, false, none, true),
                     ok = pando:stop(S),
                     %% A cursor of a closed store still shows its moment, and holds nothing open.
-                    ?assertMatch({done, [{[], _}]}, pando_nif:scan_next(Cursor, 2))
+                    ?assertMatch({done, [{[], _}]}, pando_backend:scan_next(Cursor, 2))
                 end
              || N <- lists:seq(1, 50)
             ],
@@ -116,7 +116,7 @@ scans_of_one_moment_test_() ->
 %% its end has let it go itself.
 cursors_of_reads_that_end_early_test_() ->
     %% More nodes than a count looks at in one call.
-    #{<<"chunk_steps_max">> := StepsMax} = pando_nif:limits(),
+    #{<<"chunk_steps_max">> := StepsMax} = pando_backend:limits(),
     Nodes = StepsMax + 100,
     Fill = fun(S) ->
         [ok = pando:put(S, [many, <<N:32>>], N, #{async => low}) || N <- lists:seq(1, Nodes)],
@@ -169,8 +169,8 @@ cursors(Call) ->
         end
     end),
     1 = erlang:trace(Caller, true, [call]),
-    1 = erlang:trace_pattern({pando_nif, scan, 6}, [{'_', [], [{return_trace}]}], []),
-    1 = erlang:trace_pattern({pando_nif, scan_close, 1}, true, []),
+    1 = erlang:trace_pattern({pando_backend, scan, 6}, [{'_', [], [{return_trace}]}], []),
+    1 = erlang:trace_pattern({pando_backend, scan_close, 1}, true, []),
     try
         Caller ! go,
         Answer =
@@ -182,17 +182,17 @@ cursors(Call) ->
             {trace_delivered, Caller, Delivered} -> ok
         end,
         {Opened, Closed} = traced(Caller, [], []),
-        [?assertEqual({done, []}, pando_nif:scan_next(Cursor, 1)) || Cursor <- Opened],
+        [?assertEqual({done, []}, pando_backend:scan_next(Cursor, 1)) || Cursor <- Opened],
         {Answer, Opened, Closed}
     after
-        erlang:trace_pattern({pando_nif, '_', '_'}, false, [])
+        erlang:trace_pattern({pando_backend, '_', '_'}, false, [])
     end.
 
 traced(Caller, Opened, Closed) ->
     receive
-        {trace, Caller, return_from, {pando_nif, scan, 6}, {ok, Cursor}} -> traced(Caller, [Cursor | Opened], Closed);
-        {trace, Caller, call, {pando_nif, scan_close, [Cursor]}} -> traced(Caller, Opened, [Cursor | Closed]);
-        {trace, Caller, call, {pando_nif, scan, _}} -> traced(Caller, Opened, Closed)
+        {trace, Caller, return_from, {pando_backend, scan, 6}, {ok, Cursor}} -> traced(Caller, [Cursor | Opened], Closed);
+        {trace, Caller, call, {pando_backend, scan_close, [Cursor]}} -> traced(Caller, Opened, [Cursor | Closed]);
+        {trace, Caller, call, {pando_backend, scan, _}} -> traced(Caller, Opened, Closed)
     after 0 -> {Opened, Closed}
     end.
 
@@ -215,7 +215,7 @@ stores_that_fail_test_() ->
                     begin
                         Server = whereis(S),
                         Monitor = monitor(process, Server),
-                        await(fun() -> pando_nif:provoke_panic(S, Thread) =:= ok end),
+                        await(fun() -> pando_backend:provoke_panic(S, Thread) =:= ok end),
                         receive
                             {'DOWN', Monitor, process, Server, _} -> ok
                         end,

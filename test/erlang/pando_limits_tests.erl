@@ -18,7 +18,7 @@
 -define(LENGTHS, 1000).
 
 limit(Name) ->
-    #{Name := Max} = pando_nif:limits(),
+    #{Name := Max} = pando_backend:limits(),
     Max.
 
 exceeded(Limit) ->
@@ -35,7 +35,7 @@ filled(S) ->
 is_unchanged(S) ->
     Props = #{data => 1, payload_version => 1},
     ?assertEqual({ok, #{[a] => Props, [k] => Props}}, pando_adv:get_many(S, "**")),
-    {ok, _Count, Kept} = pando_nif:keep_while(S),
+    {ok, _Count, Kept} = pando_backend:keep_while(S),
     ?assertEqual([{[k], [{[w], #if_node_exists{exists = false}}]}], Kept),
     goes_on(S).
 
@@ -171,7 +171,7 @@ keep_while_test_() ->
             ],
             is_unchanged(S),
             ?assertEqual(ok, Call(S, Watched(Max))),
-            {ok, _Count, Kept} = pando_nif:keep_while(S),
+            {ok, _Count, Kept} = pando_backend:keep_while(S),
             ?assertEqual(Max, length(proplists:get_value([k], Kept))),
             %% The last one counts as the first.
             ok = pando:put(S, [<<Max:32>>], 1),

@@ -296,7 +296,7 @@ limit_and_from_test_() ->
     ]).
 
 pages_test_() ->
-    #{<<"chunk_nodes_max">> := ChunkNodesMax} = pando_nif:limits(),
+    #{<<"chunk_nodes_max">> := ChunkNodesMax} = pando_backend:limits(),
     Count = ChunkNodesMax + 17,
     cases([
         {title({pages, 'of', Limit}), fun(S) ->

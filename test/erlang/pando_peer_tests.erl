@@ -285,12 +285,12 @@ become_a_cluster(Dir, A, B) ->
     %% Back, and the other one goes: a minority says so.
     await(fun() -> call(B, ?MODULE, request, [{transfer_leadership, undefined}]) =:= ok end),
     await(fun() -> leader(A) =/= {ok, Id} end),
-    ok = call(B, pando_nif, close, [?STORE]),
+    ok = call(B, pando_backend, close, [?STORE]),
     await(fun() -> lists:member(quorum_lost, events(A)) end),
     {error, {no_quorum, Text, NotApplied}} = call(A, ?MODULE, put, [a, 3]),
     ?assert(is_binary(Text) andalso is_boolean(NotApplied)).
 
-status(Peer) -> call(Peer, pando_nif, status, [?STORE]).
+status(Peer) -> call(Peer, pando_backend, status, [?STORE]).
 
 members(Peer) ->
     {ok, #{members := Members}} = status(Peer),
@@ -300,7 +300,7 @@ leader(Peer) ->
     {ok, #{leader := Leader}} = status(Peer),
     {ok, Leader}.
 
-value(Peer, Name) -> call(Peer, pando_nif, get_data, [?STORE, [Name]]).
+value(Peer, Name) -> call(Peer, pando_backend, get_data, [?STORE, [Name]]).
 
 events(Peer) -> call(Peer, ?MODULE, events, []).
 
@@ -496,7 +496,7 @@ prepare() ->
     Forms = [
         form(Text)
      || Text <- [
-            "-module(pando_nif).",
+            "-module(pando_backend).",
             "-export([peer_frame_quick/3, peer_frame/3, node_state/3]).",
             "peer_frame_quick(_, _, Frame) when byte_size(Frame) > 256 * 1024 -> slow;"
             "peer_frame_quick(Store, Lane, Frame) -> peer_frame(Store, Lane, Frame).",
@@ -569,7 +569,10 @@ open(Dir, Birth, Incarnation) ->
         Options = #{consensus_lane => Consensus, bulk_lane => Bulk},
         Directory = unicode:characters_to_binary(filename:join(Dir, "store")),
         Node = atom_to_binary(node()),
-        Handle = pando_nif:open(?STORE, atom_to_binary(?STORE), Directory, Node, <<"test">>, Birth, Incarnation, Options),
+        Handle = pando_backend:open(
+            pando_backend:implementation(pando_backend:configured()),
+            ?STORE, atom_to_binary(?STORE), Directory, Node, <<"test">>, Birth, Incarnation, Options
+        ),
         receive {pando_opened, ?STORE, ok} -> Caller ! {self(), opened} end,
         own(Handle, [])
     end),
@@ -604,13 +607,13 @@ events() ->
 -spec request(pando_backend:cluster_request()) -> pando_backend:cluster_result().
 request(Request) ->
     Reference = make_ref(),
-    ok = pando_nif:cluster_request(?STORE, Reference, Request),
+    ok = pando_backend:cluster_request(?STORE, Reference, Request),
     reply(Reference).
 
 -spec put(atom(), term()) -> pando_backend:reply().
 put(Name, Value) ->
     Reference = make_ref(),
-    ok = pando_nif:submit(?STORE, Reference, {put, [Name], data, Value, one, keep, none}, false),
+    ok = pando_backend:submit(?STORE, Reference, {put, [Name], data, Value, one, keep, none}, false),
     reply(Reference).
 
 reply(Reference) ->

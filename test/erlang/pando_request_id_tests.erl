@@ -198,7 +198,7 @@ values_of_the_option_test_() ->
                 ?assertError(function_clause, Module:put(S, [k], 1, #{request_id => Term}))
              || Module <- [pando, pando_adv], Term <- [<<>>, binary:copy(<<"x">>, 257), id, "id", <<1:3>>, 1, undefined]
             ],
-            ?assertEqual(256, maps:get(<<"request_id_size_bytes_max">>, pando_nif:limits()))
+            ?assertEqual(256, maps:get(<<"request_id_size_bytes_max">>, pando_backend:limits()))
         end},
         {"not of reads", fun(S) ->
             ?assertError(function_clause, pando:get(S, [k], #{request_id => <<"id">>}))
@@ -233,7 +233,7 @@ after_a_restart_test_() ->
 the_window_test_() ->
     {timeout, 120, fun() ->
         pando_test_store:with_store(fun(S) ->
-            Kept = maps:get(<<"requests_kept_max">>, pando_nif:limits()),
+            Kept = maps:get(<<"requests_kept_max">>, pando_backend:limits()),
             Put = fun(Path, Value, Id) -> pando:put(S, Path, Value, #{request_id => Id}) end,
             ok = Put([oldest], 1, <<"oldest">>),
             ok = Put([second], 1, <<"second">>),

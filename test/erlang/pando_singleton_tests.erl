@@ -94,7 +94,7 @@ stores_tell_of_themselves_test_() ->
             store_started = await_event_of(S, store_started),
             %% A halt is told once, with its reason, and the store that is opened again.
             quietly(fun() ->
-                ok = pando_nif:provoke_panic(S, apply),
+                ok = pando_backend:provoke_panic(S, apply),
                 IsHalt = fun(Event) -> is_tuple(Event) andalso element(1, Event) =:= store_halted end,
                 {store_halted, #{reason := Reason}} = await_event(S, IsHalt),
                 ?assertMatch(<<_, _/binary>>, Reason),
@@ -136,7 +136,7 @@ a_process_runs_something_only_while_the_store_leads_and_has_a_quorum_test_() ->
             {ok, S} = pando:start(Dir, S),
             Second = started(),
             quietly(fun() ->
-                ok = pando_nif:provoke_panic(S, apply),
+                ok = pando_backend:provoke_panic(S, apply),
                 ok = ended(Second)
             end),
             Third = started(),

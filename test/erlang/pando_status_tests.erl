@@ -48,7 +48,7 @@ native() ->
         }
     end,
     #{
-        cluster_id => <<7:128>>, member_id => 1, role => follower, has_quorum => true, term => 4, leader => 12,
+        backend => nif, cluster_id => <<7:128>>, member_id => 1, role => follower, has_quorum => true, term => 4, leader => 12,
         members => [
             Member(1, <<"a@host">>, voter, true, 990, 0),
             Member(12, <<"b@host">>, voter, true, 1000, 31),
@@ -95,6 +95,7 @@ table_test() ->
             "snapshot               as of 900, the next one written to 41 %",
             "waiting to be written  3 bytes",
             "frames refused         8",
+            "native side            in this virtual machine (nif)",
             ""
         ],
         string:split(lists:flatten(pando_status:table(pando_status:public(native()))), "\n", all)
@@ -103,7 +104,7 @@ table_test() ->
 a_table_without_quorum_and_leader_says_so_test() ->
     Status = pando_status:public((native())#{
         has_quorum := false, leader := undefined, role := candidate, snapshot_index := undefined,
-        snapshot_written_percent := undefined, last_log_index := undefined
+        snapshot_written_percent := undefined, last_log_index := undefined, backend := port
     }),
     Lines = string:split(lists:flatten(pando_status:table(Status)), "\n", all),
     [
@@ -111,7 +112,8 @@ a_table_without_quorum_and_leader_says_so_test() ->
      || Line <- [
             "NO QUORUM, no leader, term 4; this member: candidate",
             "snapshot               none",
-            "log                    1048576 bytes, applied to 990 of ?"
+            "log                    1048576 bytes, applied to 990 of ?",
+            "native side            in a program of its own (port)"
         ]
     ].
 

@@ -24,9 +24,15 @@
 
 -type cluster() :: #{guard := pid(), table := ets:tid()}.
 %% `network': `namespaces' gives each node a network stack of its own, where what is cut is silent: no connection is closed, and
-%% nobody is told (needs root: see `can_have_namespaces/0'). `args': more for `erl'. `prevent_overlapping_partitions': what it is by default in OTP 25, but not here, where a single link
+%% nobody is told (needs root: see `can_have_namespaces/0'). `args': more for `erl'. `backends': one for each node, whatever the
+%% tests run under. `prevent_overlapping_partitions': what it is by default in OTP 25, but not here, where a single link
 %% is to be cut: with it `global' makes a cut between two nodes one between more.
--type options() :: #{network => local | namespaces, args => [string()], prevent_overlapping_partitions => boolean()}.
+-type options() :: #{
+    network => local | namespaces,
+    args => [string()],
+    backends => [pando_backend:backend()],
+    prevent_overlapping_partitions => boolean()
+}.
 
 %% Generous limits: a busy machine is no fault.
 -define(BOOT_MS_MAX, 60000).
@@ -427,14 +433,11 @@ status(Cluster, Node, Store) ->
 %% @private
 -spec store_status(atom()) -> map() | undefined.
 store_status(Store) ->
-    case code:ensure_loaded(pando_nif) of
-        {module, _} ->
-            case pando_nif:status(Store) of
-                {ok, Status} -> Status;
-                {error, noproc} -> undefined
-            end;
-        {error, _} ->
-            undefined
+    %% Before a store was started the native side need not be there.
+    case lists:member(Store, pando_backend:stores()) andalso pando_backend:status(Store) of
+        {ok, Status} -> Status;
+        {error, noproc} -> undefined;
+        false -> undefined
     end.
 
 -spec await(term(), fun(() -> boolean())) -> ok.
@@ -687,7 +690,7 @@ booted(Table, Node) ->
         exec => program(ets:lookup_element(Table, network, 2), Node),
         env => [{"ERL_EPMD_PORT", integer_to_list(ets:lookup_element(Table, epmd_port, 2))}, {"ERL_CRASH_DUMP_SECONDS", "0"}],
         wait_boot => ?BOOT_MS_MAX,
-        args => interface(host(Node)) ++ erl_arguments(Table, Directory, Options)
+        args => interface(host(Node)) ++ backend(number(Node), Options) ++ erl_arguments(Table, Directory, Options)
     },
     case peer:start_link(Start) of
         {ok, Peer, Node} ->
@@ -705,6 +708,12 @@ program(Network, Node) ->
 %% Nobody outside of this machine.
 interface(?HOST) -> ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"];
 interface(_Host) -> [].
+
+%% Without the option as the tests run: `rebar.config.script' has put that into the environment.
+backend(Number, #{backends := Backends}) ->
+    ["-pando", "backend", atom_to_list(lists:nth(list_to_integer(Number), Backends))];
+backend(_Number, _Options) ->
+    [].
 
 erl_arguments(Table, Directory, Options) ->
     Log = filename:join(Directory, "erlang.log"),

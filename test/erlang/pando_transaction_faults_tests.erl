@@ -18,7 +18,7 @@
 -define(MIB, 1024 * 1024).
 
 limit(Name) ->
-    #{Name := Max} = pando_nif:limits(),
+    #{Name := Max} = pando_backend:limits(),
     Max.
 
 exceeded(Limit) ->
@@ -36,13 +36,13 @@ increment(Path) ->
     pando_tx:put(Path, N + 1).
 
 in_line(S) ->
-    {ok, #{transactions_in_line := InLine}} = pando_nif:status(S),
+    {ok, #{transactions_in_line := InLine}} = pando_backend:status(S),
     InLine.
 
 %% Nobody stands in a line, nothing waits, and the store goes on.
 is_at_rest(S) ->
     await(fun() ->
-        {ok, #{transactions_in_line := InLine, waiting_size_bytes := Waiting}} = pando_nif:status(S),
+        {ok, #{transactions_in_line := InLine, waiting_size_bytes := Waiting}} = pando_backend:status(S),
         {InLine, Waiting} =:= {0, 0}
     end),
     goes_on(S).
@@ -428,9 +428,9 @@ kill_again_and_again(S, Work) ->
                 end)
              || N <- lists:seq(1, ?VICTIMS)
             ],
-            {ok, #{applied_index := Index}} = pando_nif:status(S),
+            {ok, #{applied_index := Index}} = pando_backend:status(S),
             await(fun() ->
-                {ok, #{applied_index := Now}} = pando_nif:status(S),
+                {ok, #{applied_index := Now}} = pando_backend:status(S),
                 Now > Index + rand:uniform(20)
             end),
             [
@@ -463,7 +463,7 @@ start_again(Dir, S) ->
 halt_thread(S, Thread) ->
     Server = whereis(S),
     Monitor = monitor(process, Server),
-    ok = pando_nif:provoke_panic(S, Thread),
+    ok = pando_backend:provoke_panic(S, Thread),
     receive
         {'DOWN', Monitor, process, Server, _} -> ok
     end,

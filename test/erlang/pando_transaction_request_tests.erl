@@ -283,7 +283,7 @@ options_test_() ->
 limits_test_() ->
     cases([
         {"commands", fun(S) ->
-            Max = maps:get(<<"transaction_commands_max">>, pando_nif:limits()),
+            Max = maps:get(<<"transaction_commands_max">>, pando_backend:limits()),
             Commands = [{delete, [k]} || _ <- lists:seq(1, Max)],
             {ok, Results} = pando:transaction(S, #{commands => Commands}),
             ?assertEqual(Max, length(Results)),

@@ -353,8 +353,8 @@ bad_arguments_raise_as_those_of_start_test() ->
      || Dir <- [<<255>>, [a, {}], [16#110000]]
     ],
     [?assertError(function_clause, pando:verify(Dir), Dir) || Dir <- [a, 5, #{}, {}]],
-    ?assertError(badarg, pando_nif:verify(<<"/tmp">>, not_a_reference)),
-    ?assertError(badarg, pando_nif:verify("/tmp", make_ref())).
+    ?assertError(badarg, pando_backend:verify(<<"/tmp">>, not_a_reference)),
+    ?assertError(badarg, pando_backend:verify("/tmp", make_ref())).
 
 no_atoms_are_made_of_what_is_read_test_() ->
     with_closed_store(fun(_, _, Directory) ->
