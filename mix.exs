@@ -74,7 +74,14 @@ defmodule Pando.MixProject do
   def application do
     [
       mod: {:pando_app, []},
-      registered: [:pando_events, :pando_root_sup, :pando_sup, :pando_telemetry],
+      registered: [
+        :pando_events,
+        :pando_port_registry,
+        :pando_port_sup,
+        :pando_root_sup,
+        :pando_sup,
+        :pando_telemetry
+      ],
       env: [backend: :nif],
       extra_applications: []
     ]

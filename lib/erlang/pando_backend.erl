@@ -129,6 +129,8 @@
 -type native_error() ::
     noproc
     | overload
+    %% No answer in time: of a program alone. What was to be written may be applied all the same.
+    | timeout
     | {node_not_found, Name :: term(), native_path(), IsTarget :: boolean()}
     | {node_not_found, Name :: term(), native_path(), IsTarget :: boolean(), Condition :: term()}
     | {mismatching_node, Name :: term(), native_path(), IsTarget :: boolean(), node_props(), Condition :: term()}
@@ -240,9 +242,9 @@
 %% The stores that are open.
 -callback stores() -> [store_id()].
 %% Quick reads, bounded: `slow' means "ask again with read/3" and stands for every error, too.
--callback get_data(source(), native_path()) -> {ok, term()} | slow.
--callback exists(source(), native_path()) -> boolean() | slow.
--callback has_data(source(), native_path()) -> boolean() | slow.
+-callback get_data(source(), native_path()) -> {ok, term()} | slow | {error, timeout}.
+-callback exists(source(), native_path()) -> boolean() | slow | {error, timeout}.
+-callback has_data(source(), native_path()) -> boolean() | slow | {error, timeout}.
 -callback read_quick(source(), native_path(), props_bits()) ->
     {ok, native_path(), node_props()} | {error, native_error()} | slow.
 %% One node, whatever its size.
@@ -259,12 +261,12 @@
     EachOnce :: boolean()
 ) ->
     {ok, Cursor :: handle()} | {error, native_error()}.
-%% At most so many nodes; fewer, even none, do not mean that no more follow.
+%% At most so many nodes; fewer, even none, do not mean that no more follow. An error, which is of a program alone, ends it.
 -callback scan_next(Cursor :: handle(), NodesMax :: pos_integer()) ->
-    {more | done, [{native_path(), node_props() | term()}]}.
+    {more | done, [{native_path(), node_props() | term()}]} | {error, native_error()}.
 %% Lets go what a cursor holds; the next chunk is empty and the last. Without it that happens when it is collected.
 -callback scan_close(Cursor :: handle()) -> ok.
--callback count_next(Cursor :: handle()) -> {more | done, non_neg_integer()}.
+-callback count_next(Cursor :: handle()) -> {more | done, non_neg_integer()} | {error, native_error()}.
 %% Whether a node of this name and with these properties meets a condition; if not, which part is not met.
 -callback condition_met(Condition :: term(), Name :: atom() | binary(), node_props()) ->
     true | {false, Why :: term()} | {error, native_error()}.
@@ -276,7 +278,7 @@
 -callback submit(store_id(), reply_to(), request(), Cancellable :: boolean()) ->
     ok | {ok, Token :: handle()} | {error, native_error()}.
 %% Begins a transaction on the newest view. A `read_only' one notes nothing, and cannot be written in or committed.
--callback transaction_begin(store_id(), read_only | read_write) -> {ok, transaction()} | {error, noproc}.
+-callback transaction_begin(store_id(), read_only | read_write) -> {ok, transaction()} | {error, native_error()}.
 %% Stands in line for these paths, on which transactions were lost, one after the other, in their order. `ok': it is this
 %% one's turn on all of them, and it reads the newest proposed state from now on. `in_line':
 %% `{pando_reply, Reference, ok | {error, _}}' follows when it is its turn; then the call is made again. Only while nothing
@@ -304,7 +306,7 @@
 -callback transaction_came_true(transaction()) -> boolean().
 %% What the newest view keeps of a request id.
 -callback request_result(store_id(), RequestId :: binary()) ->
-    none | repeated | {repeated, Note :: term()} | {error, noproc}.
+    none | repeated | {repeated, Note :: term()} | {error, native_error()}.
 %% `{pando_reply, Reference, ok | {error, _}}' follows when all is applied here that this member had accepted, and the
 %% leader committed, before the call.
 -callback barrier(store_id(), reference(), Cancellable :: boolean()) ->
@@ -471,7 +473,7 @@ recover(Directory, ClusterId, Node, IsForced, Holder, Reference) ->
 recover_cancel(Handle) ->
     (of_handle(Handle)):recover_cancel(Handle).
 
--spec get_data(source(), native_path()) -> {ok, term()} | slow.
+-spec get_data(source(), native_path()) -> {ok, term()} | slow | {error, timeout}.
 get_data(Source, Path) ->
     case of_source(Source) of
         %% Written out, here and in the next two: these are called most, and a call by a variable takes 15 ns more.
@@ -479,14 +481,14 @@ get_data(Source, Path) ->
         Module -> Module:get_data(Source, Path)
     end.
 
--spec exists(source(), native_path()) -> boolean() | slow.
+-spec exists(source(), native_path()) -> boolean() | slow | {error, timeout}.
 exists(Source, Path) ->
     case of_source(Source) of
         pando_nif -> pando_nif:exists(Source, Path);
         Module -> Module:exists(Source, Path)
     end.
 
--spec has_data(source(), native_path()) -> boolean() | slow.
+-spec has_data(source(), native_path()) -> boolean() | slow | {error, timeout}.
 has_data(Source, Path) ->
     case of_source(Source) of
         pando_nif -> pando_nif:has_data(Source, Path);
@@ -516,7 +518,7 @@ scan(Source, Pattern, What, IncludeRoot, From, EachOnce) ->
     (of_source(Source)):scan(Source, Pattern, What, IncludeRoot, From, EachOnce).
 
 -spec scan_next(Cursor :: handle(), NodesMax :: pos_integer()) ->
-    {more | done, [{native_path(), node_props() | term()}]}.
+    {more | done, [{native_path(), node_props() | term()}]} | {error, native_error()}.
 scan_next(Cursor, NodesMax) ->
     (of_handle(Cursor)):scan_next(Cursor, NodesMax).
 
@@ -524,7 +526,7 @@ scan_next(Cursor, NodesMax) ->
 scan_close(Cursor) ->
     (of_handle(Cursor)):scan_close(Cursor).
 
--spec count_next(Cursor :: handle()) -> {more | done, non_neg_integer()}.
+-spec count_next(Cursor :: handle()) -> {more | done, non_neg_integer()} | {error, native_error()}.
 count_next(Cursor) ->
     (of_handle(Cursor)):count_next(Cursor).
 
@@ -543,7 +545,7 @@ keep_while(Store) ->
 submit(Store, ReplyTo, Request, Cancellable) ->
     (implementation_of(Store)):submit(Store, ReplyTo, Request, Cancellable).
 
--spec transaction_begin(store_id(), read_only | read_write) -> {ok, transaction()} | {error, noproc}.
+-spec transaction_begin(store_id(), read_only | read_write) -> {ok, transaction()} | {error, native_error()}.
 transaction_begin(Store, Mode) ->
     (implementation_of(Store)):transaction_begin(Store, Mode).
 
@@ -590,7 +592,7 @@ transaction_came_true(Transaction) ->
     (of_handle(Transaction)):transaction_came_true(Transaction).
 
 -spec request_result(store_id(), RequestId :: binary()) ->
-    none | repeated | {repeated, Note :: term()} | {error, noproc}.
+    none | repeated | {repeated, Note :: term()} | {error, native_error()}.
 request_result(Store, RequestId) ->
     (implementation_of(Store)):request_result(Store, RequestId).
 

@@ -244,12 +244,22 @@ collect(Source, Pattern, What, Options) ->
 
 chunks(Source, Pattern, What, Fold, Acc, #{deadline := Deadline} = Options) ->
     case open(Source, Pattern, What, Options) of
-        {ok, Cursor} -> next_chunk(Cursor, Fold, Acc, Deadline);
-        {error, _} = Error -> Error
+        {ok, Cursor} ->
+            try
+                next_chunk(Cursor, Fold, Acc, Deadline)
+            catch
+                Class:Reason:Stacktrace ->
+                    ok = close(Cursor),
+                    erlang:raise(Class, Reason, Stacktrace)
+            end;
+        {error, _} = Error ->
+            Error
     end.
 
 next_chunk(Cursor, Fold, Acc, Deadline) ->
     case next(Cursor) of
+        {error, _} = Error ->
+            Error;
         {Chunk, done} ->
             {ok, Fold(Chunk, Acc)};
         {Chunk, Rest} ->
@@ -272,9 +282,16 @@ count(Source, Pattern, #{limit := Limit, deadline := Deadline} = Options) when ?
     end.
 
 count_chunk(Cursor, Limit, Count, Deadline) ->
-    {State, Found} = pando_backend:count_next(Cursor),
-    %% A number is less than any atom, and so than `infinity'.
-    case {State, min(Count + Found, Limit)} of
+    case pando_backend:count_next(Cursor) of
+        {error, Reason} ->
+            {error, pando_errors:reason(Reason)};
+        %% A number is less than any atom, and so than `infinity'.
+        {State, Found} ->
+            counted(State, Cursor, Limit, min(Count + Found, Limit), Deadline)
+    end.
+
+counted(State, Cursor, Limit, SoFar, Deadline) ->
+    case {State, SoFar} of
         {done, Counted} ->
             {ok, Counted};
         {more, Limit} ->
@@ -345,18 +362,25 @@ content({values, Default}, Props) -> value(Props, Default);
 content(_Bits, Props) -> Props.
 
 %% @doc The next chunk of a walk, which may be empty, and how to go on: `done', or the cursor for the next call. The
-%% cursor that was given is not to be used again.
--spec next(cursor()) -> {[element(term())], cursor() | done}.
+%% cursor that was given is not to be used again. An error is for a store in a program of its own alone: that has ended,
+%% or does not answer.
+-spec next(cursor()) -> {[element(term())], cursor() | done} | error().
 next(#cursor{nodes = {nodes, Nodes}}) ->
     {Nodes, done};
 next(#cursor{nodes = Native, left = infinity, size = Size} = Cursor) ->
     case pando_backend:scan_next(Native, Size) of
         {done, Chunk} -> {Chunk, done};
-        {more, Chunk} -> {Chunk, Cursor#cursor{size = next_size(Size)}}
+        {more, Chunk} -> {Chunk, Cursor#cursor{size = next_size(Size)}};
+        {error, Reason} -> {error, pando_errors:reason(Reason)}
     end;
 next(#cursor{nodes = Native, left = Left, size = Size} = Cursor) ->
-    {State, Chunk} = pando_backend:scan_next(Native, min(Left, Size)),
-    case {State, Left - length(Chunk)} of
+    case pando_backend:scan_next(Native, min(Left, Size)) of
+        {error, Reason} -> {error, pando_errors:reason(Reason)};
+        {State, Chunk} -> next(State, Chunk, Left - length(Chunk), Cursor)
+    end.
+
+next(State, Chunk, Left, #cursor{size = Size} = Cursor) ->
+    case {State, Left} of
         {more, More} when More > 0 ->
             {Chunk, Cursor#cursor{left = More, size = next_size(Size)}};
         {more, _} ->

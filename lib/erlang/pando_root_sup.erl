@@ -17,9 +17,17 @@ start_link() ->
 init([]) ->
     %% Owned by this process, so that nobody has to subscribe again if `pando_events' ends.
     ok = pando_events:create_table(),
+    ok = pando_port_registry:create_table(),
     Flags = #{strategy => one_for_one, intensity => ?RESTARTS_MAX, period => ?RESTARTS_PERIOD_S},
     %% Ended in the opposite order: stores first, while there is somebody to tell.
-    {ok, {Flags, [worker(pando_telemetry), worker(pando_events), supervisor(pando_sup)]}}.
+    Children = [
+        worker(pando_telemetry),
+        worker(pando_events),
+        worker(pando_port_registry),
+        supervisor(pando_port_sup),
+        supervisor(pando_sup)
+    ],
+    {ok, {Flags, Children}}.
 
 worker(Module) ->
     #{id => Module, start => {Module, start_link, []}}.

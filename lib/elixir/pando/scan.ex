@@ -49,8 +49,10 @@ defmodule Pando.Scan do
   end
 
   defp next(cursor, element) do
-    {nodes, cursor} = :pando_read.next(cursor)
-    {Enum.map(nodes, element), cursor}
+    case :pando_read.next(cursor) do
+      {:error, reason} -> raise Error, reason: reason, call: :read
+      {nodes, cursor} -> {Enum.map(nodes, element), cursor}
+    end
   end
 
   # Also when the stream is halted early: the tree of its moment is let go at once.
