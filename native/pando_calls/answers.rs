@@ -198,6 +198,7 @@ pub fn store_error_term<'a>(env: Env<'a>, error: &StoreError) -> Term<'a> {
 pub fn status_term<'a>(env: Env<'a>, status: &StoreStatus) -> Term<'a> {
     let members: Vec<Term<'a>> = status.members.iter().map(|member| member_term(env, member)).collect();
     let pairs: Vec<(Term<'a>, Term<'a>)> = vec![
+        (atoms::os_pid().to_term(env), u64::from(std::process::id()).encode(env)),
         (atoms::member_id().to_term(env), status.member_id.encode(env)),
         (atoms::cluster_id().to_term(env), bytes_term(env, &status.cluster_id)),
         (atoms::role().to_term(env), server_state_atom(status.consensus.server_state).to_term(env)),

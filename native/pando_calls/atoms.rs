@@ -162,6 +162,7 @@ crate::vm::atoms! {
     if_name_matches,
     if_path_matches,
     any,
+    os_pid,
     // of a program behind a port
     panic,
     badarg,
