@@ -103,7 +103,7 @@ open(Store, Name, Directory, NodeName, Holder, Birth, Incarnation, Options) ->
 
 -spec close(pando_backend:store_id()) -> ok.
 close(Store) ->
-    case pando_port_registry:newest(Store) of
+    case pando_port_registry:newest({store, Store}) of
         none ->
             self() ! {pando_closed, Store},
             ok;

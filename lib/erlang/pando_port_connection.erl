@@ -142,7 +142,7 @@ init(Parent, #{purpose := Purpose} = Config) ->
             loop(timer(?BEFORE_TIMEOUT_MS, Owned#state{phase = waiting}))
     end.
 
-before({store, StoreId, _Owner}) -> pando_port_registry:newest(StoreId);
+before({store, StoreId, _Owner}) -> pando_port_registry:newest({store, StoreId});
 before(service) -> none.
 
 begin_program(State) ->

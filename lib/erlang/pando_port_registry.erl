@@ -55,9 +55,30 @@
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
-%% Belongs to the calling process, and is gone with it.
+%% Belongs to the calling process, and is gone with it. What was started before the application was, ends.
 -spec create_table() -> ok.
 create_table() ->
+    case whereis(?MODULE) of
+        undefined -> ok;
+        Alone -> end_alone(Alone)
+    end,
+    new_table().
+
+end_alone(Registry) ->
+    case newest(service) of
+        none ->
+            ok;
+        Connection ->
+            Monitor = monitor(process, Connection),
+            Connection ! {close, self()},
+            receive
+                {'DOWN', Monitor, process, Connection, _} -> ok
+            after ?END_TIMEOUT_MS -> true = demonitor(Monitor, [flush])
+            end
+    end,
+    gen_server:stop(Registry).
+
+new_table() ->
     ?TABLE = ets:new(?TABLE, [set, public, named_table, {keypos, 2}, {read_concurrency, true}]),
     ok.
 
@@ -83,10 +104,10 @@ connection(Connection) ->
         error:badarg -> none
     end.
 
-%% The connection of a store in whatever phase.
--spec newest(pando_backend:store_id()) -> pid() | none.
-newest(StoreId) ->
-    try ets:lookup(?TABLE, {store, StoreId}) of
+%% The connection of a store, or for what has none, in whatever phase.
+-spec newest({store, pando_backend:store_id()} | service) -> pid() | none.
+newest(Key) ->
+    try ets:lookup(?TABLE, Key) of
         [#store{connection = Connection}] -> Connection;
         [] -> none
     catch
@@ -202,7 +223,7 @@ log(Purpose, Level, Text) ->
 init([]) ->
     %% Started alone, or again.
     case ets:whereis(?TABLE) of
-        undefined -> create_table();
+        undefined -> new_table();
         _ -> ok
     end,
     Connections = ets:match(?TABLE, #connection{key = '$1', _ = '_'}),

@@ -518,7 +518,7 @@ opened_again(Store, Connection) ->
                 From ! {closed, self()}
         end
     end),
-    pando_test_store:await(fun() -> pando_port_registry:newest(Store) =/= Connection end),
+    pando_test_store:await(fun() -> pando_port_registry:newest({store, Store}) =/= Connection end),
     %% Its owner closes the first one by dying, as a rule; here it is asked to.
     Connection ! {close, self()},
     ?assertMatch([{pando_closed, Store}], messages(1, 5000)),
