@@ -81,19 +81,19 @@ rounds(Kind, Backends, #{caller_counts := CallerCounts} = Plan, Progress) ->
     #{warm_up_ms := WarmUpMs, round_count := RoundCount, round_ms := RoundMs} = Plan,
     Progress("backends, ~s, warm-up", [Kind]),
     [bench_load:closed_loop(16, WarmUpMs, operation(Kind, Store, Plan)) || {_, Store} <- Backends],
-    #{
-        Callers => [
+    maps:from_list([
+        {Callers, [
             begin
                 Progress("backends, ~s, callers: ~b, round ~b of ~b", [Kind, Callers, Round, RoundCount]),
-                #{
-                    Backend => bench_load:closed_loop(Callers, RoundMs, operation(Kind, Store, Plan))
+                maps:from_list([
+                    {Backend, bench_load:closed_loop(Callers, RoundMs, operation(Kind, Store, Plan))}
                  || {Backend, Store} <- Backends
-                }
+                ])
             end
          || Round <- lists:seq(1, RoundCount)
-        ]
+        ]}
      || Callers <- CallerCounts
-    }.
+    ]).
 
 operation(put, Store, #{node_count := Count}) ->
     #{

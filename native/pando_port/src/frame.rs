@@ -19,6 +19,7 @@ const MAGIC: &[u8; 5] = b"PANDO";
 const HELLO: u8 = 1;
 const CALL: u8 = 2;
 const RELEASE: u8 = 3;
+const BYE: u8 = 4;
 
 const RESULT: u8 = 2;
 const MESSAGE: u8 = 3;
@@ -55,6 +56,8 @@ pub enum Request<'a> {
         /// The call's.
         id: u64,
     },
+    /// The program is to close its stores and end, as at the end of its input.
+    Bye,
 }
 
 /// Why bytes are no frames.
@@ -112,6 +115,8 @@ impl<'a> Requests<'a> {
                 let id = content.try_into().map_err(|_| FrameError::Malformed)?;
                 Ok(Request::Release { id: u64::from_be_bytes(id) })
             }
+            BYE if content.is_empty() => Ok(Request::Bye),
+            BYE => Err(FrameError::Malformed),
             kind => Err(FrameError::UnknownKind(kind)),
         }
     }

@@ -17,6 +17,7 @@ fn the_frames_of_a_packet_are_read_one_after_the_other() {
         call_frame(1, 0, b"one"),
         call_frame(2, MORE | QUIET, b"two"),
         frame(RELEASE, &[&7u64.to_be_bytes()]),
+        frame(BYE, &[]),
     ]
     .concat();
     let expected = [
@@ -24,6 +25,7 @@ fn the_frames_of_a_packet_are_read_one_after_the_other() {
         Ok(Request::Call { id: 1, has_more: false, is_quiet: false, body: b"one" }),
         Ok(Request::Call { id: 2, has_more: true, is_quiet: true, body: b"two" }),
         Ok(Request::Release { id: 7 }),
+        Ok(Request::Bye),
     ];
     assert_eq!(read(&packet), expected);
 }
@@ -47,6 +49,7 @@ fn what_no_frame_can_be_is_named() {
     assert_eq!(read(&call_frame(1, 4, b"")), [Err(FrameError::UnknownFlags(4))]);
     assert_eq!(read(&[0, 0, 0, 0]), [Err(FrameError::Truncated)]);
     assert_eq!(read(&frame(RELEASE, &[b"short"])), [Err(FrameError::Malformed)]);
+    assert_eq!(read(&frame(BYE, &[b"x"])), [Err(FrameError::Malformed)]);
     assert_eq!(read(&frame(HELLO, &[b"PENDO\0\x01"])), [Err(FrameError::Malformed)]);
     assert_eq!(read(&frame(HELLO, &[b"PANDO\0"])), [Err(FrameError::Malformed)]);
     let long = vec![0; PART_SIZE_BYTES_MAX + 1];

@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::fmt;
 use std::io::{Read, Write};
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -125,9 +126,11 @@ fn serve(input: impl Read, output: &Arc<Output>) -> Result<(), ProgramError> {
     let mut reader = Reader { shared, jobs, parts: Parts::default(), is_greeted: false };
     let mut packets = Packets::new(input);
     while let Some(packet) = packets.next_packet().map_err(ProgramError::Packet)? {
-        let mut taken = Ok(());
+        let mut taken = Ok(ControlFlow::Continue(()));
         held::batch(|| taken = reader.take(packet));
-        taken?;
+        if taken?.is_break() {
+            break;
+        }
     }
     Ok(())
 }
@@ -146,13 +149,15 @@ struct Reader {
 }
 
 impl Reader {
-    fn take(&mut self, packet: &[u8]) -> Result<(), ProgramError> {
+    /// `Break`: the VM wants the program to end.
+    fn take(&mut self, packet: &[u8]) -> Result<ControlFlow<()>, ProgramError> {
         for request in Requests::of_packet(packet) {
             match (request?, self.is_greeted) {
                 (Request::Hello { version: VERSION }, false) => self.is_greeted = true,
                 (Request::Hello { version }, false) => return Err(ProgramError::UnknownVersion(version)),
                 (Request::Hello { .. }, true) => return Err(ProgramError::SecondHello),
                 (_, false) => return Err(ProgramError::NoHello),
+                (Request::Bye, true) => return Ok(ControlFlow::Break(())),
                 (Request::Call { id, has_more: true, body, .. }, true) => self.parts.add(id, body)?,
                 (Request::Call { id, has_more: false, is_quiet, body }, true) => {
                     match self.parts.finish(id, body)? {
@@ -166,7 +171,7 @@ impl Reader {
                 }
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     fn call(&self, id: u64, body: &[u8], is_quiet: bool) {

@@ -216,6 +216,14 @@ fn a_store_is_written_read_closed_by_the_end_of_input_and_there_again() {
 }
 
 #[test]
+fn a_program_that_is_told_to_ends_though_its_input_is_open() {
+    let mut program = Program::start();
+    program.packet(&[0, 0, 0, 1, 4]);
+    assert!(program.frame().is_none());
+    assert_eq!(program.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_payload_of_many_parts_goes_both_ways_while_others_are_answered() {
     let directory = Directory::new("large");
     let mut program = Program::start();

@@ -61,6 +61,7 @@ fn frames(packet: &[u8]) -> bool {
         let content = match request {
             Err(_) => return false,
             Ok(Request::Hello { version }) => [&[1], MAGIC, &version.to_be_bytes()].concat(),
+            Ok(Request::Bye) => vec![4],
             Ok(Request::Release { id }) => [&[3][..], &id.to_be_bytes()].concat(),
             Ok(Request::Call { id, has_more, is_quiet, body }) => {
                 assert!(body.len() <= PART_SIZE_BYTES_MAX);
@@ -93,7 +94,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let hello = framed(b"\x01PANDO\0\x01");
     let later_hello = framed(b"\x01PANDO\0\x02and more");
     let release = framed(&[&[3][..], &id].concat());
-    let several = [hello.clone(), call(2, b"one"), call(1, b"part"), call(0, b""), release.clone()];
+    let several =
+        [hello.clone(), call(2, b"one"), call(1, b"part"), call(0, b""), release.clone(), framed(&[4])];
     let one_packet = [&[0][..], &framed(&several.concat())].concat();
     let packets: Vec<u8> = several.iter().flat_map(|frame| framed(frame)).collect();
     vec![one_packet, [&[2][..], &packets].concat(), [&[255][..], &framed(&later_hello)].concat(), vec![0]]
