@@ -249,7 +249,9 @@ impl OpenError {
             },
             OpenError::Snapshot(LoadError::Snapshot(error)) => match error {
                 SnapshotError::Disk(error) => OpenTrouble::of_disk(error),
-                SnapshotError::Damaged { .. } | SnapshotError::TooLarge { .. } => OpenTrouble::Damaged,
+                SnapshotError::Damaged { .. }
+                | SnapshotError::Unreadable { .. }
+                | SnapshotError::TooLarge { .. } => OpenTrouble::Damaged,
                 SnapshotError::NewerFormat { .. } => OpenTrouble::NewerFormat,
                 SnapshotError::OtherStore { .. } => OpenTrouble::OtherStore,
             },
