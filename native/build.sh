@@ -16,6 +16,7 @@ set -eu
 # One artefact a line: crate, cargo's name for the file on Linux, name in priv.
 ARTEFACTS="
 pando_nif libpando_nif.so pando_nif.so
+pando_port pando_port pando_port
 "
 
 fail() {

@@ -8,7 +8,7 @@
 %% 4. It is removed when the member is one: then the directory is like any other.
 -module(pando_joining).
 
--export([join/4, found/1, with_phase/2, read/1, write/2, remove/1, identity/1, start_with/1, clear/1]).
+-export([path/1, join/4, found/1, with_phase/2, read/1, write/2, remove/1, identity/1, start_with/1, clear/1]).
 
 -export_type([joining/0, birth/0, start/0]).
 
@@ -42,6 +42,11 @@
 %% No term that is read from it may take more memory than this.
 -define(SIZE_BYTES_MAX, 1048576).
 
+%% Where it is.
+-spec path(binary()) -> binary().
+path(Directory) ->
+    <<Directory/binary, "/", ?JOINING_FILE>>.
+
 -spec join(<<_:128>>, pos_integer(), voter | observer, [node()]) -> joining().
 join(ClusterId, MemberId, Role, Contacts) ->
     #{
@@ -63,7 +68,7 @@ with_phase(Phase, Joining) ->
 
 -spec read(binary()) -> none | {ok, joining()} | {error, binary()}.
 read(Directory) ->
-    Path = filename:join(Directory, ?JOINING_FILE),
+    Path = path(Directory),
     case read_file(Path) of
         {ok, Bytes} ->
             case decode(Bytes) of
@@ -134,7 +139,7 @@ write(Directory, Joining) ->
     write_whole(Directory, Joining#{replaces => Replaces}).
 
 write_whole(Directory, Joining) ->
-    Path = filename:join(Directory, ?JOINING_FILE),
+    Path = path(Directory),
     New = <<Path/binary, ".tmp">>,
     in_order([
         fun() -> filelib:ensure_dir(Path) end,
@@ -164,7 +169,7 @@ write_synced(Path, Bytes) ->
 
 -spec remove(binary()) -> ok | {error, file:posix() | badarg | terminated | system_limit}.
 remove(Directory) ->
-    case file:delete(filename:join(Directory, ?JOINING_FILE), [raw]) of
+    case file:delete(path(Directory), [raw]) of
         ok -> pando_directory:sync(Directory);
         {error, enoent} -> ok;
         {error, _} = Error -> Error
@@ -204,7 +209,7 @@ start_with(Directory) ->
         {none, _} ->
             {member, none};
         {{ok, #{phase := leaving}}, none} ->
-            {error, <<(filename:join(Directory, ?JOINING_FILE))/binary, ": the directory of the member that leaves is empty">>};
+            {error, <<(path(Directory))/binary, ": the directory of the member that leaves is empty">>};
         {{ok, #{phase := leaving} = Joining}, _} ->
             {member, Joining};
         {{ok, Joining}, Identity} ->
@@ -213,7 +218,7 @@ start_with(Directory) ->
                 {false, true} -> {becoming, Joining};
                 %% The opening says what is wrong with IDENTITY.
                 {false, false} when Identity =:= unreadable -> {member, none};
-                {false, false} -> {error, <<(filename:join(Directory, ?JOINING_FILE))/binary, (mixed())/binary>>}
+                {false, false} -> {error, <<(path(Directory))/binary, (mixed())/binary>>}
             end
     end.
 

@@ -1,4 +1,4 @@
-%% @private The frames that go between the VM and a program of the port backend, version 1 (docs/formats.md, "Port").
+%% @private The frames that go between the VM and a program of the port backend, version 1 (docs/formats.md, "Frames of the port").
 %%
 %% A packet of the port holds one or more frames, `<<Size:32, Kind:8, Rest/binary>>', where `Size' is what follows it. A body is
 %% at most `part_size_bytes_max/0' long; what is longer goes as several frames of one id, of which all but the last say that

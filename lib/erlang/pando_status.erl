@@ -20,6 +20,8 @@
 %% `leader' is a member id, `leader_node' its node.
 -type status() :: #{
     backend := pando_backend:backend(),
+    %% The process of the operating system in which the native side runs: this virtual machine, or the store's program.
+    os_pid := pos_integer(),
     cluster_id := pando_backend:cluster_id(),
     member_id := non_neg_integer(),
     role := leader | follower | candidate | learner,
@@ -140,7 +142,7 @@ sizes(#{applied_index := Applied, last_log_index := LastLog, node_count := NodeC
         ["snapshot", [snapshot(Snapshot), written(Percent)]],
         ["waiting to be written", [integer_to_list(maps:get(waiting_size_bytes, Status)), " bytes"]],
         ["frames refused", integer_to_list(maps:get(frames_refused, Status))],
-        ["native side", backend(maps:get(backend, Status))]
+        ["native side", [backend(maps:get(backend, Status)), ", process ", integer_to_list(maps:get(os_pid, Status))]]
     ]).
 
 backend(nif) -> "in this virtual machine (nif)";

@@ -68,11 +68,52 @@ drop_messages(Reference) ->
     end.
 
 store_report({Directory, Verdict, Findings}) ->
-    #{
+    Report = #{
         directory => Directory,
         verdict => Verdict,
         findings => [#{path => Path, severity => Severity, text => Text} || {Path, Severity, Text} <- Findings]
-    }.
+    },
+    case Verdict of
+        %% Whoever has it open may be writing JOINING just now.
+        in_use -> Report;
+        _ -> with_joining(pando_joining:read(Directory), Report)
+    end.
+
+%% The native side knows nothing of JOINING: it is looked at before a store is opened (`pando_server').
+with_joining(none, Report) ->
+    Report;
+with_joining(_, #{directory := Directory, verdict := Verdict, findings := Findings} = Report) ->
+    Finding = fun(Severity, Text) ->
+        #{path => pando_joining:path(Directory), severity => Severity, text => Text}
+    end,
+    case pando_joining:start_with(Directory) of
+        {error, Text} ->
+            Report#{verdict := refused, findings := Findings ++ [Finding(fault, Text)]};
+        {becoming, Joining} ->
+            Text = <<(joining_text(Joining))/binary, ", and all else in the directory is removed first: nothing of it was looked at">>,
+            Report#{verdict := remarks, findings := [Finding(remark, Text)]};
+        {member, #{} = Joining} ->
+            Report#{verdict := worst([remarks, Verdict]), findings := Findings ++ [Finding(remark, joining_text(Joining))]};
+        _ ->
+            Report
+    end.
+
+joining_text(#{member_id := 0}) ->
+    <<"a join was given up: when the store is started, it becomes a cluster of its own">>;
+joining_text(#{phase := Phase, member_id := MemberId, contacts := Contacts}) ->
+    First =
+        case Phase of
+            leaving -> <<", after it has left the one that it is in">>;
+            becoming -> <<>>
+        end,
+    Nodes = lists:join(", ", Contacts),
+    iolist_to_binary([
+        "a join was interrupted: when the store is started, it goes on becoming member ",
+        integer_to_binary(MemberId),
+        " of the cluster that was on ",
+        Nodes,
+        First
+    ]).
 
 report(Directory, Stores) ->
     Report = #{directory => Directory, verdict => worst([Verdict || #{verdict := Verdict} <- Stores]), stores => Stores},

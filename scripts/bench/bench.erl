@@ -41,7 +41,8 @@ plan("1") ->
         tree => bench_tree:plan(quick),
         transactions => bench_transactions:plan(quick),
         snapshots => bench_snapshots:plan(quick),
-        cluster => bench_cluster:plan(quick)
+        cluster => bench_cluster:plan(quick),
+        backends => bench_backends:plan(quick)
     };
 plan("") ->
     #{
@@ -64,7 +65,8 @@ plan("") ->
         tree => bench_tree:plan(full),
         transactions => bench_transactions:plan(full),
         snapshots => bench_snapshots:plan(full),
-        cluster => bench_cluster:plan(full)
+        cluster => bench_cluster:plan(full),
+        backends => bench_backends:plan(full)
     }.
 
 run() ->
@@ -91,6 +93,7 @@ run() ->
         [
             fun empty_stores/3,
             fun calls/3,
+            fun backends/3,
             fun transactions/3,
             fun tree/3,
             fun loaded_stores/3,
@@ -284,6 +287,9 @@ snapshots(Directory, #{snapshots := Plan}, Progress) ->
     #{snapshots => bench_snapshots:measure(filename:join(Directory, "snapshots"), Plan, DiskFloor, Progress)}.
 
 %%% Three nodes
+
+backends(Directory, #{backends := Plan}, Progress) ->
+    #{backends => bench_backends:measure(filename:join(Directory, "backends"), Plan, Progress)}.
 
 three_nodes(Directory, #{cluster := Plan}, Progress) ->
     DiskFloor = fun(Ms) -> bench_disk:floor(growing, Ms, Directory) end,

@@ -59,16 +59,19 @@ print_facts(Facts) ->
 print(Measured, Facts) ->
     Calls = call_rows(Measured),
     Sizes = size_rows(Measured),
-    #{transactions := Transactions, tree := Tree, large := Large, snapshots := Snapshots, cluster := Cluster} = Measured,
+    #{transactions := Transactions, tree := Tree, large := Large, snapshots := Snapshots, cluster := Cluster, backends := Backends} = Measured,
     TransactionRows = bench_transaction_rows:rows(Transactions),
     TreeRows = bench_tree_rows:rows(Tree, Large),
     PutRows = bench_snapshot_rows:put_rows(Snapshots),
     SnapshotRows = bench_snapshot_rows:size_rows(Snapshots),
     ClusterCalls = bench_cluster_rows:call_rows(Cluster),
     ClusterTimes = bench_cluster_rows:time_rows(Cluster),
+    BackendCalls = bench_backend_rows:call_rows(Backends),
+    BackendTimes = bench_backend_rows:time_rows(Backends),
     Targets =
         targets(Measured) ++ bench_transaction_rows:targets(Transactions) ++ bench_tree_rows:targets(Tree, Large) ++
-            bench_snapshot_rows:targets(Snapshots) ++ bench_cluster_rows:targets(Cluster),
+            bench_snapshot_rows:targets(Snapshots) ++ bench_cluster_rows:targets(Cluster) ++
+            bench_backend_rows:targets(Backends),
     io:format("~n## Calls, and the floors under them~n~n"),
     table(
         ["", "calls/s", "least–greatest", "mean µs", "p50 µs", "p99 µs", "max µs", "beside its floor", "peer"],
@@ -97,6 +100,13 @@ print(Measured, Facts) ->
     ),
     io:format("~n"),
     table(["", "median", "least–greatest", "beside its floor", "peer"], [tree_cells(Row) || Row <- ClusterTimes]),
+    io:format("~n## Backends~n~n"),
+    table(
+        ["", "calls/s", "least–greatest", "p50 µs", "p99 µs", "max µs", "runs each", "beside its floor", "peer"],
+        [transaction_cells(Row) || Row <- BackendCalls]
+    ),
+    io:format("~n"),
+    table(["", "median", "least–greatest", "beside its floor", "peer"], [tree_cells(Row) || Row <- BackendTimes]),
     io:format("~n## Targets~n~n"),
     table(
         ["target", "wanted", "measured", "measured/wanted", "peer", "verdict"],
@@ -105,7 +115,14 @@ print(Measured, Facts) ->
     Met = length([met || Target <- Targets, verdict(Target) =:= met]),
     io:format("~n~b of ~b targets met.~n", [Met, length(Targets)]),
     print_disturbance(Measured),
-    write_json(Facts, Calls, TransactionRows ++ PutRows ++ ClusterCalls, Sizes, TreeRows ++ SnapshotRows ++ ClusterTimes, Targets).
+    write_json(
+        Facts,
+        Calls,
+        TransactionRows ++ PutRows ++ ClusterCalls ++ BackendCalls,
+        Sizes,
+        TreeRows ++ SnapshotRows ++ ClusterTimes ++ BackendTimes,
+        Targets
+    ).
 
 %%% Rows
 

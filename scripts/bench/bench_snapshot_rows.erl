@@ -1,6 +1,7 @@
 %% @doc The rows and the targets of the table "Snapshots", from what `bench_snapshots' measured.
 %%
-%% A ratio is the median of the ratios of the rounds.
+%% A ratio is the median of the ratios of the rounds. Rounds in which a snapshot was due that was not wanted are not compared, and
+%% the rows say so.
 -module(bench_snapshot_rows).
 
 -export([put_rows/1, size_rows/1, targets/1]).
@@ -26,14 +27,17 @@ put_rows(#{rounds := ByCallers, plan := #{node_count := NodeCount}}) ->
                 Alone = [Round || #{alone := Round} <- Rounds],
                 Beside = [Round || #{beside := Round} <- Rounds],
                 Put = format("put, one of ~s nodes, ~b ~s", [thousands(NodeCount), Callers, callers(Callers)]),
-                {Ratio, Least, Most} = spread(ratios(p99_us, Rounds)),
-                Rate = median([With / Without || {With, Without} <- pairs(calls_per_s, Rounds)]),
-                Text = format("p99 ~.2f × without (~.2f–~.2f), rate ~.2f × without", [Ratio, Least, Most, Rate]),
                 [
-                    row(id("snapshot_alone_~b", Callers), Put ++ ", in turns with the next", rates(Alone), Alone, ""),
-                    (row(
-                        id("snapshot_beside_~b", Callers), Put ++ ", while a snapshot is written", rates(Beside), Beside, Text
-                    ))#{ratio => Ratio}
+                    row(
+                        id("snapshot_alone_~b", Callers), Put ++ ", in turns with the next", rates(Alone), Alone, due(Rounds)
+                    ),
+                    row(
+                        id("snapshot_beside_~b", Callers),
+                        Put ++ ", while a snapshot is written",
+                        rates(Beside),
+                        Beside,
+                        compared(pairs(p99_us, Rounds), pairs(calls_per_s, Rounds))
+                    )
                 ]
             end
          || {Callers, Rounds} <- lists:sort(maps:to_list(ByCallers))
@@ -62,10 +66,10 @@ size_rows(#{plan := Plan, snapshot_bytes := SnapshotBytes, growths := Growths, r
                 format("resident memory that a snapshot takes, ~ts", [who(Callers)]),
                 bytes,
                 [GrowthBytes],
-                format("~s puts meanwhile~ts", [thousands(PutCount), each(GrowthBytes, PutCount)]),
+                format("~s puts meanwhile~ts~ts", [thousands(PutCount), each(GrowthBytes, PutCount), due([Growth])]),
                 ""
             )
-         || {Callers, #{growth_bytes := GrowthBytes, put_count := PutCount}} <- lists:sort(maps:to_list(Growths))
+         || {Callers, #{growth_bytes := GrowthBytes, put_count := PutCount} = Growth} <- lists:sort(maps:to_list(Growths))
         ] ++
         [
             size(
@@ -78,17 +82,17 @@ size_rows(#{plan := Plan, snapshot_bytes := SnapshotBytes, growths := Growths, r
             ),
             size(
                 large_open_log,
-                format("open, with ~s of log behind the snapshot besides", [log_size(Opens)]),
+                format("open, with ~s of log behind the snapshot besides", [log_size(Plan, Opens)]),
                 ms,
                 [Ms || #{log_ms := Ms} <- Opens],
-                format("~s more", [with_unit(ms, median(longer(Opens)))]),
+                more(Opens),
                 ""
             )
         ].
 
 %% @doc What issue 5 asks for.
 -spec targets(bench_snapshots:measured()) -> [bench_report:target()].
-targets(#{plan := #{node_count := NodeCount}, rounds := ByCallers, opens := Opens}) ->
+targets(#{plan := #{node_count := NodeCount} = Plan, rounds := ByCallers, opens := Opens}) ->
     Nodes = thousands(NodeCount),
     Longest = lists:max([Us || Rounds <- maps:values(ByCallers), #{beside := #{max_us := Us}} <- Rounds]),
     OfPeer = fun(Text) -> lists:append([Text || NodeCount =:= ?PEER_NODE_COUNT]) end,
@@ -98,11 +102,11 @@ targets(#{plan := #{node_count := NodeCount}, rounds := ByCallers, opens := Open
                 Callers, callers(Callers), Nodes
             ]),
             {at_most, 2},
-            median(ratios(p99_us, Rounds)),
+            median(ratios(pairs(p99_us, Rounds))),
             times,
             ""
         )
-     || {Callers, Rounds} <- lists:sort(maps:to_list(ByCallers))
+     || {Callers, Rounds} <- lists:sort(maps:to_list(ByCallers)), pairs(p99_us, Rounds) =/= []
     ] ++
         [
             target(
@@ -118,14 +122,17 @@ targets(#{plan := #{node_count := NodeCount}, rounds := ByCallers, opens := Open
                 median([Ms || #{killed_ms := Ms} <- Opens]),
                 ms,
                 OfPeer(?PEER_OPEN)
-            ),
+            )
+        ] ++
+        [
             target(
-                format("open with ~s of log besides, longer by", [log_size(Opens)]),
+                format("open with ~s of log besides, longer by", [log_size(Plan, Opens)]),
                 {at_most, 3000},
                 median(longer(Opens)),
                 ms,
                 ""
             )
+         || longer(Opens) =/= []
         ].
 
 %%% Parts of rows
@@ -152,16 +159,43 @@ rates(Rounds) ->
     [Rate || #{calls_per_s := Rate} <- Rounds].
 
 pairs(Key, Rounds) ->
-    [{maps:get(Key, Beside), maps:get(Key, Alone)} || #{beside := Beside, alone := Alone} <- Rounds].
+    [{maps:get(Key, Beside), maps:get(Key, Alone)} || #{beside := Beside, alone := Alone, is_alone := true} <- Rounds].
 
-ratios(Key, Rounds) ->
-    [With / Without || {With, Without} <- pairs(Key, Rounds)].
+ratios(Pairs) ->
+    [With / Without || {With, Without} <- Pairs].
+
+compared([], []) ->
+    "not compared: one was due without, too";
+compared(P99s, Rates) ->
+    {Ratio, Least, Most} = spread(ratios(P99s)),
+    format("p99 ~.2f × without (~.2f–~.2f), rate ~.2f × without", [Ratio, Least, Most, median(ratios(Rates))]).
+
+%% Says of what was to be without a snapshot where it was not.
+due(Each) ->
+    case length([is_not || #{is_alone := false} <- Each]) of
+        0 -> "";
+        1 when length(Each) =:= 1 -> " (a snapshot was due each time it was to be without one)";
+        Count -> format(" (a snapshot was due all the same in ~b of ~b rounds)", [Count, length(Each)])
+    end.
 
 longer(Opens) ->
-    [LogMs - KilledMs || #{log_ms := LogMs, killed_ms := KilledMs} <- Opens].
+    [LogMs - KilledMs || #{log_ms := LogMs, killed_ms := KilledMs, has_log := true} <- Opens].
 
-log_size(Opens) ->
-    format("~b MB", [round(median([Bytes || #{log_bytes := Bytes} <- Opens]) / 1.0e6)]).
+more(Opens) ->
+    case {longer(Opens), length([has_not || #{has_log := false} <- Opens])} of
+        {[], _} -> "not compared: a snapshot was due, and its log gone";
+        {Longer, 0} -> format("~s more", [with_unit(ms, median(Longer))]);
+        {Longer, Count} -> format("~s more (without ~b in which a snapshot was due)", [with_unit(ms, median(Longer)), Count])
+    end.
+
+%% What was wanted, where none had it.
+log_size(#{log_bytes := Wanted}, Opens) ->
+    Bytes =
+        case [Bytes || #{log_bytes := Bytes, has_log := true} <- Opens] of
+            [] -> Wanted;
+            Measured -> median(Measured)
+        end,
+    format("~b MB", [round(Bytes / 1.0e6)]).
 
 who(0) -> "nobody puts";
 who(Callers) -> format("~b ~s put", [Callers, callers(Callers)]).

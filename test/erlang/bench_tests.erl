@@ -51,6 +51,7 @@ instruments_test_() ->
         {timeout, 120, fun every_section_of_transactions_runs_with_tiny_sizes_and_gives_its_rows/0},
         fun a_round_that_lasts_as_long_as_something_else_counts_every_call/0,
         fun a_put_beside_a_snapshot_stands_beside_the_one_of_its_round/0,
+        fun where_a_snapshot_was_due_that_was_not_wanted_nothing_is_compared/0,
         {timeout, 120, fun what_is_measured_in_the_vm_of_a_store_with_snapshots_runs_with_tiny_sizes/0},
         fun a_put_of_three_nodes_stands_beside_the_one_alone_of_its_round/0,
         fun puts_while_a_member_catches_up_stand_beside_those_without/0,
@@ -502,14 +503,14 @@ snapshots() ->
     end,
     Rounds = fun(Alone, Beside) ->
         Floor = #{mean_us => 200.0, p50_us => 150.0, p99_us => 300.0, max_us => 4.0e4},
-        #{floor => Floor, alone => Alone, beside => Beside, snapshot_ms => 9000.0}
+        #{floor => Floor, alone => Alone, is_alone => true, beside => Beside, snapshot_ms => 9000.0}
     end,
     #{
         plan => bench_snapshots:plan(full),
         snapshot_bytes => 189000000,
         growths => #{
-            0 => #{growth_bytes => 1000000, put_count => 0, snapshot_ms => 9000.0},
-            128 => #{growth_bytes => 60000000, put_count => 100000, snapshot_ms => 9000.0}
+            0 => #{growth_bytes => 1000000, put_count => 0, snapshot_ms => 9000.0, is_alone => true},
+            128 => #{growth_bytes => 60000000, put_count => 100000, snapshot_ms => 9000.0, is_alone => true}
         },
         rounds => #{
             %% Ratios 4, 1.5, 2.
@@ -521,16 +522,16 @@ snapshots() ->
             128 => [Rounds(Round(6.0e4, 4.0e3, 9.0e3), Round(5.0e4, 9.0e3, 51.0e3))]
         },
         opens => [
-            #{killed_ms => 700.0, log_ms => 3000.0, log_bytes => 100100000, log_open_bytes => 134217728},
-            #{killed_ms => 800.0, log_ms => 4000.0, log_bytes => 100100000, log_open_bytes => 134217728},
-            #{killed_ms => 600.0, log_ms => 2000.0, log_bytes => 100100000, log_open_bytes => 134217728}
+            #{killed_ms => 700.0, log_ms => 3000.0, log_bytes => 100100000, has_log => true, log_open_bytes => 134217728},
+            #{killed_ms => 800.0, log_ms => 4000.0, log_bytes => 100100000, has_log => true, log_open_bytes => 134217728},
+            #{killed_ms => 600.0, log_ms => 2000.0, log_bytes => 100100000, has_log => true, log_open_bytes => 134217728}
         ]
     }.
 
 a_put_beside_a_snapshot_stands_beside_the_one_of_its_round() ->
     Measured = snapshots(),
     ?assertMatch(
-        #{ratio := 2.0, beside := "p99 2.00 × without (1.50–4.00), rate 0.90 × without", max_us := 9.0e3},
+        #{beside := "p99 2.00 × without (1.50–4.00), rate 0.90 × without", max_us := 9.0e3},
         tree_row(snapshot_beside_1, bench_snapshot_rows:put_rows(Measured))
     ),
     Sizes = bench_snapshot_rows:size_rows(Measured),
@@ -552,6 +553,52 @@ a_put_beside_a_snapshot_stands_beside_the_one_of_its_round() ->
         ]
     ).
 
+where_a_snapshot_was_due_that_was_not_wanted_nothing_is_compared() ->
+    #{growths := #{128 := Growth}, rounds := #{128 := [Round], 1 := [First | Others]}, opens := [Open | Opens]} =
+        Measured = snapshots(),
+    Due = Round#{is_alone := false},
+    Some = Measured#{
+        growths := #{128 => Growth#{is_alone := false}},
+        rounds := #{128 => [Due], 1 => [First#{is_alone := false} | Others]},
+        opens := [Open#{log_bytes := 0, has_log := false} | Opens]
+    },
+    Puts = bench_snapshot_rows:put_rows(Some),
+    ?assertMatch(
+        #{beside := " (a snapshot was due each time it was to be without one)"}, tree_row(snapshot_alone_128, Puts)
+    ),
+    ?assertMatch(#{beside := "not compared: one was due without, too"}, tree_row(snapshot_beside_128, Puts)),
+    ?assertMatch(
+        #{beside := " (a snapshot was due all the same in 1 of 3 rounds)"}, tree_row(snapshot_alone_1, Puts)
+    ),
+    ?assertMatch(#{beside := "p99 1.75 × without (1.50–2.00)" ++ _}, tree_row(snapshot_beside_1, Puts)),
+    Sizes = bench_snapshot_rows:size_rows(Some),
+    ?assertMatch(
+        #{beside := "100,000 puts meanwhile, 600 B each (a snapshot was due" ++ _}, tree_row(snapshot_memory_128, Sizes)
+    ),
+    ?assertMatch(
+        #{
+            name := "open, with 100 MB of log behind the snapshot besides",
+            beside := "2,300 ms more (without 1 in which a snapshot was due)"
+        },
+        tree_row(large_open_log, Sizes)
+    ),
+    None = Some#{opens := [Open#{log_bytes := 0, has_log := false}]},
+    ?assertMatch(
+        #{
+            name := "open, with 100 MB of log behind the snapshot besides",
+            beside := "not compared: a snapshot was due, and its log gone"
+        },
+        tree_row(large_open_log, bench_snapshot_rows:size_rows(None))
+    ),
+    ?assertEqual(
+        [
+            "put, p99, 1 caller, while a snapshot of 1,000,000 nodes is written, beside without",
+            "longest put while a snapshot of 1,000,000 nodes is written",
+            "open with 1,000,000 nodes, after SIGKILL"
+        ],
+        [Name || #{name := Name} <- bench_snapshot_rows:targets(None)]
+    ).
+
 %% In this VM: what needs others, which are killed, is only in the benchmark.
 what_is_measured_in_the_vm_of_a_store_with_snapshots_runs_with_tiny_sizes() ->
     pando_test_store:with_dir(fun(Directory) ->
@@ -560,9 +607,9 @@ what_is_measured_in_the_vm_of_a_store_with_snapshots_runs_with_tiny_sizes() ->
         try
             {Beside, SnapshotMs} = bench_snapshots:puts_beside_snapshot(2, NodeCount),
             ?assert(SnapshotMs > 0),
-            Alone = bench_snapshots:puts(2, NodeCount, 10),
+            {true, Alone} = bench_snapshots:puts(2, NodeCount, 10),
             [?assert(Count > 0) || #{call_count := Count} <- [Beside, Alone]],
-            ?assertMatch(#{put_count := 0, growth_bytes := _}, bench_snapshots:growth(0, NodeCount)),
+            ?assertMatch(#{put_count := 0, growth_bytes := _, is_alone := true}, bench_snapshots:growth(0, NodeCount)),
             ok = bench_snapshots:write_log(NodeCount, 20000),
             {ok, #{log_bytes_since_snapshot := LogBytes}} = pando_cluster:status(pando_bench),
             ?assert(LogBytes >= 20000)

@@ -8,10 +8,10 @@
 -include("pando.hrl").
 
 -import(pando_test_store, [with_dir/1, new_name/0, await/1, quietly/1]).
+-import(pando_small_disk, [may_mount/0, has_tools/1, mount/2, unmount/1, fill/1, make_room/1]).
 
 -export([fill_up/1]).
 
--define(DISK_MIB, 12).
 -define(TIMEOUT_S, 120).
 -define(SMALL_SIZE_BYTES, 1000).
 -define(MEDIUM_SIZE_BYTES, 100 * 1024).
@@ -22,9 +22,6 @@
 %% So many that they do not.
 -define(CALLERS_TOO_MANY, 16).
 -define(LARGE_WRITES, 10).
--define(BALLAST_SIZE_BYTES, 64 * 1024).
-%% A full file system may still have this much in pieces that one file cannot use.
--define(BALLAST_SIZE_BYTES_MIN, 512).
 -define(REOPEN_PAUSE_MS, 500).
 %% Longer than the log waits before it tries again to make a segment.
 -define(RETRIED_MS, 1500).
@@ -345,23 +342,6 @@ outcome(ok) -> done;
 outcome({error, noproc}) -> not_applied;
 outcome({error, {pando, _, #{outcome := Outcome}}}) -> Outcome.
 
-%% Takes all that is left of a disk.
-fill(Dir) ->
-    {ok, Ballast} = file:open(ballast(Dir), [raw, append]),
-    ok = fill(Ballast, ?BALLAST_SIZE_BYTES),
-    ok = file:close(Ballast).
-
-fill(_Ballast, Size) when Size < ?BALLAST_SIZE_BYTES_MIN -> ok;
-fill(Ballast, Size) ->
-    case file:write(Ballast, binary:copy(<<1>>, Size)) of
-        ok -> fill(Ballast, Size);
-        {error, enospc} -> fill(Ballast, Size div 2)
-    end.
-
-make_room(Dir) -> file:delete(ballast(Dir)).
-
-ballast(Dir) -> filename:join(Dir, "ballast").
-
 on_disks(Tests) ->
     case may_mount() of
         true ->
@@ -374,21 +354,6 @@ on_disks(Tests) ->
             {"skipped", fun() -> io:format(user, "~s: skipped, file systems cannot be mounted here: ~ts~n", [?MODULE, Why]) end}
     end.
 
-may_mount() ->
-    with_dir(fun(Dir) ->
-        ok = filelib:ensure_path(Dir),
-        case mount(tmpfs, Dir) of
-            "" ->
-                unmount(Dir),
-                true;
-            Why ->
-                {false, Why}
-        end
-    end).
-
-has_tools(ext4) -> os:find_executable("mkfs.ext4") =/= false andalso os:find_executable("chattr") =/= false;
-has_tools(_) -> true.
-
 with_disk(Kind, Test) ->
     with_dir(fun(Dir) ->
         ok = filelib:ensure_path(Dir),
@@ -398,29 +363,6 @@ with_disk(Kind, Test) ->
         after
             %% What a failed test has left.
             quietly(fun() -> [pando:stop(Left) || Left <- pando:get_store_ids()] end),
-            unmount(Dir),
-            _ = file:delete(image(Dir)),
-            _ = file:del_dir_r(bound(Dir))
+            ok = unmount(Dir)
         end
     end).
-
-%% Answers what went wrong.
-mount(tmpfs, Dir) ->
-    os:cmd(io_lib:format("mount -t tmpfs -o size=~bm,mode=755 pando-test ~ts 2>&1", [?DISK_MIB, Dir]));
-mount(ext4, Dir) ->
-    Image = image(Dir),
-    Make = io_lib:format("truncate -s ~bM ~ts && mkfs.ext4 -q -m 0 ~ts 2>&1", [?DISK_MIB, Image, Image]),
-    "" = os:cmd(Make),
-    os:cmd(io_lib:format("mount -o loop ~ts ~ts 2>&1", [Image, Dir]));
-mount(bind, Dir) ->
-    ok = filelib:ensure_path(bound(Dir)),
-    os:cmd(io_lib:format("mount --bind ~ts ~ts 2>&1", [bound(Dir), Dir])).
-
-%% At once, also if a store that a failed test has left is still in it.
-unmount(Dir) ->
-    _ = os:cmd("umount -l " ++ Dir ++ " 2>&1"),
-    ok.
-
-image(Dir) -> Dir ++ ".image".
-
-bound(Dir) -> Dir ++ ".bound".

@@ -184,6 +184,45 @@ what_a_crash_has_left_is_a_remark_test_() ->
         opens(Dir, S)
     end).
 
+a_join_that_was_interrupted_is_said_test_() ->
+    with_closed_store(fun(_Dir, S, Name) ->
+        Directory = unicode:characters_to_binary(Name),
+        {ok, ClusterId, MemberId} = pando_joining:identity(Directory),
+        Joining = fun(Id) -> pando_joining:join(<<7:128>>, Id, voter, ['a@h', 'b@h']) end,
+        Verdict = fun() ->
+            {ok, #{verdict := Verdict, stores := [#{findings := Findings}], text := Text}} = pando:verify(Directory),
+            Said = [{Severity, Said} || #{path := Path, severity := Severity, text := Said} <- Findings, Path =:= path(Directory)],
+            [?assertMatch({_, _}, binary:match(Text, About)) || {_, About} <- Said],
+            {Verdict, Said, length(Findings)}
+        end,
+        {sound, [], All} = Verdict(),
+        %% It is still the old member's.
+        ok = pando_joining:write(Directory, pando_joining:with_phase(leaving, Joining(9))),
+        {remarks, [{remark, Leaving}], Count1} = Verdict(),
+        ?assertEqual(All + 1, Count1),
+        [?assertNotEqual(nomatch, binary:match(Leaving, About)) || About <- [<<"member 9">>, <<"a@h, b@h">>, <<"left">>]],
+        %% What is there goes.
+        ok = pando_joining:write(Directory, Joining(9)),
+        ?assertMatch({remarks, [{remark, _}], 1}, Verdict()),
+        %% It has become another one, and data of its own.
+        ok = pando_joining:write(Directory, pando_joining:join(ClusterId, MemberId, voter, ['a@h'])),
+        ?assertMatch({remarks, [{remark, _}], Count1}, Verdict()),
+        ok = pando_joining:write(Directory, pando_joining:found(<<7:128>>)),
+        ?assertMatch({remarks, [{remark, <<"a join was given up", _/binary>>}], 1}, Verdict()),
+        %% As opening it says.
+        ok = file:write_file(path(Directory), <<"PANDOJNG", 2:32/little>>),
+        {refused, [{fault, Newer}], Count1} = Verdict(),
+        ok = file:write_file(path(Directory), <<"JOINING">>),
+        {refused, [{fault, Damaged}], Count1} = Verdict(),
+        [?assertNotEqual(nomatch, binary:match(Said, About)) || {Said, About} <- [{Newer, <<"version 2">>}, {Damaged, <<"damaged">>}]],
+        {error, {pando, open_failed, #{reason := Reason}}} = quietly(fun() -> pando:start(filename:dirname(Directory), S) end),
+        ?assertNotEqual(nomatch, binary:match(Reason, Damaged)),
+        ok = file:delete(path(Directory)),
+        ?assertEqual({sound, [], All}, Verdict())
+    end).
+
+path(Directory) -> unicode:characters_to_binary(filename:join(Directory, "JOINING")).
+
 a_store_that_is_open_is_not_read_and_stays_open_and_locked_test_() ->
     with_store(fun(_, S, Directory) ->
         {ok, #{verdict := in_use, stores := [#{findings := [#{text := Text}]}]}} = pando:verify(Directory),

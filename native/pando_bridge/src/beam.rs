@@ -18,6 +18,8 @@ pub trait Beam: Send + Sync + Sized + 'static {
 
     /// Whether the calling thread is a scheduler's.
     fn is_scheduler() -> bool;
+    /// Calls `replies`, which sends several, so that they can go together.
+    fn in_batch(replies: impl FnOnce());
     /// Sends the outcome of a command, or of a wait.
     fn reply(address: Self::Address, outcome: Outcome);
     /// Sends what became of a request of the cluster.

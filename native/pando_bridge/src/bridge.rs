@@ -207,6 +207,22 @@ impl<B: Beam> Bridge<B> {
         }
     }
 
+    /// Closes all stores, those too that are just opening. False: that took longer than `timeout`.
+    pub fn close_all(&'static self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let keys: Vec<B::Key> = self.lock_phases().keys().copied().collect();
+        keys.into_iter().for_each(|key| self.close(key, None, None));
+        let mut phases = self.lock_phases();
+        while !phases.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            phases = self.phase_changed.wait_timeout(phases, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
     fn lock_phases(&self) -> MutexGuard<'_, HashMap<B::Key, Phase>> {
         self.phases.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -24,6 +24,9 @@ impl Beam for Channels {
     fn is_scheduler() -> bool {
         false
     }
+    fn in_batch(replies: impl FnOnce()) {
+        replies();
+    }
     fn reply(_: Self::Address, _: Outcome) {}
     fn cluster_reply((number, sender): Self::Address, result: Result<ClusterAnswer, ClusterError>) {
         let thread = std::thread::current().name().map(str::to_owned);

@@ -104,9 +104,11 @@ impl<B: Beam> ReplyQueue<B> {
 }
 
 fn answer_all<B: Beam>(replies: Vec<(Caller<B>, Outcome)>) {
-    for (caller, outcome) in replies {
-        caller.answer(outcome);
-    }
+    B::in_batch(|| {
+        for (caller, outcome) in replies {
+            caller.answer(outcome);
+        }
+    });
 }
 
 /// One job less, also when it panics.

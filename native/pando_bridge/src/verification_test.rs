@@ -11,6 +11,7 @@ use pando_store::verify::Verdict;
 /// Longer than any honest wait; a test that reaches it has failed.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 const DIRECTORY: &str = "/store";
+const SEGMENT_BYTES: u64 = 16_384;
 
 type Told = Arc<Mutex<Vec<(PathBuf, u64, u64)>>>;
 type Ended = Result<Vec<Report>, String>;
@@ -64,7 +65,9 @@ fn make_store(disk: &Arc<dyn Disk>, path: &str) {
     let identity = Identity { store_id: StoreId([7; 16]), member_id: 1 };
     let mut directory = StoreDirectory::open(disk.clone(), Path::new(path), "a test").unwrap();
     directory.set_identity(identity).unwrap();
-    let options = LogOptions { segment_bytes_first: 8192, segment_bytes_max: 8192, ..LogOptions::default() };
+    // Less than half full when it is empty: no second one is made in the background.
+    let (first, max) = (SEGMENT_BYTES, SEGMENT_BYTES);
+    let options = LogOptions { segment_bytes_first: first, segment_bytes_max: max, ..LogOptions::default() };
     let (log, _) =
         Log::<NoEntry>::open(disk.clone(), &directory.log_path(), identity.store_id, options).unwrap();
     log.close().unwrap();
@@ -126,7 +129,7 @@ fn a_verification_whose_observer_has_gone_ends() {
     let verification = Verification::start(disk, DIRECTORY.into(), observer, leaping());
     assert_eq!(ended.recv_timeout(WAIT_MAX), Err(RecvTimeoutError::Disconnected));
     // Not of the first, before an interval has gone by; and not of the third.
-    let expected = [(PathBuf::from("/store/b/log"), 8192, 8192)];
+    let expected = [(PathBuf::from("/store/b/log"), SEGMENT_BYTES, SEGMENT_BYTES)];
     assert_eq!(told.lock().unwrap().as_slice(), expected);
     drop(verification);
 }

@@ -25,8 +25,6 @@ pub enum StoreError {
     Halted(String),
     /// The disk has no room for more of the log. Not applied; writes are taken again when there is room.
     DiskFull(String),
-    /// This member does not lead and knows no leader to send to. Not applied.
-    NotLeader,
     /// The command made the tree's code panic, and was left out. Not applied, on no member.
     CommandFailed(String),
     /// No majority of the members answers.
@@ -69,7 +67,6 @@ impl StoreError {
             StoreError::NotRunning
             | StoreError::Overloaded
             | StoreError::DiskFull(_)
-            | StoreError::NotLeader
             | StoreError::LeaderChanged
             | StoreError::CommandFailed(_) => OutcomeKnown::NotApplied,
             StoreError::NoQuorum { outcome, .. } => *outcome,
@@ -86,7 +83,6 @@ impl fmt::Display for StoreError {
             StoreError::Closed => write!(f, "the store closed while the command was under way"),
             StoreError::Halted(reason) => write!(f, "the store has halted: {reason}"),
             StoreError::DiskFull(reason) => write!(f, "there is no room for more of the log: {reason}"),
-            StoreError::NotLeader => write!(f, "this member does not lead the store"),
             StoreError::CommandFailed(text) => write!(f, "the command was left out, it hit a fault: {text}"),
             StoreError::NoQuorum { reason, .. } => write!(f, "no majority of the members answers: {reason}"),
             StoreError::LeaderChanged => {
@@ -253,7 +249,9 @@ impl OpenError {
             },
             OpenError::Snapshot(LoadError::Snapshot(error)) => match error {
                 SnapshotError::Disk(error) => OpenTrouble::of_disk(error),
-                SnapshotError::Damaged { .. } | SnapshotError::TooLarge { .. } => OpenTrouble::Damaged,
+                SnapshotError::Damaged { .. }
+                | SnapshotError::Unreadable { .. }
+                | SnapshotError::TooLarge { .. } => OpenTrouble::Damaged,
                 SnapshotError::NewerFormat { .. } => OpenTrouble::NewerFormat,
                 SnapshotError::OtherStore { .. } => OpenTrouble::OtherStore,
             },

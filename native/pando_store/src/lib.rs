@@ -59,6 +59,6 @@ pub use options::{Birth, Clock, StoreOptions, SystemClock};
 pub use reaper::{Garbage, Reaper};
 pub use snapshot_thread::LoadError;
 pub use store::{ProvokedThread, Store, StoreStatus};
-pub use ticket::{Applied, Outcome, Replies, StoreEvents, Ticket};
+pub use ticket::{Applied, NO_REVISION, Outcome, Replies, StoreEvents, Ticket};
 pub use transaction::{Commit, Haste, Seen, StoreTransaction};
 pub use view::View;

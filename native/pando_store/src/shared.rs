@@ -19,7 +19,7 @@ use crate::proposer::Proposer;
 use crate::reaper::Garbage;
 use crate::snapshot::SnapshotDirectory;
 use crate::snapshot_progress::SnapshotProgress;
-use crate::ticket::{Applied, Replies, StoreEvents, Ticket};
+use crate::ticket::{Applied, NO_REVISION, Replies, StoreEvents, Ticket};
 use crate::view::View;
 use crate::waiter::{Places, Waiter};
 use crate::waiters::Waiters;
@@ -170,12 +170,11 @@ impl<T: Ticket> Shared<T> {
         self.let_go(proposer);
     }
 
-    /// Answers callers with what holds of the newest view.
+    /// Answers callers of what was not proposed, as of the newest view.
     pub fn answer_now(&self, callers: Vec<T>, answer: &Answer) {
         if !callers.is_empty() {
-            let view = self.view();
-            let (log_index, revision) = (view.applied_index(), view.state.revision());
-            let applied = || Ok(Applied { answer: answer.clone(), log_index, revision });
+            let log_index = self.view_guard().applied_index();
+            let applied = || Ok(Applied { answer: answer.clone(), log_index, revision: NO_REVISION });
             self.replies.deliver(callers.into_iter().map(|caller| (caller, applied())).collect());
         }
     }

@@ -394,6 +394,13 @@ fn members_of(metadata: &MetadataV2) -> Result<Option<(LogPosition, Membership)>
     Ok(Some((LogPosition { term, node_id, index }, members)))
 }
 
+/// Whether this code can read what a snapshot says of itself. Its records are of the version of its file.
+pub(crate) fn check_metadata(bytes: &[u8]) -> Result<(), String> {
+    let metadata = MetadataV2::decode(bytes)?;
+    members_of(&metadata)?;
+    Sessions::from_stored(metadata.sessions).map(drop)
+}
+
 enum ReadError {
     Stopped,
     Snapshot(SnapshotError),

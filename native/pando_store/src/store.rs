@@ -372,9 +372,12 @@ impl<T: Ticket> Store<T> {
     /// Figures for people and tests.
     pub fn status(&self) -> StoreStatus {
         let view = self.shared.view();
+        let mut consensus = self.consensus.status();
+        // Whatever it says: nothing goes through a store that has halted.
+        consensus.has_quorum &= self.halt_reason().is_none();
         StoreStatus {
             member_id: self.shared.member_id,
-            consensus: self.consensus.status(),
+            consensus,
             last_log_index: self.log.state().last.map(|position| position.index),
             applied_index: view.applied_index(),
             node_count: view.state.node_count(),

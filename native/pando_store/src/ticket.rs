@@ -4,14 +4,19 @@ use crate::cluster::ClusterEvent;
 use crate::error::StoreError;
 use pando_tree::Answer;
 
+/// The revision of what has no place among the commands: a barrier, a turn, a transaction that was never proposed. Commands
+/// count from 1.
+pub const NO_REVISION: u64 = 0;
+
 /// The outcome of one command.
 #[derive(Debug)]
 pub struct Applied {
     /// The tree's answer.
     pub answer: Answer,
-    /// The log index at which the command was applied.
+    /// The log index at which the command was applied; of what is no command, or was never proposed, an index that was
+    /// applied when it was answered.
     pub log_index: u64,
-    /// The revision of the tree with it: its place in the order of all commands.
+    /// The revision of the tree with it: its place in the order of all commands. [`NO_REVISION`] for what has none.
     pub revision: u64,
 }
 

@@ -165,7 +165,7 @@ fn is_store(disk: &dyn Disk, directory: &Path) -> Result<bool, DiskError> {
 }
 
 fn has_store_file(disk: &dyn Disk, directory: &Path) -> Result<bool, DiskError> {
-    for name in [LOCK_FILE, IDENTITY_FILE, RESET_FILE] {
+    for name in [LOCK_FILE, IDENTITY_FILE, RESET_FILE, JOINING_FILE] {
         if disk.kind(&directory.join(name))? == Some(PathKind::File) {
             return Ok(true);
         }
@@ -181,6 +181,9 @@ struct Verifier<'a> {
     is_stopped: bool,
     progress: Progress<'a>,
 }
+
+/// What the Erlang side writes while a store is on its way into a cluster (`pando_joining.erl`), and reports on.
+const JOINING_FILE: &str = "JOINING";
 
 /// What begins the names of directories beside those of stores, and no store's: what is left of removed ones
 /// (`pando_directory:remove/1`), what a recovery has replaced or makes (`directory/recovery_places.rs`).

@@ -6,7 +6,7 @@ mod cluster_support;
 mod store_support;
 
 use cluster_support::Cluster;
-use pando_store::cluster::{ClusterError, ClusterEvent, ClusterRequest};
+use pando_store::cluster::{ClusterAnswer, ClusterError, ClusterEvent, ClusterRequest};
 use pando_store::disk::{Failure, MemoryDisk, Operation};
 use pando_store::peers::Lane;
 use pando_store::{OutcomeKnown, Role, StoreError};
@@ -203,6 +203,26 @@ fn only_the_leader_changes_members_and_others_say_who_leads() {
     let leader = cluster.nodes[cluster.leader()].name.clone();
     let refused = cluster.nodes[follower].request(ClusterRequest::AllocateMemberId);
     assert_eq!(refused, Err(ClusterError::NotLeader(Some(leader))));
+}
+
+#[test]
+fn an_id_that_a_newer_one_of_its_node_has_taken_the_place_of_does_not_come_back() {
+    let mut cluster = Cluster::of(2);
+    let number = cluster.add_node();
+    let ClusterAnswer::MemberId(older) = cluster.request(&ClusterRequest::AllocateMemberId) else {
+        panic!("no id")
+    };
+    let newer = cluster.join(number, Role::Voter);
+    assert!(older < newer);
+    let node_name = cluster.nodes[number].name.clone();
+    let add =
+        |member_id| ClusterRequest::AddMember { member_id, node_name: node_name.clone(), role: Role::Voter };
+    let leader = &cluster.nodes[cluster.leader()];
+    assert_eq!(leader.request(add(older)), Err(ClusterError::NoSuchMember));
+    // One that is there is added again without harm.
+    assert_eq!(leader.request(add(newer)), Ok(ClusterAnswer::Done));
+    let ids: Vec<u64> = leader.status().members.iter().map(|member| member.member_id).collect();
+    assert!(ids.contains(&newer) && !ids.contains(&older), "{ids:?}");
 }
 
 #[test]

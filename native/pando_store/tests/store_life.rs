@@ -135,6 +135,7 @@ fn a_panic_of_any_thread_halts_the_store_answers_everybody_and_loses_nothing() {
         let events = Arc::new(Events::default());
         let store = try_open(&disk, options(), &events).unwrap();
         run(&store, put(&["acknowledged"], "x")).unwrap();
+        assert!(store.status().consensus.has_quorum);
         let before: Vec<_> = (0..50).map(|_| submit(&store, put(&["a"], "x")).unwrap()).collect();
         store.provoke_panic(thread);
         let after: Vec<_> = (0..50).filter_map(|_| submit(&store, put(&["b"], "x")).ok()).collect();
@@ -146,6 +147,7 @@ fn a_panic_of_any_thread_halts_the_store_answers_everybody_and_loses_nothing() {
         assert_eq!(events.halts.lock().unwrap().len(), 1, "{thread:?}");
         assert!(events.halts.lock().unwrap()[0].contains("panicked"), "{:?}", events.halts.lock().unwrap());
         assert_eq!(submit(&store, put(&["a"], "x")).unwrap_err(), StoreError::NotRunning);
+        assert!(!store.status().consensus.has_quorum, "{thread:?}");
         store.close();
         drop(store);
         assert_eq!(get(&open(&disk), &["acknowledged"]), Some("x".to_owned()), "{thread:?}");

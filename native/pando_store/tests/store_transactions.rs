@@ -8,11 +8,15 @@ mod store_support;
 
 use attempts::*;
 use pando_store::disk::MemoryDisk;
-use pando_store::{Commit, Haste, Outcome, Standing, StoreError};
+use pando_store::{Commit, Haste, NO_REVISION, Outcome, Standing, StoreError};
 use pando_tree::{Answer, Extent, Name, OpenTransaction, Path};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use store_support::*;
+
+/// More than a batch takes before it is full, and than the log's first segment has room for.
+const LARGE_SIZE_BYTES: usize = 3 * 1024 * 1024;
 
 /// A store whose disk stands still while the gate is shut.
 fn open_with_gate() -> (TestStore, Gate) {
@@ -367,6 +371,42 @@ fn what_was_read_from_a_prediction_that_did_not_come_true_counts_for_nothing() {
     wait_until("writes are taken again", || run(&store, put(&["n"], "7")).is_ok());
     transaction(&store, &Manner::default(), &mut Way::default(), increment).unwrap();
     assert_eq!(get(&store, &["n"]), Some("8".to_owned()));
+    assert_nothing_is_left(&store);
+}
+
+#[test]
+fn who_has_read_what_was_not_to_be_is_told_no_place_among_the_commands() {
+    let (disk, gate) = (MemoryDisk::new(), Gate::new());
+    let store = open(&disk);
+    make_contended(&store);
+    let syncs = Arc::new(AtomicUsize::new(0));
+    disk.before_sync({
+        let (closed, begun) = (gate.clone(), syncs.clone());
+        move |_| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            closed.pass();
+        }
+    });
+    gate.shut();
+    let held = submit(&store, put(&["held"], "x")).unwrap();
+    wait_until("the log stands still", || syncs.load(Ordering::SeqCst) > 0);
+    // Alone in its batch, which is not proposed before the log has made room for it.
+    let mut first = begin_with_turn(&store);
+    first.open().write(put(&["n"], "1000"));
+    first.open().write(put(&["large"], &"z".repeat(LARGE_SIZE_BYTES)));
+    let first_answer = start_commit(&store, first);
+    let mut second = begin_with_turn_on_newest(&store, 1000);
+    second.open().write(put(&["derived"], "1000"));
+    let second_answer = start_commit(&store, second);
+    disk.set_capacity_bytes(Some(0));
+    gate.open();
+    assert!(held.recv_timeout(WAIT_MAX).unwrap().unwrap().revision > NO_REVISION);
+    let refused = first_answer.recv_timeout(WAIT_MAX).unwrap().unwrap_err();
+    assert!(matches!(refused, StoreError::DiskFull(_)), "{refused}");
+    let lost = second_answer.recv_timeout(WAIT_MAX).unwrap().unwrap();
+    assert!(matches!(lost.answer, Answer::Conflict(_)), "{lost:?}");
+    assert_eq!(lost.revision, NO_REVISION);
+    assert_eq!(get(&store, &["derived"]), None);
     assert_nothing_is_left(&store);
 }
 

@@ -7,7 +7,7 @@ mod store_support;
 
 use pando_store::directory::{Identity, StoreDirectory, StoreId};
 use pando_store::disk::{Access, Disk, MemoryDisk};
-use pando_store::verify::{Report, Verdict, verify};
+use pando_store::verify::{Report, Verdict, verify, verify_all};
 use pando_store::{OpenTrouble, StoreOptions};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -121,4 +121,17 @@ fn a_reset_under_way_is_looked_at_as_what_opening_makes_of_it() {
     let error = try_open(&disk, options(), &Arc::default()).map(|_| ()).unwrap_err();
     assert_eq!(error.trouble(), OpenTrouble::Damaged);
     assert!(report.findings.iter().any(|finding| finding.text == error.to_string()), "{report:?}: {error}");
+}
+
+#[test]
+fn a_directory_that_is_on_its_way_into_a_cluster_and_holds_nothing_else_is_that_of_a_store() {
+    let disk = MemoryDisk::new();
+    for directory in ["/data", DIRECTORY] {
+        disk.create_dir(Path::new(directory)).unwrap();
+    }
+    disk.create(&Path::new(DIRECTORY).join("JOINING")).unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(disk);
+    let reports = verify_all(&disk, Path::new("/data"), &mut |_, _, _| ControlFlow::Continue(())).unwrap();
+    let found: Vec<_> = reports.iter().map(|report| (report.directory.as_path(), report.verdict)).collect();
+    assert_eq!(found, [(Path::new(DIRECTORY), Verdict::Absent)]);
 }

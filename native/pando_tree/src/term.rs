@@ -21,7 +21,9 @@ pub(crate) mod view;
 use std::fmt;
 
 pub use equal::exactly_equal;
+pub use head::{Atom as AtomText, Bits, Head, HeadReader, Integer};
 pub use order::compare;
+pub use skip::{skip_many, skip_one};
 
 use crate::steps_left::OutOfSteps;
 
@@ -85,6 +87,11 @@ impl From<OutOfSteps> for Stopped {
     fn from(_: OutOfSteps) -> Self {
         Stopped::OutOfSteps
     }
+}
+
+/// What stands behind the version byte of a term.
+pub fn term_body(bytes: &[u8]) -> Result<&[u8], TermError> {
+    head::HeadReader::of_term(bytes).map(|reader| reader.rest)
 }
 
 /// Whether the bytes are one term, version byte included, which the BEAM can read.

@@ -8,6 +8,8 @@ pub mod control;
 pub mod frame;
 pub mod log;
 pub mod match_specification;
+pub mod port_call;
+pub mod port_frame;
 pub mod snapshot;
 pub mod term;
 pub mod tree;
@@ -37,5 +39,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "control", check: control::check, seeds: control::seeds },
     Target { name: "log", check: log::check, seeds: log::seeds },
     Target { name: "frame", check: frame::check, seeds: frame::seeds },
+    Target { name: "port_frame", check: port_frame::check, seeds: port_frame::seeds },
+    Target { name: "port_call", check: port_call::check, seeds: port_call::seeds },
     Target { name: "snapshot", check: snapshot::check, seeds: snapshot::seeds },
 ];

@@ -120,6 +120,13 @@ fn next(membership: &Membership, learner: impl Fn(u64) -> Learner) -> Next {
     Next::Nothing
 }
 
+/// Whether an Erlang node has a member with a newer id. The older one has given its place up: it must not come back and count
+/// beside that.
+fn has_newer(membership: &Membership, member_id: u64, node_name: &str) -> bool {
+    let mut newer = membership.members.range(member_id.saturating_add(1)..);
+    newer.any(|(_, member)| member.node_name == node_name)
+}
+
 impl Keeper {
     pub fn new(raft: PandoRaft, peers: Arc<Peers>, log: Log<Entry>, priority: i64) -> Keeper {
         Keeper { raft, peers, log, priority, changing: tokio::sync::Mutex::new(()) }
@@ -293,6 +300,9 @@ impl Keeper {
         let membership = self.peers.membership();
         if membership.members.contains_key(&member_id) {
             return Ok(());
+        }
+        if has_newer(&membership, member_id, &node_name) {
+            return Err(ClusterError::NoSuchMember);
         }
         let member = Member { node_name, role };
         self.change(Change::AddNodes(BTreeMap::from([(member_id, member)])), true).await

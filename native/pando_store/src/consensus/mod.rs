@@ -93,7 +93,7 @@ pub struct ConsensusStatus {
     pub leader: Option<u64>,
     /// What this member does.
     pub server_state: ServerState,
-    /// Whether this member reaches a majority of the voters.
+    /// Whether this member reaches a majority of the voters. A store that has halted does not, whatever it knew before.
     pub has_quorum: bool,
 }
 

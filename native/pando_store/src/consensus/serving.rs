@@ -243,6 +243,9 @@ impl Server {
             Body::Install { vote, covers, membership } => {
                 let receiver = self.receiver.clone().lock_owned().await;
                 let file = blocking(receiver, move |receiver| receiver.finish(covers)).await;
+                if file.is_err() {
+                    self.peers.refuse();
+                }
                 let Some(name) = self.noted(file).flatten() else {
                     return self.tell(lane, &address, request_id, Body::ChunkReply { is_taken: false });
                 };

@@ -40,6 +40,13 @@ pub enum SnapshotError {
         /// The store that is open.
         expected: StoreId,
     },
+    /// Every byte of the file is as it was written, but it is not what this release writes.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        text: String,
+    },
     /// A record or the metadata is larger than the limit; the snapshot was given up.
     TooLarge {
         /// Its size.
@@ -74,6 +81,11 @@ impl fmt::Display for SnapshotError {
                 f,
                 "the snapshot {} belongs to the store {found}, not to {expected}: files of two stores were mixed. \
                  {REPAIR_HINT}",
+                path.display()
+            ),
+            SnapshotError::Unreadable { path, text } => write!(
+                f,
+                "the snapshot {} is as it was written, but this release cannot read it: {text}",
                 path.display()
             ),
             SnapshotError::TooLarge { size_bytes, size_bytes_max } => {

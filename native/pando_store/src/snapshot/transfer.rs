@@ -66,8 +66,12 @@ impl ReceivedSnapshot {
         Ok(())
     }
 
-    /// All parts are there: checks every byte, and gives the file its name. When this returns it is durable.
-    pub fn finish(mut self) -> Result<SnapshotName, SnapshotError> {
+    /// All parts are there: checks every byte, asks `is_readable` about the metadata, and gives the file its name. When this returns
+    /// it is durable.
+    pub fn finish(
+        mut self,
+        is_readable: impl FnOnce(&[u8]) -> Result<(), String>,
+    ) -> Result<SnapshotName, SnapshotError> {
         self.file.sync_all()?;
         let mut reader = SnapshotReader::open(self.disk.as_ref(), &self.temporary, self.store_id)?;
         if reader.position() != self.position {
@@ -78,6 +82,8 @@ impl ReceivedSnapshot {
             ));
         }
         reader.verify()?;
+        is_readable(reader.metadata())
+            .map_err(|text| SnapshotError::Unreadable { path: self.temporary.clone(), text })?;
         let name = SnapshotName::new(self.position);
         self.disk.rename(&self.temporary, &name.path(&self.directory))?;
         self.is_finished = true;

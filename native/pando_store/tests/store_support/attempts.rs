@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use pando_store::{Applied, Commit, Haste, Outcome, Replies, Standing, StoreError, StoreTransaction};
+use pando_store::{
+    Applied, Commit, Haste, NO_REVISION, Outcome, Replies, Standing, StoreError, StoreTransaction,
+};
 use pando_tree::{Answer, Command, OpenTransaction, Path};
 
 use crate::store_support::*;
@@ -153,6 +155,11 @@ pub fn commit(store: &TestStore, attempt: StoreTransaction, manner: &Manner, way
                     Err(error) => return End::Failed(error),
                 };
                 return match &applied.answer {
+                    // What it read was not to be: it was never proposed.
+                    Answer::Conflict(path) if applied.revision == NO_REVISION => {
+                        way.conflicts_early += 1;
+                        End::Lost(path.clone())
+                    }
                     Answer::Conflict(path) => {
                         way.conflicts_applied.push(applied.revision);
                         End::Lost(path.clone())

@@ -17,7 +17,8 @@ pub(super) const REFERENCE_WORDS_MAX: u16 = 5;
 
 /// What a term begins with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Head<'a> {
+#[allow(missing_docs, reason = "the parts are named as the format names them")]
+pub enum Head<'a> {
     Integer(Integer<'a>),
     /// The bits of the number: 0.0 and -0.0 differ.
     Float(u64),
@@ -75,19 +76,24 @@ pub(crate) enum Head<'a> {
 
 /// An integer; one that fits is always `Small`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Integer<'a> {
+pub enum Integer<'a> {
+    /// One that fits.
     Small(i64),
     /// Little-endian, without zeros at the end.
     Big {
+        /// Whether it is below zero.
         negative: bool,
+        /// Without its sign.
         magnitude: &'a [u8],
     },
 }
 
 /// The text of an atom in either encoding.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Atom<'a> {
+pub enum Atom<'a> {
+    /// A character a byte.
     Latin1(&'a [u8]),
+    /// As Rust has texts.
     Utf8(&'a str),
 }
 
@@ -134,7 +140,7 @@ impl Atom<'_> {
 
 /// A bitstring: of the last byte only the upper `last_bits` (1 to 8) belong to it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bits<'a> {
+pub struct Bits<'a> {
     bytes: &'a [u8],
     last_bits: u8,
 }
@@ -176,8 +182,9 @@ impl PartialEq for Bits<'_> {
 
 /// Reads heads one after the other.
 #[derive(Clone, Debug)]
-pub(crate) struct HeadReader<'a> {
-    pub(crate) rest: &'a [u8],
+pub struct HeadReader<'a> {
+    /// What comes next.
+    pub rest: &'a [u8],
 }
 
 impl<'a> HeadReader<'a> {
@@ -193,7 +200,7 @@ impl<'a> HeadReader<'a> {
     }
 
     /// Reads the next head.
-    pub(crate) fn read(&mut self) -> Result<Head<'a>, TermError> {
+    pub fn read(&mut self) -> Result<Head<'a>, TermError> {
         loop {
             if let Some(head) = self.read_unless_empty_list()? {
                 return Ok(head);

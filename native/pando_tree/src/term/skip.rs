@@ -25,6 +25,17 @@ pub(crate) fn skip<'a>(bytes: &'a [u8], count: u64, steps: &mut u64) -> Result<&
     Ok(rest)
 }
 
+/// The bytes behind the first term, however many steps that takes: no more than there are bytes.
+pub fn skip_one(bytes: &[u8]) -> Result<&[u8], TermError> {
+    skip_many(bytes, 1)
+}
+
+/// The bytes behind the first `count` terms.
+pub fn skip_many(bytes: &[u8], count: u64) -> Result<&[u8], TermError> {
+    let mut steps = u64::MAX;
+    skip(bytes, count, &mut steps).map_err(|_| TermError::Malformed)
+}
+
 /// The bytes of the first term, and those behind it.
 pub(crate) fn split<'a>(bytes: &'a [u8], steps: &mut u64) -> Result<(&'a [u8], &'a [u8]), Stopped> {
     let rest = skip(bytes, 1, steps)?;

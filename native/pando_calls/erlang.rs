@@ -4,19 +4,18 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::vm::{Atom, Encoder, Env, LocalPid, NifResult, OwnedEnv, Resource, SavedTerm, Term};
 use pando_bridge::{Beam, OpenFailure, Opening, SharedBridge, Verification, VerificationObserver};
+use pando_store::Outcome;
 use pando_store::cluster::{ClusterAnswer, ClusterError, ClusterEvent};
 use pando_store::verify::Report;
-use pando_store::{Outcome, StoreError};
-use pando_tree::Answer;
-use rustler::env::SavedTerm;
-use rustler::{Atom, Encoder, Env, LocalPid, NifResult, OwnedEnv, Resource, ResourceArc, Term};
 
-use crate::answers::{answer_term, holds_terms, report_term, store_error_term};
-use crate::asker::Asker;
-use crate::atoms;
-use crate::cluster::{event_term, result_term};
+use super::answers::{answer_term, holds_terms, report_term, store_error_term};
+use super::asker::Asker;
+use super::atoms;
+use super::cluster::{event_term, result_term};
 use crate::raw::{AtomKey, key_atom};
+use crate::reply::{in_batch, later_answer_term};
 
 /// The stores that are open in this VM.
 pub static BRIDGE: SharedBridge<Erlang> = SharedBridge::new();
@@ -43,8 +42,7 @@ pub enum Address {
 pub enum KnownBy {
     /// `{pando_reply, Reference, Reply}`.
     Reference(SavedTerm),
-    /// `{ra_event, From, {applied, [{Correlation, Reply}]}}`, or, when nothing was done because this member does not lead,
-    /// `{ra_event, From, {rejected, {not_leader, undefined, Correlation}}}`.
+    /// `{ra_event, From, {applied, [{Correlation, Reply}]}}`.
     Correlation {
         /// What stands for the store.
         from: SavedTerm,
@@ -72,11 +70,11 @@ impl Address {
     /// Sends `{pando_reply, Reference, ok}` from within a native function.
     pub fn tell_ok(self, env: Env<'_>) {
         // Who is gone needs no turn: his attempt is collected, and passes it on.
-        self.tell(env, atoms::ok());
+        self.tell(env, atoms::ok().to_term(env));
     }
 
     /// Sends `{pando_reply, Reference, Reply}` from within a native function.
-    pub fn tell(self, env: Env<'_>, reply: impl Encoder) {
+    pub fn tell<'a>(self, env: Env<'a>, reply: Term<'a>) {
         let Address::Process { pid, environment, known_by: KnownBy::Reference(reference) } = self else {
             return;
         };
@@ -85,31 +83,10 @@ impl Address {
     }
 }
 
-/// An answer on its way, which the caller makes terms of (`answer/1`).
-///
-/// The reply thread must not do that: to make a map of more than a few hundred keys, the VM asks for the data of the
-/// scheduler that it runs on, and crashes on a thread that is none (OTP 25: `erts_qsort`). Besides, callers share that
-/// work among themselves.
-pub struct AnswerHandle(Mutex<Option<Answer>>);
-
-#[rustler::resource_impl]
-impl Resource for AnswerHandle {}
-
-impl AnswerHandle {
-    fn new(answer: Answer) -> AnswerHandle {
-        AnswerHandle(Mutex::new(Some(answer)))
-    }
-
-    /// The answer, once.
-    pub fn take(&self) -> Option<Answer> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
 fn reply_term(env: Env<'_>, outcome: Outcome) -> Term<'_> {
     match outcome {
         Ok(applied) if holds_terms(&applied.answer) => {
-            (atoms::answer(), ResourceArc::new(AnswerHandle::new(applied.answer))).encode(env)
+            (atoms::answer(), later_answer_term(env, applied.answer)).encode(env)
         }
         Ok(applied) => answer_term(env, &applied.answer),
         Err(error) => (atoms::error(), store_error_term(env, &error)).encode(env),
@@ -135,7 +112,11 @@ impl Beam for Erlang {
     type Owner = Owner;
 
     fn is_scheduler() -> bool {
-        rustler::thread::is_scheduler_thread()
+        crate::vm::is_scheduler_thread()
+    }
+
+    fn in_batch(replies: impl FnOnce()) {
+        in_batch(replies);
     }
 
     fn reply(address: Address, outcome: Outcome) {
@@ -147,14 +128,8 @@ impl Beam for Erlang {
             }
             KnownBy::Correlation { from, correlation } => {
                 let correlation = correlation.load(env);
-                let event = match outcome {
-                    Err(StoreError::NotLeader) => {
-                        (atoms::rejected(), (atoms::not_leader(), atoms::undefined(), correlation))
-                            .encode(env)
-                    }
-                    outcome => (atoms::applied(), vec![(correlation, reply_term(env, outcome))]).encode(env),
-                };
-                (atoms::ra_event(), from.load(env), event).encode(env)
+                let applied = (atoms::applied(), vec![(correlation, reply_term(env, outcome))]);
+                (atoms::ra_event(), from.load(env), applied).encode(env)
             }
         });
     }
@@ -214,7 +189,7 @@ pub struct OpenHandle {
     opening: Mutex<Option<Opening>>,
 }
 
-#[rustler::resource_impl]
+#[crate::vm::resource_impl]
 impl Resource for OpenHandle {}
 
 impl OpenHandle {
@@ -272,7 +247,7 @@ impl VerificationObserver for VerificationOwner {
 /// A verification in Erlang's hands. When its process dies, it is collected, and the verification ends.
 pub struct VerificationHandle(Verification);
 
-#[rustler::resource_impl]
+#[crate::vm::resource_impl]
 impl Resource for VerificationHandle {}
 
 impl VerificationHandle {

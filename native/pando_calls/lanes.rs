@@ -2,10 +2,10 @@
 //!
 //! Invariant: frames of one lane reach its process in the order in which they were handed over by one thread.
 
+use crate::vm::{Atom, Encoder, Error, LocalPid, NifResult, OwnedBinary, OwnedEnv, Term};
 use pando_store::peers::{Lane, PeerTransport};
-use rustler::{Atom, Encoder, LocalPid, NifResult, OwnedBinary, OwnedEnv, Term};
 
-use crate::atoms;
+use super::atoms;
 
 /// The processes of a store's lanes; where there is none, nothing is sent.
 #[derive(Default)]
@@ -47,6 +47,6 @@ pub fn lane(term: Term<'_>) -> NifResult<Lane> {
     match term.decode::<Atom>()? {
         atom if atom == atoms::consensus() => Ok(Lane::Consensus),
         atom if atom == atoms::bulk() => Ok(Lane::Bulk),
-        _ => Err(rustler::Error::BadArg),
+        _ => Err(Error::BadArg),
     }
 }

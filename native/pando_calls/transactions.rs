@@ -5,18 +5,17 @@
 
 use std::sync::Arc;
 
+use crate::vm::{Atom, Binary, Encoder, Env, Error, NifResult, ResourceArc, Term};
 use pando_bridge::{Attempt, CommitReply, Token};
 use pando_store::Haste;
 use pando_tree::limits::REQUEST_ANSWER_SIZE_BYTES_MAX;
 use pando_tree::{Answer, Command, Once, OpenTransaction, Path, RequestId, Scope, Step};
-use rustler::types::atom::Atom;
-use rustler::{Binary, Encoder, Env, NifResult, ResourceArc, Term};
 
-use crate::answers::{answer_term, refusal_term, repeated_term, store_error_term};
-use crate::erlang::{Address, BRIDGE};
-use crate::names::{names, path_term, plain_names};
-use crate::source::AttemptHandle;
-use crate::{
+use super::answers::{answer_term, refusal_term, repeated_term, store_error_term};
+use super::erlang::{Address, BRIDGE};
+use super::names::{names, path_term, plain_names};
+use super::source::AttemptHandle;
+use super::{
     QUICK_COMPONENTS_MAX, QUICK_NAME_SIZE_BYTES_MAX, QUICK_PAYLOAD_SIZE_BYTES_MAX, TokenHandle, atoms,
     bad_path, command, error, key_of, not_running, payloads,
 };
@@ -25,12 +24,12 @@ use crate::{
 const QUICK_REMOVED_NODES_MAX: u64 = 64;
 
 /// `transaction_begin(Store, read_only | read_write) -> {ok, Tx} | {error, noproc}`. Quick.
-#[rustler::nif]
-fn transaction_begin<'a>(env: Env<'a>, store: Term<'a>, mode: Atom) -> NifResult<Term<'a>> {
+#[crate::vm::nif]
+pub fn transaction_begin<'a>(env: Env<'a>, store: Term<'a>, mode: Atom) -> NifResult<Term<'a>> {
     let is_read_only = match mode {
         mode if mode == atoms::read_only() => true,
         mode if mode == atoms::read_write() => false,
-        _ => return Err(rustler::Error::BadArg),
+        _ => return Err(Error::BadArg),
     };
     let begun = BRIDGE.get().with(key_of(store)?, |open| {
         (atoms::ok(), ResourceArc::new(AttemptHandle::new(Attempt::begin(open, is_read_only)))).encode(env)
@@ -39,8 +38,8 @@ fn transaction_begin<'a>(env: Env<'a>, store: Term<'a>, mode: Atom) -> NifResult
 }
 
 /// `transaction_enter(Tx, Reference, Path) -> ok | in_line`. Quick.
-#[rustler::nif]
-fn transaction_enter<'a>(
+#[crate::vm::nif]
+pub fn transaction_enter<'a>(
     env: Env<'a>,
     attempt: ResourceArc<AttemptHandle>,
     reference: Term<'a>,
@@ -55,14 +54,14 @@ fn transaction_enter<'a>(
 }
 
 /// `transaction_stand_in_line(Tx, Reference, [Path]) -> ok | in_line`. As many paths as attempts were lost, of any length.
-#[rustler::nif(schedule = "DirtyCpu")]
-fn transaction_stand_in_line<'a>(
+#[crate::vm::nif(schedule = "DirtyCpu")]
+pub fn transaction_stand_in_line<'a>(
     env: Env<'a>,
     attempt: ResourceArc<AttemptHandle>,
     reference: Term<'a>,
     paths: Vec<Term<'a>>,
 ) -> NifResult<Atom> {
-    let paths = paths.into_iter().map(|path| names(path).map_err(|_| rustler::Error::BadArg));
+    let paths = paths.into_iter().map(|path| names(path).map_err(|_| Error::BadArg));
     let paths = paths.collect::<NifResult<Vec<Path>>>()?;
     let address = Address::new(env, reference)?;
     let has_turn = attempt.with(|attempt| attempt.stand_in_line(&paths, told_at(env, reference, address)));
@@ -80,8 +79,8 @@ fn ok_or_in_line(has_turn: bool) -> Atom {
 }
 
 /// `transaction_go_on(Tx) -> ok | told`: `told` when the message about a turn has been sent, or is about to be. Quick.
-#[rustler::nif]
-fn transaction_go_on(env: Env<'_>, attempt: ResourceArc<AttemptHandle>) -> Atom {
+#[crate::vm::nif]
+pub fn transaction_go_on(env: Env<'_>, attempt: ResourceArc<AttemptHandle>) -> Atom {
     let (is_told, turns) = attempt.with(Attempt::go_on);
     tell_turns(env, turns);
     if is_told { atoms::told() } else { atoms::ok() }
@@ -93,8 +92,8 @@ fn tell_turns(env: Env<'_>, turns: Vec<Address>) {
 }
 
 /// `transaction_write_quick(Tx, Request) -> ok | {ok, #{Path => Props}} | {error, Reason} | slow`.
-#[rustler::nif]
-fn transaction_write_quick<'a>(
+#[crate::vm::nif]
+pub fn transaction_write_quick<'a>(
     env: Env<'a>,
     attempt: ResourceArc<AttemptHandle>,
     request: Term<'a>,
@@ -106,8 +105,8 @@ fn transaction_write_quick<'a>(
 }
 
 /// The same without limits, and so never `slow`.
-#[rustler::nif(schedule = "DirtyCpu")]
-fn transaction_write<'a>(
+#[crate::vm::nif(schedule = "DirtyCpu")]
+pub fn transaction_write<'a>(
     env: Env<'a>,
     attempt: ResourceArc<AttemptHandle>,
     request: Term<'a>,
@@ -126,7 +125,7 @@ fn write<'a>(
         Err(bad) => return Ok(bad_path(env, bad)),
     };
     if !matches!(command, Command::Put { .. } | Command::Clear { .. } | Command::Delete { .. }) {
-        return Err(rustler::Error::BadArg);
+        return Err(Error::BadArg);
     }
     if let Err(refusal) = command.check() {
         return Ok(error(env, refusal_term(env, &refusal)));
@@ -184,8 +183,8 @@ fn is_quick_command(open: &mut OpenTransaction, command: &Command) -> bool {
 /// `transaction_commit_quick(Tx, Reference, none | {RequestId, Note}, Cancellable) -> ok | {ok, Token} | {conflict, Path} |
 /// in_line | {error, Reason} | slow`; after the first two, `{pando_reply, Reference, ok | {conflict, Path} | repeated |
 /// {repeated, Note} | {error, Reason}}`, maybe as `{answer, Answer}` for `answer/1`.
-#[rustler::nif]
-fn transaction_commit_quick<'a>(
+#[crate::vm::nif]
+pub fn transaction_commit_quick<'a>(
     env: Env<'a>,
     attempt: ResourceArc<AttemptHandle>,
     reference: Term<'a>,
@@ -199,8 +198,8 @@ fn transaction_commit_quick<'a>(
 }
 
 /// The same without limits, and so never `slow`.
-#[rustler::nif(schedule = "DirtyCpu")]
-fn transaction_commit<'a>(
+#[crate::vm::nif(schedule = "DirtyCpu")]
+pub fn transaction_commit<'a>(
     env: Env<'a>,
     attempt: ResourceArc<AttemptHandle>,
     reference: Term<'a>,
@@ -257,29 +256,29 @@ fn is_none(term: Term<'_>) -> bool {
 }
 
 /// `transaction_close(Tx) -> committed | predicted`. Quick: what is large is left to the reaper.
-#[rustler::nif]
-fn transaction_close(env: Env<'_>, attempt: ResourceArc<AttemptHandle>) -> Atom {
+#[crate::vm::nif]
+pub fn transaction_close(env: Env<'_>, attempt: ResourceArc<AttemptHandle>) -> Atom {
     let (is_predicted, turns) = attempt.with(Attempt::close);
     tell_turns(env, turns);
     if is_predicted { atoms::predicted() } else { atoms::committed() }
 }
 
 /// `transaction_came_true(Tx) -> boolean()`: after a barrier behind a close that answered `predicted`. Quick.
-#[rustler::nif]
-fn transaction_came_true(attempt: ResourceArc<AttemptHandle>) -> bool {
+#[crate::vm::nif]
+pub fn transaction_came_true(attempt: ResourceArc<AttemptHandle>) -> bool {
     attempt.with(|attempt| attempt.has_come_true())
 }
 
 /// `transaction_has_writes(Tx) -> boolean()`. Quick.
-#[rustler::nif]
-fn transaction_has_writes(attempt: ResourceArc<AttemptHandle>) -> bool {
+#[crate::vm::nif]
+pub fn transaction_has_writes(attempt: ResourceArc<AttemptHandle>) -> bool {
     attempt.with(|attempt| attempt.open().is_some_and(|open| open.has_writes()))
 }
 
 /// `request_result(Store, RequestId) -> none | {repeated, Note} | repeated | {error, noproc}`.
-#[rustler::nif(schedule = "DirtyCpu")]
-fn request_result<'a>(env: Env<'a>, store: Term<'a>, id: Binary<'a>) -> NifResult<Term<'a>> {
-    let Ok(id) = RequestId::new(id.as_slice()) else { return Err(rustler::Error::BadArg) };
+#[crate::vm::nif(schedule = "DirtyCpu")]
+pub fn request_result<'a>(env: Env<'a>, store: Term<'a>, id: Binary<'a>) -> NifResult<Term<'a>> {
+    let Ok(id) = RequestId::new(id.as_slice()) else { return Err(Error::BadArg) };
     let repeated = BRIDGE.get().with(key_of(store)?, |open| open.store().view_guard().state.repeated(&id));
     Ok(match repeated {
         None => not_running(env),

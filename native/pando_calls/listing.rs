@@ -4,15 +4,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::vm::{Atom, Encoder, Env, Error, NifResult, OwnedEnv, Resource, SavedTerm, Term};
 use pando_bridge::Cursor;
 use pando_tree::{Name, Node, PropsMask};
-use rustler::env::SavedTerm;
-use rustler::{Encoder, Env, NifResult, OwnedEnv, Resource, Term};
 
-use crate::answers::props_term;
-use crate::atoms;
-use crate::names::name_term;
-use crate::payloads::value_term;
+use super::answers::props_term;
+use super::atoms;
+use super::names::name_term;
+use super::payloads::value_term;
 
 /// What a component of a path takes in a list, and what every element takes besides, in bytes.
 const LIST_CELL_SIZE_BYTES: usize = 2 * size_of::<usize>();
@@ -24,7 +23,7 @@ const CHILD_NAME_SIZE_BYTES: usize = 32;
 /// A listing in Erlang's hands.
 pub struct Listing(Mutex<Contents>);
 
-#[rustler::resource_impl]
+#[crate::vm::resource_impl]
 impl Resource for Listing {}
 
 struct Contents {
@@ -44,11 +43,11 @@ impl Shown {
     /// `PropsBits`, or `{values, Default}`.
     pub fn from_term(term: Term<'_>) -> NifResult<Shown> {
         if let Ok(bits) = term.decode::<u16>() {
-            return PropsMask::from_bits(bits).map(Shown::Props).ok_or(rustler::Error::BadArg);
+            return PropsMask::from_bits(bits).map(Shown::Props).ok_or(Error::BadArg);
         }
-        let (tag, default) = term.decode::<(rustler::Atom, Term<'_>)>()?;
+        let (tag, default) = term.decode::<(Atom, Term<'_>)>()?;
         if tag != atoms::values() {
-            return Err(rustler::Error::BadArg);
+            return Err(Error::BadArg);
         }
         let environment = OwnedEnv::new();
         let default = environment.save(default);

@@ -1,6 +1,6 @@
 //! Atoms that requests and replies use.
 
-rustler::atoms! {
+crate::vm::atoms! {
     ok,
     error,
     undefined,
@@ -25,7 +25,6 @@ rustler::atoms! {
     pando_reply,
     ra_event,
     applied,
-    rejected,
     answer,
     pando_opened,
     pando_closed,
@@ -163,4 +162,9 @@ rustler::atoms! {
     if_name_matches,
     if_path_matches,
     any,
+    os_pid,
+    // of a program behind a port
+    panic,
+    badarg,
+    undef,
 }

@@ -2,17 +2,17 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::vm::{NifResult, Resource, ResourceArc, Term};
 use pando_bridge::{Attempt, Cursor};
 use pando_tree::{Extent, Name, Node, Path, PropsMask, Refusal, State, Step};
-use rustler::{NifResult, Resource, ResourceArc, Term};
 
-use crate::erlang::{BRIDGE, Erlang};
+use super::erlang::{BRIDGE, Erlang};
 use crate::raw::{AtomKey, atom_key};
 
 /// An attempt of a transaction in Erlang's hands. Collected when its process dies, it leaves all lines.
 pub struct AttemptHandle(Mutex<Attempt<Erlang>>);
 
-#[rustler::resource_impl]
+#[crate::vm::resource_impl]
 impl Resource for AttemptHandle {}
 
 impl AttemptHandle {

@@ -3,8 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
-use rustler::env::SavedTerm;
-use rustler::{Atom, Encoder, Env, LocalPid, OwnedEnv, Term};
+use crate::vm::{Atom, Encoder, Env, LocalPid, OwnedEnv, SavedTerm, Term};
 
 /// See the module.
 pub struct Asker {

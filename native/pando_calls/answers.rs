@@ -3,22 +3,22 @@
 //! Shapes: `ok`; `{ok, #{Path => Props}}`; `{ok, [Answer]}` of several commands that were one; `{conflict, Path}`;
 //! `{error, Reason}`, where `pando_errors` turns reasons into those of the specification.
 
+use crate::vm::{Atom, Encoder, Env, Term};
 use pando_store::verify::{Finding, Report, Severity, Verdict};
 use pando_store::{OutcomeKnown, StoreError, StoreStatus};
 use pando_tree::{Answer, DeleteReason, KeepWhileReason, Name, Path, Props, Refusal, Step, Watched};
-use rustler::{Encoder, Env, Term};
 
-use crate::atoms;
-use crate::cluster::{bytes_term, member_term, server_state_atom};
-use crate::names::{condition_term, name_term, path_term, root_name_term, steps_term};
-use crate::payloads::{payload_term, value_term};
+use super::atoms;
+use super::cluster::{bytes_term, member_term, server_state_atom};
+use super::names::{condition_term, name_term, path_term, root_name_term, steps_term};
+use super::payloads::{payload_term, value_term};
 use crate::raw::stored_term;
 
 /// The map of a node's properties (specification section 1.2).
 pub fn props_term<'a>(env: Env<'a>, props: &Props) -> Term<'a> {
     let mut keys: Vec<Term<'a>> = Vec::with_capacity(8);
     let mut values: Vec<Term<'a>> = Vec::with_capacity(8);
-    let mut put = |key: rustler::Atom, value: Term<'a>| {
+    let mut put = |key: Atom, value: Term<'a>| {
         keys.push(key.to_term(env));
         values.push(value);
     };
@@ -190,7 +190,6 @@ pub fn store_error_term<'a>(env: Env<'a>, error: &StoreError) -> Term<'a> {
         StoreError::DiskFull(_) => (atoms::disk_full(), error.to_string(), not_applied).encode(env),
         StoreError::NoQuorum { .. } => (atoms::no_quorum(), error.to_string(), not_applied).encode(env),
         StoreError::LeaderChanged => (atoms::leader_changed(), error.to_string(), not_applied).encode(env),
-        StoreError::NotLeader => (atoms::not_leader(), error.to_string(), not_applied).encode(env),
         _ => (atoms::command_failed(), error.to_string(), not_applied).encode(env),
     }
 }
@@ -199,6 +198,7 @@ pub fn store_error_term<'a>(env: Env<'a>, error: &StoreError) -> Term<'a> {
 pub fn status_term<'a>(env: Env<'a>, status: &StoreStatus) -> Term<'a> {
     let members: Vec<Term<'a>> = status.members.iter().map(|member| member_term(env, member)).collect();
     let pairs: Vec<(Term<'a>, Term<'a>)> = vec![
+        (atoms::os_pid().to_term(env), u64::from(std::process::id()).encode(env)),
         (atoms::member_id().to_term(env), status.member_id.encode(env)),
         (atoms::cluster_id().to_term(env), bytes_term(env, &status.cluster_id)),
         (atoms::role().to_term(env), server_state_atom(status.consensus.server_state).to_term(env)),

@@ -1,11 +1,10 @@
 //! Names, paths and patterns between Erlang terms and the tree.
 
+use crate::vm::{Atom, Binary, Encoder, Env, NewBinary, Term};
 use pando_tree::limits::PATH_COMPONENTS_MAX;
 use pando_tree::{BadCondition, Condition, Limit, Name, NameKind, Step, Watched};
-use rustler::types::atom::Atom;
-use rustler::{Binary, Encoder, Env, Term};
 
-use crate::atoms;
+use super::atoms;
 use crate::raw::{stored_term, with_latin1_atom};
 
 const THIS: i64 = b'.' as i64;
@@ -208,7 +207,7 @@ pub fn plain_names(path: Term<'_>, names_max: usize, name_size_bytes_max: usize)
 pub fn name_term<'a>(env: Env<'a>, name: &Name) -> Term<'a> {
     match name.kind() {
         NameKind::Binary => {
-            let mut binary = rustler::NewBinary::new(env, name.bytes().len());
+            let mut binary = NewBinary::new(env, name.bytes().len());
             binary.as_mut_slice().copy_from_slice(name.bytes());
             binary.into()
         }

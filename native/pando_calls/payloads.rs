@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::vm::{Atom, Binary, Encoder, Env, Error, MapIterator, NifResult, Resource, ResourceArc, Term};
 use pando_tree::Payload;
-use rustler::types::atom::Atom;
-use rustler::types::map::MapIterator;
-use rustler::{Binary, Encoder, Env, NifResult, Resource, ResourceArc, Term};
 
-use crate::atoms;
+use super::atoms;
 use crate::raw::stored_term;
 
 /// A binary of at least this size is handed out without a copy. It keeps the payload's memory for as long as any
@@ -27,7 +25,7 @@ const QUICK_TERMS_MAX: usize = 64;
 /// A payload that Erlang binaries point into.
 pub struct SharedPayload(Arc<[u8]>);
 
-#[rustler::resource_impl]
+#[crate::vm::resource_impl]
 impl Resource for SharedPayload {}
 
 /// What a caller wants stored: `kind` is `none`, `data` or `sproc`.
@@ -37,7 +35,7 @@ pub fn from_term(kind: Atom, value: Term<'_>) -> NifResult<Payload> {
         kind if kind == atoms::data() => Ok(Payload::Data(bytes())),
         kind if kind == atoms::sproc() => Ok(Payload::Procedure(bytes())),
         kind if kind == atoms::none() => Ok(Payload::None),
-        _ => Err(rustler::Error::BadArg),
+        _ => Err(Error::BadArg),
     }
 }
 
@@ -59,7 +57,7 @@ pub fn is_quick_term(term: Term<'_>, size_bytes_max: usize) -> bool {
         } else if let Ok((head, tail)) = term.list_get_cell() {
             waiting.extend([tail, head]);
         } else if term.is_tuple() {
-            let Ok(elements) = rustler::types::tuple::get_tuple(term) else { return false };
+            let Ok(elements) = crate::vm::tuple_elements(term) else { return false };
             waiting.extend(elements);
         } else if term.is_map() {
             let Some(pairs) = MapIterator::new(term) else { return false };

@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::vm::{Atom, Binary, Encoder, Env, Error, NewBinary, NifResult, Resource, ResourceArc, Term};
 use pando_bridge::{RecoveryEnd, RecoveryObserver, RecoveryRequest, RecoveryTask};
 use pando_store::directory::StoreId;
 use pando_store::disk::RealDisk;
 use pando_store::log::LogPosition;
 use pando_store::recover::{Contents, NodeName, RecoverError, RecoverOptions, Recovery, Survivor};
 use pando_store::{Membership, Role};
-use rustler::{Atom, Binary, Encoder, Env, NewBinary, NifResult, Resource, ResourceArc, Term};
 
-use crate::answers::report_term;
-use crate::asker::Asker;
+use super::answers::report_term;
+use super::asker::Asker;
 
 mod atoms {
-    rustler::atoms! {
+    crate::vm::atoms! {
         ok,
         error,
         undefined,
@@ -36,16 +36,20 @@ mod atoms {
 /// `recover_inspect(Directories, Reference) -> Handle`: looks at what stores have that are not open, on a thread of its own.
 /// Then messages `{pando_recover, Reference, Event}`: `{progress, Path, Done, Whole}`, and at last
 /// `{ended, {inspected, [Survivor]} | {error, Text}}`.
-#[rustler::nif]
-fn recover_inspect<'a>(env: Env<'a>, directories: Vec<String>, reference: Term<'a>) -> NifResult<Term<'a>> {
+#[crate::vm::nif]
+pub fn recover_inspect<'a>(
+    env: Env<'a>,
+    directories: Vec<String>,
+    reference: Term<'a>,
+) -> NifResult<Term<'a>> {
     let directories = directories.into_iter().map(PathBuf::from).collect();
     start(env, RecoveryRequest::Inspect(directories), reference)
 }
 
 /// `recover(Directory, ClusterId, {given | otherwise, NodeName}, IsForced, Holder, Reference) -> Handle`: makes a new cluster of what a store has. The
 /// messages are the same; the last one is `{ended, {recovered, Recovery} | {error, Kind, Text} | {error, Text}}`.
-#[rustler::nif]
-fn recover<'a>(
+#[crate::vm::nif]
+pub fn recover<'a>(
     env: Env<'a>,
     directory: &str,
     cluster_id: Binary<'a>,
@@ -54,11 +58,11 @@ fn recover<'a>(
     holder: &str,
     reference: Term<'a>,
 ) -> NifResult<Term<'a>> {
-    let cluster_id = cluster_id.as_slice().try_into().map_err(|_| rustler::Error::BadArg)?;
+    let cluster_id = cluster_id.as_slice().try_into().map_err(|_| Error::BadArg)?;
     let node = match how {
         given if given == atoms::given() => NodeName::Given(node_name),
         otherwise if otherwise == atoms::otherwise() => NodeName::AsBefore { or: node_name },
-        _ => return Err(rustler::Error::BadArg),
+        _ => return Err(Error::BadArg),
     };
     let holder = holder.to_owned();
     let options = RecoverOptions { cluster_id: StoreId(cluster_id), node, is_forced, holder };
@@ -66,15 +70,15 @@ fn recover<'a>(
 }
 
 /// `recover_cancel(Handle) -> ok`: its end is of no interest any more, and may come all the same.
-#[rustler::nif]
-fn recover_cancel(handle: ResourceArc<RecoveryHandle>) -> Atom {
+#[crate::vm::nif]
+pub fn recover_cancel(handle: ResourceArc<RecoveryHandle>) -> Atom {
     handle.0.cancel();
     atoms::ok()
 }
 
 fn start<'a>(env: Env<'a>, request: RecoveryRequest, reference: Term<'a>) -> NifResult<Term<'a>> {
     if !reference.is_ref() {
-        return Err(rustler::Error::BadArg);
+        return Err(Error::BadArg);
     }
     let asker = Arc::new(RecoveryAsker(Asker::new(env, atoms::pando_recover(), reference)));
     let task = RecoveryTask::start(Arc::new(RealDisk), request, asker, Instant::now);
@@ -82,9 +86,9 @@ fn start<'a>(env: Env<'a>, request: RecoveryRequest, reference: Term<'a>) -> Nif
 }
 
 /// In Erlang's hands. When its process dies, it is collected, and the task is cancelled.
-struct RecoveryHandle(RecoveryTask);
+pub struct RecoveryHandle(RecoveryTask);
 
-#[rustler::resource_impl]
+#[crate::vm::resource_impl]
 impl Resource for RecoveryHandle {}
 
 struct RecoveryAsker(Asker);

@@ -1,22 +1,20 @@
 //! What is asked of a cluster and what it says, between Erlang terms and the store's types.
 
+use crate::vm::{Atom, Binary, Encoder, Env, Error, LocalPid, MapIterator, NewBinary, NifResult, Term};
 use pando_store::cluster::{ClusterAnswer, ClusterError, ClusterEvent, ClusterRequest, MemberStatus};
 use pando_store::consensus::ServerState;
 use pando_store::peers::{Lane, NodeState};
 use pando_store::{Birth, Role};
-use rustler::types::atom::Atom;
-use rustler::types::map::MapIterator;
-use rustler::{Binary, Encoder, Env, LocalPid, NewBinary, NifResult, Term};
 
-use crate::atoms;
-use crate::lanes::Lanes;
+use super::atoms;
+use super::lanes::Lanes;
 
 /// Characters of an atom, and so of a node's name.
 const NODE_NAME_CHARACTERS_MAX: usize = 255;
 
 /// `{found, ClusterId}` or `{join, ClusterId, MemberId}`; an id of a cluster has 16 bytes.
 pub fn birth(term: Term<'_>) -> NifResult<Birth> {
-    let id = |id: Binary<'_>| <[u8; 16]>::try_from(id.as_slice()).map_err(|_| rustler::Error::BadArg);
+    let id = |id: Binary<'_>| <[u8; 16]>::try_from(id.as_slice()).map_err(|_| Error::BadArg);
     if let Ok((tag, cluster_id)) = term.decode::<(Atom, Binary<'_>)>()
         && tag == atoms::found()
     {
@@ -24,7 +22,7 @@ pub fn birth(term: Term<'_>) -> NifResult<Birth> {
     }
     let (tag, cluster_id, member_id) = term.decode::<(Atom, Binary<'_>, u64)>()?;
     if tag != atoms::join() {
-        return Err(rustler::Error::BadArg);
+        return Err(Error::BadArg);
     }
     Ok(Birth::Join { cluster_id: id(cluster_id)?, member_id })
 }
@@ -41,7 +39,7 @@ pub struct OpenOptions {
 /// `#{consensus_lane => pid(), bulk_lane => pid(), priority => integer()}`, each optional, and no others.
 pub fn open_options(term: Term<'_>) -> NifResult<OpenOptions> {
     let mut options = OpenOptions::default();
-    for (key, value) in MapIterator::new(term).ok_or(rustler::Error::BadArg)? {
+    for (key, value) in MapIterator::new(term).ok_or(Error::BadArg)? {
         match key.decode::<Atom>()? {
             key if key == atoms::consensus_lane() => {
                 options.lanes.set(pando_store::peers::Lane::Consensus, value.decode::<LocalPid>()?);
@@ -50,7 +48,7 @@ pub fn open_options(term: Term<'_>) -> NifResult<OpenOptions> {
                 options.lanes.set(pando_store::peers::Lane::Bulk, value.decode::<LocalPid>()?);
             }
             key if key == atoms::priority() => options.priority = value.decode()?,
-            _ => return Err(rustler::Error::BadArg),
+            _ => return Err(Error::BadArg),
         }
     }
     Ok(options)
@@ -63,7 +61,7 @@ pub fn node_state(term: Term<'_>) -> NifResult<NodeState> {
         atom if atom == atoms::down() => Ok(NodeState::Down),
         atom if atom == atoms::refused() => Ok(NodeState::Refused(Lane::Consensus)),
         atom if atom == atoms::bulk_refused() => Ok(NodeState::Refused(Lane::Bulk)),
-        _ => Err(rustler::Error::BadArg),
+        _ => Err(Error::BadArg),
     }
 }
 
@@ -74,7 +72,7 @@ pub fn node_name(term: Term<'_>) -> NifResult<&str> {
     let is_name = !name.is_empty()
         && name.len() <= NODE_NAME_CHARACTERS_MAX * char::MAX.len_utf8()
         && name.chars().count() <= NODE_NAME_CHARACTERS_MAX;
-    if is_name { Ok(name) } else { Err(rustler::Error::BadArg) }
+    if is_name { Ok(name) } else { Err(Error::BadArg) }
 }
 
 /// See `pando_backend`.
@@ -82,19 +80,19 @@ pub fn request(term: Term<'_>) -> NifResult<ClusterRequest> {
     if term.is_atom() {
         return match term.decode::<Atom>()? {
             atom if atom == atoms::allocate_member_id() => Ok(ClusterRequest::AllocateMemberId),
-            _ => Err(rustler::Error::BadArg),
+            _ => Err(Error::BadArg),
         };
     }
     if let Ok((tag, member_id, name, becomes)) = term.decode::<(Atom, u64, Term<'_>, Term<'_>)>() {
         if tag != atoms::add_member() {
-            return Err(rustler::Error::BadArg);
+            return Err(Error::BadArg);
         }
         let node_name = node_name(name)?.to_owned();
         return Ok(ClusterRequest::AddMember { member_id, node_name, role: role(becomes)? });
     }
     if let Ok((tag, member_id, becomes)) = term.decode::<(Atom, u64, Term<'_>)>() {
         if tag != atoms::change_role() {
-            return Err(rustler::Error::BadArg);
+            return Err(Error::BadArg);
         }
         return Ok(ClusterRequest::ChangeRole { member_id, role: role(becomes)? });
     }
@@ -107,7 +105,7 @@ pub fn request(term: Term<'_>) -> NifResult<ClusterRequest> {
             let member_id = if is_any { None } else { Some(member_id.decode()?) };
             Ok(ClusterRequest::TransferLeadership { member_id })
         }
-        _ => Err(rustler::Error::BadArg),
+        _ => Err(Error::BadArg),
     }
 }
 
@@ -115,7 +113,7 @@ fn role(term: Term<'_>) -> NifResult<Role> {
     match term.decode::<Atom>()? {
         atom if atom == atoms::voter() => Ok(Role::Voter),
         atom if atom == atoms::observer() => Ok(Role::Observer),
-        _ => Err(rustler::Error::BadArg),
+        _ => Err(Error::BadArg),
     }
 }
 
