@@ -79,8 +79,11 @@ one_store_again_and_again_test_() ->
                     ok = pando:put(S, [n], N),
                     {ok, Cursor} = pando_backend:scan(S, [], 0, false, none, true),
                     ok = pando:stop(S),
-                    %% A cursor of a closed store still shows its moment, and holds nothing open.
-                    ?assertMatch({done, [{[], _}]}, pando_backend:scan_next(Cursor, 2))
+                    %% A cursor of a closed store still shows its moment, if that is in this VM, and holds nothing open.
+                    case pando_backend:configured() of
+                        nif -> ?assertMatch({done, [{[], _}]}, pando_backend:scan_next(Cursor, 2));
+                        port -> ?assertMatch({error, _}, pando_backend:scan_next(Cursor, 2))
+                    end
                 end
              || N <- lists:seq(1, 50)
             ],

@@ -101,17 +101,17 @@ all_reads_miss(S, Path) ->
 
 binaries_test_() ->
     Size = 1024 * 1024,
-    cases([
+    Shared = pando_test_store:under(nif, "what a program sends is a copy for each who asks", cases([
         {"a binary of 1 MiB is shared by all who got it", fun(S) ->
             Value = rand_bytes(Size),
             ok = pando:put(S, [big], Value),
             ok = pando:put(S, [big, <<"below">>], 1),
             in_a_process(fun() ->
-                {Before, ResidentBefore} = {erlang:memory(binary), resident_size_bytes()},
+                {Before, ResidentBefore} = {erlang:memory(binary), pando_test_threads:resident_size_bytes()},
                 Got = [element(2, pando:get(S, [big])) || _ <- lists:seq(1, 100)],
                 %% A hundred copies would be ten times that, in the VM's memory or in the library's.
                 ?assert(erlang:memory(binary) - Before < 10 * Size),
-                ?assert(resident_size_bytes() - ResidentBefore < 50 * Size),
+                ?assert(pando_test_threads:resident_size_bytes() - ResidentBefore < 50 * Size),
                 ?assertEqual([Value], lists:usort(Got))
             end),
             in_a_process(fun() ->
@@ -120,7 +120,9 @@ binaries_test_() ->
                 ?assert(erlang:memory(binary) - Before < 10 * Size),
                 ?assertEqual([Value], lists:usort([B || #{data := B} <- Got]))
             end)
-        end},
+        end}
+    ])),
+    Others = cases([
         {"a shared binary outlives its node, and its store", fun(_) ->
             with_dir(fun(Dir) ->
                 S = new_name(),
@@ -147,16 +149,12 @@ binaries_test_() ->
             {ok, #{[] := #{child_names := Names}}} = pando_adv:get(S, [], Options),
             ?assertEqual([Name], Names)
         end}
-    ]).
+    ]),
+    [Shared, Others].
 
 rand_bytes(Size) ->
     {Bytes, _} = rand:bytes_s(Size, rand:seed_s(exsss, {1, 2, Size})),
     Bytes.
-
-resident_size_bytes() ->
-    {ok, Text} = file:read_file("/proc/self/statm"),
-    [_, Pages | _] = binary:split(Text, <<" ">>, [global]),
-    binary_to_integer(Pages) * 4096.
 
 in_a_process(Test) ->
     {Pid, Monitor} = spawn_monitor(Test),

@@ -3,7 +3,7 @@
 %% Whatever a test starts here is stopped and removed when its function ends, also when it fails.
 -module(pando_test_store).
 
--export([title/1, cases/1, cases/2, with_store/1, with_dir/1, new_name/0]).
+-export([under/3, title/1, cases/1, cases/2, with_store/1, with_dir/1, new_name/0]).
 -export([log_level/2, quietly/1]).
 -export([await/1, await/2, stray_messages/0, drop_messages/0, parallel/2]).
 -export([start_erl/3, start_erl/4, kill_erl/1, next_line/1, next_line/2, lines_until_exit/1, ebin_dirs/0]).
@@ -17,6 +17,14 @@
 -define(POLL_MS, 5).
 -define(TEST_TIMEOUT_S, 60).
 -define(LINE_SIZE_BYTES_MAX, 65536).
+
+%% Tests that are about one backend; under the other one a message says why they are not run.
+-spec under(pando_backend:backend(), string(), Tests) -> Tests | [term()].
+under(Backend, Why, Tests) ->
+    case pando_backend:configured() of
+        Backend -> Tests;
+        Other -> [{"skipped", fun() -> io:format(user, "~nskipped under ~ts: ~ts~n", [Other, Why]) end}]
+    end.
 
 -spec title(term()) -> string().
 title(Term) ->

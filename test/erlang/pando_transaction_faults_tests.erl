@@ -162,11 +162,11 @@ trees_are_let_go(S) ->
     ],
     ok = pando:put(S, [large], small),
     ok = give_back_memory(S),
-    Held = resident_size_bytes(),
+    Held = pando_test_threads:resident_size_bytes(),
     [killed = kill(Holder) || Holder <- Holders],
     await(fun() ->
         ok = give_back_memory(S),
-        resident_size_bytes() < Held - ?HELD * ?HELD_SIZE_BYTES * 3 div 4
+        pando_test_threads:resident_size_bytes() < Held - ?HELD * ?HELD_SIZE_BYTES * 3 div 4
     end),
     is_at_rest(S).
 
@@ -175,11 +175,6 @@ give_back_memory(S) ->
     _ = erlang:garbage_collect(),
     {ok, _} = pando:transaction(S, #{commands => [{put, [gone, <<N:16>>], N} || N <- lists:seq(1, 10_100)]}),
     ok = pando:delete(S, [gone]).
-
-resident_size_bytes() ->
-    {ok, Text} = file:read_file("/proc/self/statm"),
-    [_Size, Pages | _] = string:lexemes(Text, " "),
-    binary_to_integer(Pages) * 4096.
 
 %%% What is large
 
@@ -549,9 +544,15 @@ a_read_only_one_test_() ->
                     ok = elsewhere(fun() -> Fault(Dir, S) end),
                     {First, pando_tx:get([k]), pando_tx:get_many("*")}
                 end,
-                {ok, {First, Second, Walked}} = pando:transaction(S, Read, ro),
-                ?assertEqual({{ok, 1}, {ok, 1}}, {First, Second}),
-                ?assert(lists:member(Walked, [{ok, #{[k] => 1}}, {error, noproc}])),
+                case {pando:transaction(S, Read, ro), pando_backend:configured()} of
+                    {{ok, {First, Second, Walked}}, _} ->
+                        ?assertEqual({{ok, 1}, {ok, 1}}, {First, Second}),
+                        ?assert(lists:member(Walked, [{ok, #{[k] => 1}}, {error, noproc}]));
+                    %% What it reads has gone with the program of the store; it is run again, and the same happens again.
+                    {{error, noproc}, port} -> ok;
+                    {{error, {pando, store_halted, _}}, port} -> ok;
+                    {{error, {pando, too_many_conflicts, _}}, port} -> ok
+                end,
                 ?assertEqual({messages, []}, process_info(self(), messages)),
                 is_at_rest(S)
             end)
