@@ -129,7 +129,7 @@ a_failure_that_nobody_has_asked_for_yet_test() ->
         S = new_name(),
         ok = filelib:ensure_path(Dir),
         ok = file:write_file(filename:join(Dir, S), ""),
-        Config = #{store_id => S, data_dir => Dir, opened => atomics:new(1, [])},
+        Config = #{store_id => S, data_dir => Dir, opened => atomics:new(1, []), backend => pando_backend:configured()},
         {ok, Supervisor} = pando_sup:start_store(Config),
         Monitor = monitor(process, Supervisor),
         Server = whereis(S),

@@ -18,6 +18,8 @@ names() ->
         is_ours(Name)
     ]).
 
+%% Those of a program that wait for calls, of which it always has some. A store has others besides.
+is_ours(<<"pando-call-", _/binary>>) -> false;
 is_ours(<<"pando-", _/binary>>) -> true;
 is_ours(_) -> false.
 
