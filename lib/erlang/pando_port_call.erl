@@ -277,7 +277,7 @@ await(Connection, Id, Alias) ->
 answered(failed, Failure, _Connection) ->
     {failed, Failure};
 answered(Kind, Body, Connection) ->
-    case decoded(Body) of
+    case pando_port_frame:term(Body) of
         {ok, Result} when Kind =:= result ->
             {ok, Result};
         {ok, Reason} ->
@@ -287,12 +287,3 @@ answered(Kind, Body, Connection) ->
             Connection ! {malformed, Text},
             {failed, {halted, Text}}
     end.
-
-decoded(Body) when is_binary(Body) ->
-    try
-        {ok, binary_to_term(Body)}
-    catch
-        error:badarg -> malformed
-    end;
-decoded(Parts) ->
-    decoded(iolist_to_binary(Parts)).

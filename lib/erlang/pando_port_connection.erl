@@ -505,7 +505,7 @@ kept(false, _Id, State) -> State.
 
 %% The result of a call that nobody waits for: bad news, as a rule.
 refused(Id, IsRaised, Body, #call{client = Client, reply_to = ReplyTo} = Call, State) ->
-    case {decoded(Body), ReplyTo} of
+    case {pando_port_frame:term(Body), ReplyTo} of
         {{ok, Reason}, open} when IsRaised ->
             Failed = {error, {open_failed, <<"other">>, text("opening has raised ~0tp", [Reason])}},
             leaving(opened(Failed, remove(Id, Call, State)));
@@ -524,7 +524,7 @@ refused(Id, IsRaised, Body, #call{client = Client, reply_to = ReplyTo} = Call, S
     end.
 
 message(Id, Body, #state{calls = Calls} = State) ->
-    case {Calls, decoded(Body)} of
+    case {Calls, pando_port_frame:term(Body)} of
         {_, malformed} -> {malformed, <<"it has sent a message that is no term">>};
         {#{Id := #call{} = Call}, {ok, Message}} -> told(Id, Call, Message, State);
         {#{}, _} -> {ok, State}
@@ -548,7 +548,7 @@ told(Id, #call{client = Client} = Call, Message, State) ->
     {ok, call(Id, Call#call{is_over = true}, State)}.
 
 send(Body, State) ->
-    case decoded(Body) of
+    case pando_port_frame:term(Body) of
         {ok, {Pid, Message}} when is_pid(Pid), node(Pid) =:= node() ->
             Pid ! Message,
             {ok, State};
@@ -567,15 +567,6 @@ over(Id, #state{calls = Calls} = State) ->
         #{} ->
             State
     end.
-
-decoded(Body) when is_binary(Body) ->
-    try
-        {ok, binary_to_term(Body)}
-    catch
-        error:badarg -> malformed
-    end;
-decoded(Parts) ->
-    decoded(iolist_to_binary(Parts)).
 
 %% What stands for the reply that the program owes.
 reply({reference, Reference}, Client, Error) ->

@@ -8,7 +8,7 @@
 -module(pando_port_frame).
 
 -export([version/0, packet_size_bytes_max/0, part_size_bytes_max/0]).
--export([hello/0, call/3, part/3, release/1, bye/0, parts/1]).
+-export([hello/0, call/3, part/3, release/1, bye/0, parts/1, term/1]).
 -export([decode/1]).
 
 -export_type([id/0, received/0]).
@@ -166,3 +166,14 @@ too_long() ->
 level(1) -> error;
 level(2) -> warning;
 level(3) -> info.
+
+%% The term that a body is, whole or in its parts.
+-spec term(binary() | [binary()]) -> {ok, term()} | malformed.
+term(Body) when is_binary(Body) ->
+    try
+        {ok, binary_to_term(Body)}
+    catch
+        error:badarg -> malformed
+    end;
+term(Parts) ->
+    term(iolist_to_binary(Parts)).
