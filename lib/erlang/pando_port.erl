@@ -220,14 +220,14 @@ scan(Source, Pattern, What, IncludeRoot, From, EachOnce) ->
             {error, noproc};
         {Connection, _} = Target ->
             Arguments = [wire(Source), Pattern, What, IncludeRoot, From, EachOnce],
-            made(pando_port_call:make(Target, scan, Arguments, none), Connection)
+            made(pando_port_call:make(Target, scan, Arguments, cursor), Connection)
     end.
 
 -spec scan_next(handle(), pos_integer()) ->
     {more | done, [{pando_backend:native_path(), pando_backend:node_props() | term()}]}
     | {error, pando_backend:native_error()}.
-scan_next(Cursor, NodesMax) ->
-    chunk(Cursor, of_source(Cursor, scan_next, [NodesMax])).
+scan_next(Cursor, NodesMax) when is_integer(NodesMax), NodesMax > 0 ->
+    chunk(Cursor, scan_next, [NodesMax], []).
 
 -spec scan_close(handle()) -> ok.
 scan_close(Cursor) ->
@@ -235,19 +235,29 @@ scan_close(Cursor) ->
 
 -spec count_next(handle()) -> {more | done, non_neg_integer()} | {error, pando_backend:native_error()}.
 count_next(Cursor) ->
-    chunk(Cursor, of_source(Cursor, count_next, [])).
+    chunk(Cursor, count_next, [], 0).
 
-chunk(Cursor, Result) ->
-    case Result of
+chunk({pando_port, Connection, Id} = Cursor, Function, Arguments, Nothing) ->
+    try of_source(Cursor, Function, Arguments) of
         {ok, {more, _} = Chunk} ->
             Chunk;
         {ok, {done, _} = Last} ->
             ok = release(Cursor),
             Last;
-        {failed, _} ->
+        {failed, _} = Result ->
             %% What has come is not all: that is no end.
             ok = release(Cursor),
             read_result(Result)
+    catch
+        %% The program has no such cursor: it was read to its end or closed, or there were too many.
+        error:badarg ->
+            case pando_port_call:was_let_go(Connection, Id) of
+                false ->
+                    {done, Nothing};
+                true ->
+                    Text = <<"the process has opened many cursors since, and this one was closed">>,
+                    {error, {command_failed, Text, true}}
+            end
     end.
 
 -spec keep_while(pando_backend:store_id()) ->

@@ -10,7 +10,7 @@
 %%    program.
 -module(pando_port_call).
 
--export([new_counters/0, call/3, make/4, cast/4, note/3, release/2, cancel/2, close/2]).
+-export([new_counters/0, call/3, make/4, cast/4, note/3, release/2, cancel/2, was_let_go/2, close/2]).
 %% For the connection.
 -export([encode/2, next_id/1, call_ended/1, queued/2, written/2, under_way/1, queued_size_bytes/1, forget/2]).
 
@@ -23,6 +23,7 @@
 %% `stream', which is sent `{Tag, Reference, Event}' until it ends.
 -type reply_to() ::
     none
+    | cursor
     | {reference, reference()}
     | {correlation, From :: term(), Correlation :: term()}
     | {cluster, reference()}
@@ -154,6 +155,16 @@ cancel(Connection, Id) ->
         {Alias, cancelled, IsCancelled} -> IsCancelled;
         %% All replies that are owed are sent before it ends; if it was killed, none will come.
         {'DOWN', Alias, process, _, _} -> pando_port_registry:has_crashed(Connection)
+    end.
+
+%% Whether something that the program does not know any more may have been let go without being closed.
+-spec was_let_go(pid(), pando_port_frame:id()) -> boolean().
+was_let_go(Connection, Id) ->
+    Alias = monitor(process, Connection, [{alias, reply_demonitor}]),
+    Connection ! {was_let_go, Id, Alias},
+    receive
+        {Alias, was_let_go, WasLetGo} -> WasLetGo;
+        {'DOWN', Alias, process, _, _} -> true
     end.
 
 %% Closes a store: `{pando_closed, Store}' comes when its directory is free.

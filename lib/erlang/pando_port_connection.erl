@@ -39,9 +39,9 @@
 -define(LOOK_INTERVAL_MS, 10000).
 %% So many looks without a call end the program for what has no store.
 -define(IDLE_LOOKS_MAX, 6).
-%% Cursors and transactions of one process: one more, and its oldest is let go. A process that goes on forgetting some, because
-%% what was to use them has failed, must not have the program keep them all.
--define(OBJECTS_MAX, 1024).
+%% Cursors of one process: one more, and its oldest is let go. A process that goes on forgetting some must not have the program
+%% keep them all. (Transactions are always ended by who has begun them.)
+-define(CURSORS_MAX, 1024).
 %% How long it goes on answering that its program has ended, in milliseconds.
 -define(LINGER_MS, 500).
 %% Of one answer, in all its parts.
@@ -61,9 +61,9 @@
 
 -record(client, {
     monitor :: reference(),
-    %% What is to be let go when it dies; `objects' are those among them that it may forget.
+    %% What is to be let go when it dies, and which of these are cursors.
     calls = #{} :: #{pando_port_frame:id() => []},
-    objects = #{} :: #{pando_port_frame:id() => []}
+    cursors = #{} :: #{pando_port_frame:id() => []}
 }).
 
 -record(state, {
@@ -79,6 +79,8 @@
     is_told = false :: boolean(),
     calls = #{} :: #{pando_port_frame:id() => reference() | #call{}},
     clients = #{} :: #{pid() => #client{}},
+    %% Of cursors that nobody has closed, and that were let go all the same.
+    let_go_up_to = 0 :: non_neg_integer(),
     output = pando_port_output:new() :: pando_port_output:output(),
     writer :: pid(),
     %% The packet that the writer is at.
@@ -194,6 +196,9 @@ handle({cancel, Id, Alias}, State) ->
     {IsCancelled, Cancelled} = cancel(Id, State),
     Alias ! {Alias, cancelled, IsCancelled},
     loop(Cancelled);
+handle({was_let_go, Id, Alias}, #state{let_go_up_to = LetGoUpTo} = State) ->
+    Alias ! {Alias, was_let_go, Id =< LetGoUpTo},
+    loop(State);
 handle({upload, Id, SizeBytes, Alias, Client}, #state{uploads = Uploads} = State) ->
     Call = #call{client = Client, reply_to = upload},
     Waiting = State#state{uploads = pando_port_uploads:add(Id, SizeBytes, Alias, Uploads)},
@@ -332,14 +337,15 @@ owned(Id, Client, #state{clients = Clients} = State) ->
         end,
     State#state{clients = Clients#{Client => Of}}.
 
-%% A cursor or a transaction: the oldest of too many is let go.
-object(Id, Client, #state{clients = Clients} = State) ->
+%% The oldest of too many is let go.
+cursor(Id, Client, #state{clients = Clients, let_go_up_to = LetGoUpTo} = State) ->
     case Clients of
-        #{Client := #client{objects = Objects} = Of} when map_size(Objects) < ?OBJECTS_MAX ->
-            State#state{clients = Clients#{Client := Of#client{objects = Objects#{Id => []}}}};
-        #{Client := #client{objects = Objects} = Of} ->
-            Oldest = lists:min(maps:keys(Objects)),
-            release(Oldest, State#state{clients = Clients#{Client := Of#client{objects = Objects#{Id => []}}}});
+        #{Client := #client{cursors = Cursors} = Of} when map_size(Cursors) < ?CURSORS_MAX ->
+            State#state{clients = Clients#{Client := Of#client{cursors = Cursors#{Id => []}}}};
+        #{Client := #client{cursors = Cursors} = Of} ->
+            Oldest = lists:min(maps:keys(Cursors)),
+            Added = Clients#{Client := Of#client{cursors = Cursors#{Id => []}}},
+            release(Oldest, State#state{clients = Added, let_go_up_to = max(Oldest, LetGoUpTo)});
         #{} ->
             State
     end.
@@ -351,8 +357,8 @@ remove(Id, #call{client = Client, is_counted = IsCounted}, #state{calls = Calls,
     ok = uncount(IsCounted, State),
     Left =
         case Clients of
-            #{Client := #client{calls = Of, objects = Objects} = Known} ->
-                Clients#{Client := Known#client{calls = maps:remove(Id, Of), objects = maps:remove(Id, Objects)}};
+            #{Client := #client{calls = Of, cursors = Cursors} = Known} ->
+                Clients#{Client := Known#client{calls = maps:remove(Id, Of), cursors = maps:remove(Id, Cursors)}};
             #{} ->
                 Clients
         end,
@@ -485,7 +491,7 @@ result(Id, LivesOn, IsRaised, Body, #state{calls = Calls, counters = Counters} =
                     ok = pando_port_call:call_ended(Counters),
                     Living = call(Id, Call#call{alias = none, is_counted = false}, State),
                     case ReplyTo of
-                        none -> object(Id, Client, Living);
+                        cursor -> cursor(Id, Client, Living);
                         _ -> Living
                     end;
                 false ->
@@ -766,6 +772,8 @@ linger(#state{parent = Parent, purpose = Purpose} = State) ->
             self() ! Message;
         {cancel, _Id, Alias} ->
             Alias ! {Alias, cancelled, false};
+        {was_let_go, _Id, Alias} ->
+            Alias ! {Alias, was_let_go, true};
         {close, Closer} ->
             tell_closed(Purpose, Closer);
         {system, From, Request} ->

@@ -387,6 +387,8 @@ close(#job{store = Store, deadline = Deadline}, Transaction, Outcome) ->
                         false -> {conflict, []}
                     end;
                 {error, Reason} ->
+                    %% What may be let go then, is: nobody asks it any more.
+                    _ = pando_backend:transaction_came_true(Transaction),
                     failed(Reason)
             end
     end.

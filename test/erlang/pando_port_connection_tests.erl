@@ -290,8 +290,14 @@ has_uploaded(Connection) ->
 many_cursors(Store, _Connection) ->
     Cursors = [Cursor || _ <- lists:seq(1, 1025), {ok, Cursor} <- [scan(Store)]],
     ?assertEqual(1025, length(Cursors)),
-    [{pando_port, _, Oldest} | _] = Cursors,
+    [{pando_port, _, Oldest} = First | _] = Cursors,
     ?assertEqual([Oldest], released(Store)),
+    %% Who reads on in it is not told that there is no more.
+    ?assertMatch({error, {command_failed, <<_/binary>>, true}}, pando_port:scan_next(First, 10)),
+    %% Transactions are no cursors.
+    Transactions = [pando_port:transaction_begin(Store, read_only) || _ <- lists:seq(1, 1100)],
+    ?assertEqual([Oldest], released(Store)),
+    ?assertEqual(1100, length(Transactions)),
     %% Another process has its own.
     [_] = pando_test_store:parallel(1, fun(_) -> scan(Store) end),
     pando_test_store:await(fun() -> length(released(Store)) =:= 2 end).
@@ -306,6 +312,8 @@ cursors(Store, _Connection) ->
     ?assertEqual([One, Two], released(Store)),
     %% Again: it is not there any more.
     ok = pando_port:scan_close(Second),
+    ?assertEqual({done, []}, pando_port:scan_next(Second, 10)),
+    ?assertEqual({done, 0}, pando_port:count_next(Second)),
     ?assertEqual([One, Two], released(Store)).
 
 cancelled(Store, Connection) ->

@@ -168,7 +168,11 @@ call(submit, [_, ReplyTo, {put, [Word | Arguments], _, Value, _, _, _}, _], Id, 
 call(scan, _, Id, _, State) ->
     say(State, result(Id, 2, {ok, Id})),
     State;
-call(scan_next, [Cursor, NodesMax], Id, _, State) ->
+call(count_next, [_Cursor], Id, _, State) ->
+    say(State, result(Id, 4, badarg)),
+    State;
+call(scan_next, [Cursor, NodesMax], Id, _, #state{released = Released} = State) ->
+    _ = lists:member(Cursor, Released) andalso say(State, result(Id, 4, badarg)),
     Nodes = [{[Number], Cursor} || Number <- lists:seq(1, min(NodesMax, 3))],
     case NodesMax of
         1 -> say(State, result(Id, 0, {done, Nodes}));
