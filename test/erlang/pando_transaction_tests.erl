@@ -1179,15 +1179,15 @@ a_store_that_stops_test_() ->
                         pando:transaction(S, fun() ->
                             Before = pando_tx:get([k]),
                             ok = elsewhere(fun() -> pando:stop(S) end),
-                            %% The tree of the transaction is still there.
-                            Before = pando_tx:get([k]),
+                            %% The tree of the transaction is still there, if it is in this VM.
+                            _ = pando_backend:configured() =:= port orelse (Before = pando_tx:get([k])),
                             _ = catch pando_tx:put([k], 2),
                             Before
                         end, Mode)
                     end),
-                    case Mode of
-                        ro -> ?assertEqual({returned, {ok, {ok, 1}}}, Result);
-                        rw -> ?assertMatch({returned, {error, _}}, Result)
+                    case {Mode, pando_backend:configured()} of
+                        {ro, nif} -> ?assertEqual({returned, {ok, {ok, 1}}}, Result);
+                        _ -> ?assertMatch({returned, {error, _}}, Result)
                     end,
                     {ok, S} = pando:start(Dir, S),
                     ?assertEqual({ok, 1}, pando:get(S, [k]))
