@@ -6,7 +6,9 @@
 #   sh scripts/torture.sh PART...    these: disk (what a simulated disk can do), batches (what several
 #                                    members can do to each other), kill (a real node and SIGKILL),
 #                                    clusters (real nodes, faults at random, histories that are checked),
-#                                    forming (nodes that start in random orders)
+#                                    forming (nodes that start in random orders),
+#                                    port (all EUnit modules with stores in programs, those too that
+#                                    `make test` runs with the library alone; without PANDO_TORTURE)
 #
 # A test asks for PANDO_TORTURE in its environment and prints how much it did.
 set -u
@@ -27,13 +29,14 @@ run_part() {
     clusters) rebar3 eunit --module=pando_cluster_history_tests,pando_failover_tests ;;
     # 200 boots in random orders, and many more schedules of the rules.
     forming) rebar3 eunit --module=pando_forming_tests,pando_forming_rules_tests ;;
-    *) echo "unknown part $1: one of disk batches kill clusters forming" >&2 && return 2 ;;
+    port) env -u PANDO_TORTURE PANDO_TEST_BACKEND=port rebar3 eunit ;;
+    *) echo "unknown part $1: one of disk batches kill clusters forming port" >&2 && return 2 ;;
     esac
 }
 
 status=0
 for part in "${@:-all}"; do
-    case $part in all) names="disk batches kill clusters forming" ;; *) names=$part ;; esac
+    case $part in all) names="disk batches kill clusters forming port" ;; *) names=$part ;; esac
     for name in $names; do
         echo "==> $name"
         run_part "$name" </dev/null || status=1

@@ -94,8 +94,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let hello = framed(b"\x01PANDO\0\x01");
     let later_hello = framed(b"\x01PANDO\0\x02and more");
     let release = framed(&[&[3][..], &id].concat());
-    let several =
-        [hello.clone(), call(2, b"one"), call(1, b"part"), call(0, b""), release, framed(&[4])];
+    let several = [hello.clone(), call(2, b"one"), call(1, b"part"), call(0, b""), release, framed(&[4])];
     let one_packet = [&[0][..], &framed(&several.concat())].concat();
     let packets: Vec<u8> = several.iter().flat_map(|frame| framed(frame)).collect();
     vec![one_packet, [&[2][..], &packets].concat(), [&[255][..], &framed(&later_hello)].concat(), vec![0]]
