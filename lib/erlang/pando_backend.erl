@@ -78,7 +78,7 @@
 -type implementation() :: pando_nif | pando_port.
 %% What the native side keeps for somebody: a store that is open, a cursor, a transaction, a command under way. It lives as long
 %% as its holder, and with `nif' no longer than the handle itself: it ends when that is collected.
--type handle() :: reference() | {pando_port, Connection :: undefined | pid(), Id :: non_neg_integer()}.
+-type handle() :: reference() | {pando_port, Connection :: undefined | pid(), Id :: term()}.
 -type store_id() :: atom().
 -type cluster_id() :: <<_:128>>.
 %% A transaction under way: a private copy of a tree, with what it has read and written. For one process.

@@ -61,7 +61,7 @@
 -export_type([handle/0, source/0]).
 
 %% `undefined': nothing was made.
--type handle() :: {pando_port, Connection :: undefined | pid(), non_neg_integer()}.
+-type handle() :: {pando_port, Connection :: undefined | pid(), non_neg_integer() | {read_only, pando_port_frame:id()}}.
 -type source() :: pando_backend:store_id() | handle().
 
 %% What a request may be whose path is certainly none that is refused: then who does not wait for the outcome need not wait for
@@ -368,7 +368,10 @@ transaction_begin(Store, Mode) ->
         none ->
             {error, noproc};
         {Connection, _} = Target ->
-            made(pando_port_call:make(Target, transaction_begin, [Store, Mode], none), Connection)
+            case {made(pando_port_call:make(Target, transaction_begin, [Store, Mode], none), Connection), Mode} of
+                {{ok, {pando_port, Connection, Id}}, read_only} -> {ok, {pando_port, Connection, {read_only, Id}}};
+                {Begun, _} -> Begun
+            end
     end.
 
 -spec transaction_stand_in_line(handle(), reference(), [pando_backend:native_path()]) -> ok | in_line.
@@ -436,6 +439,9 @@ transaction_close(Transaction) ->
             committed;
         {ok, predicted} ->
             predicted;
+        %% It has read what was committed, as far as it came.
+        {failed, _} when element(1, element(3, Transaction)) =:= read_only ->
+            committed;
         %% Nobody knows, so it has to be asked for.
         {failed, _} ->
             predicted
@@ -517,11 +523,12 @@ of_source(Source, Function, Arguments) ->
 target({pando_port, Connection, _Id}) -> pando_port_registry:connection(Connection);
 target(Store) -> pando_port_registry:store(Store).
 
+wire({pando_port, _Connection, {read_only, Id}}) -> Id;
 wire({pando_port, _Connection, Id}) -> Id;
 wire(Store) -> Store.
 
 release(?NOTHING) -> ok;
-release({pando_port, Connection, Id}) -> pando_port_call:release(Connection, Id).
+release({pando_port, Connection, _} = Handle) -> pando_port_call:release(Connection, wire(Handle)).
 
 made({ok, {ok, Id}, Id}, Connection) -> {ok, {pando_port, Connection, Id}};
 made({ok, Result, _Id}, _Connection) -> Result;

@@ -245,7 +245,8 @@ client_dies(Store, _Connection) ->
         {ok, Cursor} = scan(Store),
         {ok, Transaction} = pando_port:transaction_begin(Store, read_only),
         {ok, Token} = pando_port:submit(Store, make_ref(), put_request([hang], 1), true),
-        Self ! {self(), [Id || {pando_port, _, Id} <- [Cursor, Transaction, Token]]},
+        {pando_port, _, {read_only, TransactionId}} = Transaction,
+        Self ! {self(), [TransactionId | [Id || {pando_port, _, Id} <- [Cursor, Token]]]},
         receive
             die -> ok
         end
@@ -430,6 +431,7 @@ killed(Store, Connection) ->
     true = pando_port:cancel(Token),
     {ok, Cursor} = scan(Store),
     {ok, Transaction} = pando_port:transaction_begin(Store, read_only),
+    {ok, Predicted} = pando_port:transaction_begin(Store, read_write),
     _ = [spawn_link(fun() -> Self ! {read, pando_port:read_quick(Store, [hang], 0)} end) || _ <- lists:seq(1, 10)],
     _ = [spawn_link(fun() -> Self ! {data, pando_port:get_data(Store, [hang])} end) || _ <- lists:seq(1, 10)],
     _ = spawn_link(fun() -> Self ! {write, pando_port:submit(Store, none, put_request([hang], 1), false)} end),
@@ -447,8 +449,9 @@ killed(Store, Connection) ->
     %% What it had made is gone, and says so.
     ?assertEqual({error, noproc}, pando_port:scan_next(Cursor, 10)),
     ?assertEqual({error, noproc}, pando_port:read(Transaction, [a], 0)),
-    ?assertEqual(predicted, pando_port:transaction_close(Transaction)),
-    ?assertNot(pando_port:transaction_came_true(Transaction)),
+    ?assertEqual(committed, pando_port:transaction_close(Transaction)),
+    ?assertEqual(predicted, pando_port:transaction_close(Predicted)),
+    ?assertNot(pando_port:transaction_came_true(Predicted)),
     ?assertEqual({error, noproc}, pando_port:submit(Store, make_ref(), put_request([ok], 1), true)),
     ?assertEqual([], [S || S <- pando_port:stores(), S =:= Store]),
     ended(Connection).
