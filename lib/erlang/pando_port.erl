@@ -481,7 +481,7 @@ node_state(Store, NodeName, State) ->
     note(Store, node_state, [NodeName, State]).
 
 note(Store, Function, Arguments) ->
-    case pando_port_registry:store(Store) of
+    case pando_port_registry:member(Store) of
         none ->
             {error, noproc};
         Target ->

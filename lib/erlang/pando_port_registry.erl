@@ -9,7 +9,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, create_table/0]).
--export([store/1, connection/1, newest/1, stores/0, service/0, has_crashed/1, is_any_ending/0]).
+-export([store/1, member/1, connection/1, newest/1, stores/0, service/0, has_crashed/1, is_any_ending/0]).
 %% For connections.
 -export([enter/3, set_os_pid/2, set_phase/2, leave/1, log/3]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
@@ -89,6 +89,17 @@ new_table() ->
 store(StoreId) ->
     try ets:lookup(?TABLE, {store, StoreId}) of
         [#store{phase = open, connection = Connection, counters = Counters}] -> {Connection, Counters};
+        _ -> none
+    catch
+        error:badarg -> none
+    end.
+
+%% For what comes from the store's other members, which it hears also while it closes: to hand leadership over, and to end what it
+%% has proposed.
+-spec member(pando_backend:store_id()) -> pando_port_call:target() | none.
+member(StoreId) ->
+    try ets:lookup(?TABLE, {store, StoreId}) of
+        [#store{phase = Phase, connection = Connection, counters = Counters}] when Phase =/= opening -> {Connection, Counters};
         _ -> none
     catch
         error:badarg -> none

@@ -633,7 +633,7 @@ pub fn peer_frame<'a>(
 
 fn take_frame<'a>(env: Env<'a>, store: Term<'a>, lane: Term<'a>, frame: &Binary<'a>) -> NifResult<Term<'a>> {
     let (key, lane) = (key_of(store)?, lanes::lane(lane)?);
-    let taken = BRIDGE.get().with(key, |open| open.store().peer_frame(lane, frame.as_slice().to_vec()));
+    let taken = BRIDGE.get().with_member(key, |store| store.peer_frame(lane, frame.as_slice().to_vec()));
     Ok(taken.map_or_else(|| not_running(env), |()| atoms::ok().to_term(env)))
 }
 
@@ -647,7 +647,7 @@ pub fn node_state<'a>(
 ) -> NifResult<Term<'a>> {
     let (key, state) = (key_of(store)?, cluster::node_state(state)?);
     let node_name = cluster::node_name(node_name)?;
-    let told = BRIDGE.get().with(key, |open| open.store().node_state(node_name, state));
+    let told = BRIDGE.get().with_member(key, |store| store.node_state(node_name, state));
     Ok(told.map_or_else(|| not_running(env), |()| atoms::ok().to_term(env)))
 }
 

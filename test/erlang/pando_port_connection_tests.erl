@@ -573,6 +573,7 @@ stops() ->
                 ok = pando_port_fake:close(Store)
             end)
         end},
+        {"a store that closes hears its other members, and no callers", fun hears_while_closing/0},
         {"a stopped program is ended by force when its store is closed", fun() ->
             pando_port_fake:with_program(well, fun() ->
                 {Store, Connection} = pando_port_fake:open(),
@@ -620,3 +621,17 @@ goes_on(Filled, Store, Connection) ->
     ?assertEqual({0, 0}, pando_port_fake:counters(Connection)),
     %% What had timed out is answered to nobody.
     ?assertEqual([], pando_test_store:stray_messages()).
+
+%% Leadership could not be handed over otherwise.
+hears_while_closing() ->
+    pando_port_fake:with_program(well, fun() ->
+        {Store, Connection} = pando_port_fake:open(),
+        ok = pando_port:node_state(Store, <<"closes@next">>, down),
+        ok = pando_port:close(Store),
+        pando_test_store:await(fun() -> pando_port_registry:store(Store) =:= none end),
+        ?assertEqual({error, noproc}, pando_port:read(Store, [a], 0)),
+        ?assertEqual(ok, pando_port:node_state(Store, <<"closes@next">>, up)),
+        ?assertMatch([{pando_closed, Store}], messages(1, 5000)),
+        ended(Connection),
+        ?assertEqual({error, noproc}, pando_port:node_state(Store, <<"closes@next">>, up))
+    end).

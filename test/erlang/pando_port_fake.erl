@@ -107,7 +107,9 @@ signal(Name, OsPid) ->
     parts = #{} :: #{pos_integer() => [binary()]},
     released = [] :: [pos_integer()],
     notes = [] :: [term()],
-    open = 0 :: non_neg_integer()
+    open = 0 :: non_neg_integer(),
+    %% The call that closes, when that waits for a note.
+    closing = none :: none | {pos_integer(), atom()}
 }).
 
 -spec main([string()]) -> no_return().
@@ -153,6 +155,9 @@ obey(<<4>>, _State) ->
 call(open, [Store | _], Id, _, #state{open = 0} = State) ->
     say(State, [result(Id, 2, Id), message(Id, {pando_opened, Store, ok})]),
     State#state{open = Id};
+%% With this as the last note, it closes with the next one.
+call(close, [Store], Id, _, #state{notes = [{<<"closes@next">>, _} | _]} = State) ->
+    State#state{closing = {Id, Store}};
 call(close, [Store], Id, _, State) ->
     say(State, [result(Id, 2, ok), message(Id, {pando_closed, Store}), ended(Id)]),
     State;
@@ -186,6 +191,8 @@ call(transaction_begin, _, Id, _, State) ->
 call(transaction_commit, [_, Reference, _, true], Id, _, State) ->
     say(State, [message(Id, {pando_reply, Reference, ok}), result(Id, 2, {ok, Id}), ended(Id)]),
     State;
+call(node_state, [_, _, _], _Id, true, #state{closing = {Id, Store}} = State) ->
+    call(close, [Store], Id, false, State#state{notes = [], closing = none});
 call(node_state, [_, Name, What], _Id, true, #state{notes = Notes} = State) ->
     State#state{notes = [{Name, What} | Notes]};
 call(verify, [_, _], Id, _, State) ->

@@ -4,6 +4,8 @@
 //! 1. A store is opened and closed on a thread of its own; nobody waits for a disk on a scheduler.
 //! 2. A key stands for one store at a time; a second opening waits for a closing one, up to `CLOSING_WAIT_MAX_MS`.
 //! 3. A lookup takes no lock.
+//! 4. A store that closes is no longer there for callers, but for the other members until it has closed: it hands leadership over,
+//!    and what it has proposed ends, only while it hears them.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -139,9 +141,21 @@ pub struct OpenRequest<B: Beam> {
     pub owner: Arc<B::Owner>,
 }
 
+/// A store by its key.
+struct Listed<B: Beam> {
+    open: Arc<OpenStore<B>>,
+    is_closing: bool,
+}
+
+impl<B: Beam> Clone for Listed<B> {
+    fn clone(&self) -> Listed<B> {
+        Listed { open: self.open.clone(), is_closing: self.is_closing }
+    }
+}
+
 /// See the module.
 pub struct Bridge<B: Beam> {
-    open: ArcSwap<HashMap<B::Key, Arc<OpenStore<B>>>>,
+    open: ArcSwap<HashMap<B::Key, Listed<B>>>,
     phases: Mutex<HashMap<B::Key, Phase>>,
     phase_changed: Condvar,
     openings: AtomicU64,
@@ -161,12 +175,18 @@ impl<B: Beam> Default for Bridge<B> {
 impl<B: Beam> Bridge<B> {
     /// Runs `read` with the open store `key`; `None` if it is not open. Quick: takes no lock.
     pub fn with<R>(&self, key: B::Key, read: impl FnOnce(&Arc<OpenStore<B>>) -> R) -> Option<R> {
-        self.open.load().get(&key).map(read)
+        self.open.load().get(&key).filter(|listed| !listed.is_closing).map(|listed| read(&listed.open))
+    }
+
+    /// The same for what comes from other members, and so also while the store closes.
+    pub fn with_member<R>(&self, key: B::Key, tell: impl FnOnce(&Store<Caller<B>>) -> R) -> Option<R> {
+        self.open.load().get(&key).map(|listed| tell(&listed.open.store))
     }
 
     /// The stores that are open.
     pub fn keys(&self) -> Vec<B::Key> {
-        self.open.load().keys().copied().collect()
+        let open = self.open.load();
+        open.iter().filter(|(_, listed)| !listed.is_closing).map(|(key, _)| *key).collect()
     }
 
     /// Opens a store on a thread of its own; the owner is told how it went.
@@ -249,7 +269,7 @@ impl<B: Beam> Bridge<B> {
         let opened = Arc::new(OpenStore { store, replies, cluster_places: ClusterPlaces::default() });
         let _ = opened_store.set(Arc::downgrade(&opened));
         self.change_open(|open| {
-            open.insert(request.key, opened);
+            open.insert(request.key, Listed { open: opened, is_closing: false });
         });
         Ok(())
     }
@@ -291,16 +311,22 @@ impl<B: Beam> Bridge<B> {
         }
         phases.insert(key, Phase::Closing);
         drop(phases);
-        let mut removed = None;
-        self.change_open(|open| removed = open.remove(&key));
-        if let Some(removed) = removed {
-            removed.store.close();
+        let mut closing = None;
+        self.change_open(|open| {
+            closing = open.get_mut(&key).map(|listed| {
+                listed.is_closing = true;
+                listed.open.clone()
+            });
+        });
+        if let Some(closing) = closing {
+            closing.store.close();
+            self.change_open(|open| drop(open.remove(&key)));
         }
         self.lock_phases().remove(&key);
         self.phase_changed.notify_all();
     }
 
-    fn change_open(&self, change: impl FnOnce(&mut HashMap<B::Key, Arc<OpenStore<B>>>)) {
+    fn change_open(&self, change: impl FnOnce(&mut HashMap<B::Key, Listed<B>>)) {
         // Under the lock of the phases, so that two changes do not lose one another.
         let _phases = self.lock_phases();
         let mut open = HashMap::clone(&self.open.load());
@@ -353,3 +379,7 @@ impl<B: Beam> Default for SharedBridge<B> {
         SharedBridge::new()
     }
 }
+
+#[cfg(test)]
+#[path = "bridge_test.rs"]
+mod tests;

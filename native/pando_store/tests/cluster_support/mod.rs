@@ -200,8 +200,9 @@ impl Cluster {
 
     pub fn close(&mut self, number: usize) {
         let store = self.nodes[number].store.take().expect("it is open");
-        self.wires.stores.lock().unwrap().remove(&self.nodes[number].name);
+        // To its end it hears the others.
         store.close();
+        self.wires.stores.lock().unwrap().remove(&self.nodes[number].name);
     }
 
     /// The number of the node that leads; waits for one.
