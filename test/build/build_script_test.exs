@@ -3,6 +3,7 @@ defmodule Pando.Build.BuildScriptTest do
   use ExUnit.Case, async: true
 
   @artefact "pando_nif.so"
+  @program "pando_port"
   @no_settings for name <- ~w(CARGO CARGO_TARGET_DIR CARGO_BUILD_TARGET PANDO_PREBUILT), do: {name, nil}
 
   setup do
@@ -20,12 +21,20 @@ defmodule Pando.Build.BuildScriptTest do
     prebuilt = prebuilt(context, "the library")
     assert {"", 0} = build(context, PANDO_PREBUILT: prebuilt, CARGO: "/nonexistent/cargo")
     assert File.read!(Path.join(context.priv, @artefact)) == "the library"
-    assert File.ls!(context.priv) == [@artefact]
+    assert Enum.sort(File.ls!(context.priv)) == [@artefact, @program]
+    assert File.stat!(Path.join(context.priv, @program)).mode |> Bitwise.band(0o111) == 0o111
   end
 
   test "an artefact that is missing from PANDO_PREBUILT is named", context do
     assert {message, 1} = build(context, PANDO_PREBUILT: Path.join(context.dir, "empty"))
     assert message == "pando: #{context.dir}/empty/#{@artefact} is missing\n"
+  end
+
+  test "a program that is missing from PANDO_PREBUILT is named", context do
+    prebuilt = prebuilt(context, "the library")
+    File.rm!(Path.join(prebuilt, @program))
+    assert {message, 1} = build(context, PANDO_PREBUILT: prebuilt)
+    assert message == "pando: #{prebuilt}/#{@program} is missing\n"
   end
 
   test "an unchanged artefact is not touched", context do
@@ -56,14 +65,18 @@ defmodule Pando.Build.BuildScriptTest do
     assert {message, 1} = build(context, CARGO: "no-such-cargo")
     assert [line] = String.split(message, "\n", trim: true)
     assert line =~ "no-such-cargo not found: install Rust"
-    assert line =~ ~r/PANDO_PREBUILT to a directory with #{@artefact}$/
+    assert line =~ ~r/PANDO_PREBUILT to a directory with #{@artefact} #{@program}$/
   end
 
   test "cargo works in target/ of the checkout, with the lock file as it is", context do
     assert {output, 0} = build(context, CARGO: fake_cargo(context))
     target = Path.join(context.checkout, "target")
-    assert output =~ "in #{context.checkout}: build --release --locked --target-dir #{target} -p pando_nif\n"
-    assert File.read!(Path.join(context.priv, @artefact)) == "made by cargo"
+
+    assert output =~
+             "in #{context.checkout}: build --release --locked --target-dir #{target} -p pando_nif -p pando_port\n"
+
+    for name <- [@artefact, @program],
+        do: assert(File.read!(Path.join(context.priv, name)) == "made by cargo")
   end
 
   test "cargo works in CARGO_TARGET_DIR, relative to the directory of the caller", context do
@@ -101,11 +114,11 @@ defmodule Pando.Build.BuildScriptTest do
   defp prebuilt(context, content) do
     directory = Path.join(context.dir, "prebuilt")
     File.mkdir_p!(directory)
-    File.write!(Path.join(directory, @artefact), content)
+    for name <- [@artefact, @program], do: File.write!(Path.join(directory, name), content)
     directory
   end
 
-  # Writes the library where cargo would, in the directory that follows --target-dir.
+  # Writes library and program where cargo would, in the directory that follows --target-dir.
   defp fake_cargo(context) do
     path = Path.join(context.dir, "cargo")
 
@@ -114,7 +127,7 @@ defmodule Pando.Build.BuildScriptTest do
     echo "in $PWD: $*"
     while [ "$1" != --target-dir ]; do shift; done
     mkdir -p "$2/release"
-    for name in libpando_nif.so libpando_nif.dylib; do printf 'made by cargo' >"$2/release/$name"; done
+    for name in libpando_nif.so libpando_nif.dylib pando_port; do printf 'made by cargo' >"$2/release/$name"; done
     """)
 
     File.chmod!(path, 0o755)

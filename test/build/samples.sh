@@ -108,7 +108,7 @@ kill_node() {
 
 mix_compiles() {
     cd "$work/pando/test/samples/mix_app" && within "$STEP_TIMEOUT_S" mix compile &&
-        [ -f _build/dev/lib/pando/priv/pando_nif.so ]
+        [ -f _build/dev/lib/pando/priv/pando_nif.so ] && [ -x _build/dev/lib/pando/priv/pando_port ]
 }
 
 mix_keeps_data() {
