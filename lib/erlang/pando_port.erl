@@ -227,7 +227,9 @@ scan(Source, Pattern, What, IncludeRoot, From, EachOnce) ->
     {more | done, [{pando_backend:native_path(), pando_backend:node_props() | term()}]}
     | {error, pando_backend:native_error()}.
 scan_next(Cursor, NodesMax) when is_integer(NodesMax), NodesMax > 0 ->
-    chunk(Cursor, scan_next, [NodesMax], []).
+    chunk(Cursor, scan_next, [NodesMax], []);
+scan_next(_Cursor, _NodesMax) ->
+    error(badarg).
 
 -spec scan_close(handle()) -> ok.
 scan_close(Cursor) ->

@@ -536,6 +536,13 @@ message(Id, Body, #state{calls = Calls} = State) ->
         {#{}, _} -> {ok, State}
     end.
 
+%% The last one: the end that the program tells is no other.
+told(Id, #call{reply_to = {stream, _, _}, alias = none, client = Client} = Call, {_, _, {ended, _}} = Message, State) ->
+    Client ! Message,
+    {ok, remove(Id, Call, State)};
+told(Id, #call{reply_to = {stream, _, _}, client = Client} = Call, {_, _, {ended, _}} = Message, State) ->
+    Client ! Message,
+    {ok, call(Id, Call#call{reply_to = none, is_over = true}, State)};
 told(_Id, #call{reply_to = {stream, _, _}, client = Client}, Message, State) ->
     Client ! Message,
     {ok, State};

@@ -228,9 +228,17 @@ with_opened(S, Birth, Options, Test) ->
             Test(S)
         after
             ok = pando_backend:close(S),
-            receive {pando_closed, S} -> ok after ?WAIT_MS -> error({not_closed, Handle}) end
+            receive {pando_closed, S} -> ok after ?WAIT_MS -> error({not_closed, Handle}) end,
+            %% What an owner is told besides; the next test counts its messages.
+            forget_events(S)
         end
     end).
+
+forget_events(S) ->
+    receive
+        {pando_event, S, _} -> forget_events(S)
+    after 0 -> ok
+    end.
 
 frames_and_states_of_nodes_test_() ->
     cases([

@@ -219,33 +219,61 @@ command_steps_test_() ->
 overload_of_async_writes_test_() ->
     QueuedMax = limit(<<"queued_commands_max">>),
     cases(?TIMEOUT_S, [
-        {title({async, Name}), fun(S) ->
-            Slow = hold_up(S, fun make_ref/0),
-            {Taken, Refused} = put_until_refused(S, Async, 1, 10 * QueuedMax),
-            ?assertEqual({error, overload}, Refused),
-            %% Nobody has waited for the queue.
-            ?assertNot(lists:member(lists:last(Slow), told_already())),
-            ?assert(Taken + length(Slow) >= QueuedMax),
-            ok = fence_until_taken(S),
-            %% Those that were taken are there, the refused one is not.
-            ?assertEqual({ok, Taken}, pando:count(S, [n, #if_name_matches{}])),
-            ?assertEqual(false, pando:exists(S, [n, <<(Taken + 1):32>>])),
-            Told = told(length(Slow) + ToldEach * Taken),
-            ?assertEqual(
-                [{Reference, exceeded(command_steps_max)} || Reference <- Slow],
-                lists:sublist(Told, length(Slow))
-            ),
-            ?assertEqual(
-                [{N, {ok, #{[n, <<N:32>>] => #{}}}} || ToldEach =:= 1, N <- lists:seq(1, Taken)],
-                lists:nthtail(length(Slow), Told)
-            ),
-            goes_on(S),
-            ?assertEqual({messages, []}, erlang:process_info(self(), messages))
-        end}
+        {title({async, Name}), overload_of(Async, ToldEach, QueuedMax)}
      || {Name, Async, ToldEach} <- [
             {true, fun(_) -> true end, 0}, {low, fun(_) -> low end, 0}, {correlation, fun(N) -> N end, 1}
         ]
     ]).
+
+overload_of(Async, 1, QueuedMax) ->
+    case pando_backend:configured() of
+        nif -> refused_at_once(Async, 1, QueuedMax);
+        port -> told_of_refusals(Async, QueuedMax)
+    end;
+overload_of(Async, ToldEach, QueuedMax) ->
+    refused_at_once(Async, ToldEach, QueuedMax).
+
+%% Who is told of the outcome is told of a refusal by the program in the same way.
+told_of_refusals(Async, QueuedMax) ->
+    fun(S) ->
+        Slow = hold_up(S, fun make_ref/0),
+        Count = 2 * QueuedMax,
+        ?assertEqual({Count, never_refused}, put_until_refused(S, Async, 1, Count)),
+        Told = told(length(Slow) + Count),
+        Refused = [N || {N, {error, overload}} <- Told],
+        Taken = [N || {N, {ok, #{}}} <- Told],
+        ?assertEqual(lists:seq(1, Count), lists:sort(Refused ++ Taken)),
+        ?assert(length(Taken) + length(Slow) >= QueuedMax),
+        ?assertNotEqual([], Refused),
+        ?assertEqual({ok, length(Taken)}, pando:count(S, [n, #if_name_matches{}])),
+        goes_on(S),
+        ?assertEqual({messages, []}, erlang:process_info(self(), messages))
+    end.
+
+refused_at_once(Async, ToldEach, QueuedMax) ->
+    fun(S) ->
+        Slow = hold_up(S, fun make_ref/0),
+        {Taken, Refused} = put_until_refused(S, Async, 1, 10 * QueuedMax),
+        ?assertEqual({error, overload}, Refused),
+        %% Nobody has waited for the queue.
+        ?assertNot(lists:member(lists:last(Slow), told_already())),
+        ?assert(Taken + length(Slow) >= QueuedMax),
+        ok = fence_until_taken(S),
+        %% Those that were taken are there, the refused one is not.
+        ?assertEqual({ok, Taken}, pando:count(S, [n, #if_name_matches{}])),
+        ?assertEqual(false, pando:exists(S, [n, <<(Taken + 1):32>>])),
+        Told = told(length(Slow) + ToldEach * Taken),
+        ?assertEqual(
+            [{Reference, exceeded(command_steps_max)} || Reference <- Slow],
+            lists:sublist(Told, length(Slow))
+        ),
+        ?assertEqual(
+            [{N, {ok, #{[n, <<N:32>>] => #{}}}} || ToldEach =:= 1, N <- lists:seq(1, Taken)],
+            lists:nthtail(length(Slow), Told)
+        ),
+        goes_on(S),
+        ?assertEqual({messages, []}, erlang:process_info(self(), messages))
+    end.
 
 put_until_refused(S, Async, N, CountMax) when N =< CountMax ->
     case pando:put(S, [n, <<N:32>>], N, #{async => Async(N)}) of

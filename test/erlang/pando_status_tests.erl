@@ -48,7 +48,7 @@ native() ->
         }
     end,
     #{
-        backend => nif, cluster_id => <<7:128>>, member_id => 1, role => follower, has_quorum => true, term => 4, leader => 12,
+        backend => nif, os_pid => 4711, cluster_id => <<7:128>>, member_id => 1, role => follower, has_quorum => true, term => 4, leader => 12,
         members => [
             Member(1, <<"a@host">>, voter, true, 990, 0),
             Member(12, <<"b@host">>, voter, true, 1000, 31),
@@ -95,7 +95,7 @@ table_test() ->
             "snapshot               as of 900, the next one written to 41 %",
             "waiting to be written  3 bytes",
             "frames refused         8",
-            "native side            in this virtual machine (nif)",
+            "native side            in this virtual machine (nif), process 4711",
             ""
         ],
         string:split(lists:flatten(pando_status:table(pando_status:public(native()))), "\n", all)
@@ -113,7 +113,7 @@ a_table_without_quorum_and_leader_says_so_test() ->
             "NO QUORUM, no leader, term 4; this member: candidate",
             "snapshot               none",
             "log                    1048576 bytes, applied to 990 of ?",
-            "native side            in a program of its own (port)"
+            "native side            in a program of its own (port), process 4711"
         ]
     ].
 

@@ -193,11 +193,7 @@ a_store_that_was_opened_again_meanwhile_has_no_token_of_the_write_test_() ->
                 [
                     begin
                         {error, Reason} = pando:transaction(S, Between(Then), [], ro, ?RETURN),
-                        case pando_backend:configured() of
-                            nif -> ?assertMatch({pando, token_not_available, #{outcome := applied, reason := <<_/binary>>}}, Reason);
-                            %% What it has read has gone with the program: it is run again, or there is no store any more.
-                            port -> ?assert(Reason =:= noproc orelse element(2, Reason) =:= too_many_conflicts)
-                        end,
+                        ?assertMatch({pando, token_not_available, #{outcome := applied, reason := <<_/binary>>}}, Reason),
                         ?assert(is_list(pando_errors:format(Reason)))
                     end
                  || Then <- [Start, fun() -> ok end]

@@ -452,6 +452,7 @@ verify_until_killed(Directory) ->
     _ = pando:verify(Directory),
     verify_until_killed(Directory).
 
+-define(PROGRESS_ATTEMPTS, 50).
 -define(NODES, 200000).
 
 a_caller_that_is_killed_meanwhile_leaves_nothing_and_progress_is_told_test_() ->
@@ -471,19 +472,7 @@ a_caller_that_is_killed_meanwhile_leaves_nothing_and_progress_is_told_test_() ->
             Directory = filename:join(Dir, S),
             Test = self(),
             %% It is told how far it has come, and ends in the midst of it.
-            {Caller, Monitor} = spawn_monitor(fun() ->
-                pando_verify:run(Directory, fun(Path, ReadBytes, SizeBytes) ->
-                    Test ! {progress, Path, ReadBytes, SizeBytes},
-                    timer:sleep(infinity)
-                end)
-            end),
-            receive
-                {progress, Path, ReadBytes, SizeBytes} ->
-                    ?assert(is_binary(Path)),
-                    ?assert(0 < ReadBytes andalso ReadBytes =< SizeBytes);
-                {'DOWN', Monitor, process, Caller, Why} ->
-                    error({ended_without_progress, Why})
-            end,
+            Caller = verify_until_progress(Directory, Test, ?PROGRESS_ATTEMPTS),
             exit(Caller, kill),
             await(fun() -> threads() =:= [] end),
             %% Nobody holds the directory any more.
@@ -504,3 +493,36 @@ a_caller_that_is_killed_meanwhile_leaves_nothing_and_progress_is_told_test_() ->
             ?assertEqual(sound, verdict(Directory))
         end)
     end}.
+
+nothing_of_it_stays_in_the_mailbox_test_() ->
+    {timeout, 60, fun() ->
+        with_dir(fun(Dir) ->
+            S = new_name(),
+            {ok, S} = pando:start(Dir, S),
+            ok = pando:stop(S),
+            [?assertEqual(sound, verdict(filename:join(Dir, S))) || _ <- lists:seq(1, 20)],
+            %% What comes after the end has come by now: the library, or the program, has been asked for something else meanwhile.
+            ?assert(is_map(pando_backend:limits())),
+            ?assertEqual([], [Message || Message <- element(2, process_info(self(), messages)), element(1, Message) =:= pando_verify])
+        end)
+    end}.
+
+%% A caller that stands still within its first progress. One that is over within the interval is told none: once more then.
+verify_until_progress(Directory, Test, Attempts) ->
+    {Caller, Monitor} = spawn_monitor(fun() ->
+        pando_verify:run(Directory, fun(Path, ReadBytes, SizeBytes) ->
+            Test ! {progress, Path, ReadBytes, SizeBytes},
+            timer:sleep(infinity)
+        end)
+    end),
+    receive
+        {progress, Path, ReadBytes, SizeBytes} ->
+            true = demonitor(Monitor, [flush]),
+            ?assert(is_binary(Path)),
+            ?assert(0 < ReadBytes andalso ReadBytes =< SizeBytes),
+            Caller;
+        {'DOWN', Monitor, process, Caller, normal} when Attempts > 1 ->
+            verify_until_progress(Directory, Test, Attempts - 1);
+        {'DOWN', Monitor, process, Caller, Why} ->
+            error({ended_without_progress, Why})
+    end.
