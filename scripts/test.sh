@@ -15,14 +15,16 @@ cd "$(dirname "$0")/.." || exit 1
 GATES="rustfmt clippy mix-format check docs"
 TESTS="cargo-test exunit eunit exunit-port eunit-port samples demo"
 
-# EUnit modules that run once: no native side is behind them, or it is the same program code whichever way it is called. All
-# others run under both backends. Those of the last line take minutes, and run under the other one in `make torture` (part
-# `port`); that clusters form, fail over and take wiped members back there, the histories and joins here show, too.
+# EUnit modules that run once here. Those of the first lines have no native side behind them, or ask for one backend by name;
+# those of the last lines take longest, and run under the other backend in `make torture` (part `port`). All others run under
+# both: the calls, the recorded cases, crashes and restarts, and clusters (minorities, freshness, histories, mixed ones).
 EUNIT_ONCE="
     bench_tests pando_forming_rules_tests pando_history_checker_tests pando_joining_tests pando_path_tests pando_payload_tests
     pando_nemesis_tests pando_test_cluster_tests pando_peer_tests pando_format_tests pando_match_spec_tests
-    pando_port_frame_tests pando_port_output_tests pando_port_connection_tests
-    pando_forming_tests pando_failover_tests pando_wiped_member_tests pando_silent_cut_tests pando_full_disk_cluster_tests"
+    pando_port_frame_tests pando_port_output_tests pando_port_connection_tests pando_port_tests
+    pando_forming_tests pando_failover_tests pando_wiped_member_tests pando_silent_cut_tests pando_full_disk_cluster_tests
+    pando_join_tests pando_transaction_faults_tests pando_limits_tests pando_condition_tests pando_pattern_tests
+    pando_full_disk_tests pando_callers_tests pando_leak_tests pando_options_tests pando_bad_input_tests"
 
 # Plain output, also of programs that colour what goes into a pipe.
 TERM=dumb
