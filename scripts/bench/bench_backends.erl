@@ -69,7 +69,7 @@ directory(Directory, Store) ->
 
 load(Store, Count) ->
     ok = bench_load:each(?LOADERS, Count, fun(Number) -> ok = pando:put(Store, path(Number), value(Number)) end),
-    {ok, Count} = pando:count(Store, "/nodes/*").
+    {ok, Count} = pando:count(Store, "/:nodes/*").
 
 path(Number) ->
     [nodes, integer_to_binary(Number)].

@@ -25,6 +25,7 @@ mod parts;
 pub mod program;
 mod raw;
 mod reply;
+pub mod waiting;
 
 /// The words for terms in which the calls are written.
 mod vm {

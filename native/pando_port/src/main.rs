@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use pando_port::waiting::Waiting;
+
 /// Pando's Erlang side takes this for "the two do not understand each other".
 const EXIT_PROTOCOL: u8 = 3;
 /// Not even a beginning was possible.
@@ -29,7 +31,7 @@ fn main() -> ExitCode {
                 return ExitCode::from(EXIT_NO_START);
             }
         };
-    match pando_port::program::run(input, output) {
+    match pando_port::program::run(Waiting(input), output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(EXIT_PROTOCOL),
     }
