@@ -97,13 +97,13 @@ rounds(Kind, Backends, #{caller_counts := CallerCounts} = Plan, Progress) ->
 
 operation(put, Store, #{node_count := Count}) ->
     #{
-        prepare => fun(Random) -> {path(1 + Random rem Count), value(1 + Random rem Count)} end,
+        prepare => fun(Random) -> {path(Random rem Count), value(Random rem Count)} end,
         call => fun({Path, Value}) -> pando:put(Store, Path, Value) end,
         is_right => fun(_, Answer) -> Answer =:= ok end
     };
 operation(get, Store, #{node_count := Count}) ->
     #{
-        prepare => fun(Random) -> 1 + Random rem Count end,
+        prepare => fun(Random) -> Random rem Count end,
         call => fun(Number) -> pando:get(Store, path(Number)) end,
         is_right => fun(Number, Answer) -> Answer =:= {ok, value(Number)} end
     }.
@@ -111,7 +111,7 @@ operation(get, Store, #{node_count := Count}) ->
 %% A node is put before, so that something is to be read that only the log has.
 back_ms(Store, Count, Kill, #{kill_count := KillCount}, Progress) ->
     Progress("backends, program killed, ~b of ~b", [Kill, KillCount]),
-    Number = 1 + Kill rem Count,
+    Number = Kill rem Count,
     ok = pando:put(Store, path(Number), Kill),
     Begin = erlang:monotonic_time(microsecond),
     [] = os:cmd("kill -KILL " ++ integer_to_list(program(Store))),

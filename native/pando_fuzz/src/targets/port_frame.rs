@@ -11,7 +11,8 @@ use crate::Outcome;
 use crate::memory::bounded;
 
 const MAGIC: &[u8] = b"PANDO";
-const MEMORY_FIXED: usize = 1024 * 1024;
+/// Room is made for the largest packet as soon as one is promised.
+const MEMORY_FIXED: usize = 4 * 1024 * 1024;
 const MEMORY_PER_BYTE: usize = 8;
 
 /// Gives so many bytes at a time.
