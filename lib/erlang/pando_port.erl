@@ -76,7 +76,6 @@
 %% What is said of a request that is too large to be handed to the program: of a payload, what it would say; it is refused there
 %% above this limit.
 -define(PAYLOAD_SIZE_BYTES_MAX, 67109120).
--define(CALL_SIZE_BYTES_MAX, 134217728).
 
 %%% Stores
 
@@ -465,8 +464,7 @@ transaction_came_true(Transaction) ->
 
 %%% Members on other nodes
 
-%% Nobody waits for the program, so it is never `slow'; in the program that says on which thread it is taken, and so that small
-%% ones keep their order.
+%% Nobody waits for the program, which takes frames of any size in the order in which they come.
 -spec peer_frame_quick(pando_backend:store_id(), pando_backend:lane(), binary()) -> ok | slow | {error, noproc}.
 peer_frame_quick(_Store, _Lane, Frame) when byte_size(Frame) > ?QUICK_FRAME_SIZE_BYTES_MAX ->
     slow;
@@ -544,7 +542,7 @@ or_noproc({failed, _}) -> {error, noproc}.
 
 %% Nothing can have changed.
 read_failure({Kind, Text}) -> {Kind, Text, true};
-read_failure(too_large) -> {limit_exceeded, <<"call_size_bytes_max">>, ?CALL_SIZE_BYTES_MAX};
+read_failure(too_large) -> {limit_exceeded, <<"call_size_bytes_max">>, pando_port_call:call_size_bytes_max()};
 read_failure(Failure) -> Failure.
 
 write_failure({Kind, Text}) -> {Kind, Text, false};

@@ -10,7 +10,7 @@
 %%    program.
 -module(pando_port_call).
 
--export([new_counters/0, call/3, make/4, cast/4, note/3, release/2, cancel/2, was_let_go/2, close/2]).
+-export([call_size_bytes_max/0, new_counters/0, call/3, make/4, cast/4, note/3, release/2, cancel/2, was_let_go/2, close/2]).
 %% For the connection.
 -export([encode/2, next_id/1, call_ended/1, queued/2, written/2, under_way/1, queued_size_bytes/1, forget/2]).
 
@@ -41,6 +41,10 @@
 -define(LAST_ID, 1).
 -define(CALLS, 2).
 -define(QUEUED_SIZE_BYTES, 3).
+
+-spec call_size_bytes_max() -> pos_integer().
+call_size_bytes_max() ->
+    ?CALL_SIZE_BYTES_MAX.
 
 -spec new_counters() -> counters().
 new_counters() ->

@@ -13,7 +13,7 @@ pub struct Atom {
 }
 
 impl Atom {
-    /// One that the source names. A longer text is cut off, which a constant's author sees in its test.
+    /// One that the source names. A longer text is cut off; [`atoms!`](crate::atoms) does not compile with one.
     pub const fn of(text: &str) -> Atom {
         let source = text.as_bytes();
         let mut atom = Atom { text: [0; TEXT_SIZE_BYTES_MAX], size_bytes: 0 };
@@ -38,9 +38,14 @@ impl Atom {
     /// One from data; an error if it is too long for an [`Atom`].
     pub fn from_utf8_bytes(_env: Env<'_>, text: &[u8]) -> NifResult<Atom> {
         match std::str::from_utf8(text) {
-            Ok(text) if text.len() <= TEXT_SIZE_BYTES_MAX => Ok(Atom::of(text)),
+            Ok(text) if Atom::is_fit(text) => Ok(Atom::of(text)),
             _ => Err(Error::BadArg),
         }
+    }
+
+    /// Whether a text is short enough.
+    pub const fn is_fit(text: &str) -> bool {
+        text.len() <= TEXT_SIZE_BYTES_MAX
     }
 
     /// Its text in UTF-8.
@@ -61,7 +66,9 @@ macro_rules! atoms {
         $(
             #[allow(missing_docs, reason = "the name says it")]
             pub fn $name() -> $crate::Atom {
-                const ATOM: $crate::Atom = $crate::Atom::of($crate::atoms!(@text $name $($text)?));
+                const TEXT: &str = $crate::atoms!(@text $name $($text)?);
+                const { assert!($crate::Atom::is_fit(TEXT), "an atom of a call is too long") };
+                const ATOM: $crate::Atom = $crate::Atom::of(TEXT);
                 ATOM
             }
         )*

@@ -88,9 +88,9 @@ impl Caller for Calling {
     }
 
     fn send(&self, pid: &[u8], message: Vec<u8>) -> bool {
-        // `{Pid, Message}`; both come with a version byte, which a tuple has once.
-        let inner = |term: &[u8]| term.get(1..).unwrap_or_default().to_vec();
-        let body = [&[131, 104, 2], inner(pid).as_slice(), inner(&message).as_slice()].concat();
+        // `{Pid, Message}`; both come with a version byte, which a tuple has once. One copy: a message may be a large frame.
+        let inner = |term| <[u8]>::get(term, 1..).unwrap_or_default();
+        let body = [&[131, 104, 2], inner(pid), inner(&message)].concat();
         let stream = self.shared.streams.fetch_add(1, Ordering::Relaxed);
         let wait_max = Duration::from_millis(SEND_WAIT_MAX_MS);
         held::send(&self.shared.output, parts(Subject::Send { stream }, &body), Some(wait_max))

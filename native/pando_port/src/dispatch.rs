@@ -23,7 +23,6 @@ pub fn place(function: &str) -> Place {
         | "count_next"
         | "condition_met"
         | "keep_while"
-        | "peer_frame"
         | "transaction_stand_in_line"
         | "transaction_write"
         | "transaction_commit"
@@ -137,5 +136,19 @@ pub fn call<'a>(env: Env<'a>, function: &str, arguments: &[Term<'a>]) -> Option<
         "transaction_came_true" => transactions::transaction_came_true, (a);
         "transaction_has_writes" => transactions::transaction_has_writes, (a);
         "request_result" => transactions::request_result, env (a, b);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_vm_does_not_wait_for_is_made_in_its_order() {
+        for function in ["submit", "barrier", "await_applied", "peer_frame_quick", "peer_frame", "node_state"]
+        {
+            assert_eq!(place(function), Place::Reader, "{function}");
+        }
+        assert_eq!(place("scan_next"), Place::Worker);
     }
 }

@@ -11,8 +11,6 @@ pub const VERSION: u16 = 1;
 pub const PART_SIZE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a packet, without its own length.
 pub const PACKET_SIZE_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes before the body of a frame, at most: size, kind, id and flags.
-pub const HEADER_SIZE_BYTES_MAX: usize = 4 + 1 + 8 + 1;
 
 const MAGIC: &[u8; 5] = b"PANDO";
 

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Bytes before the body of a frame, at most: size, kind, id and flags.
+const HEADER_SIZE_BYTES_MAX: usize = 4 + 1 + 8 + 1;
+
 fn call_frame(id: u64, flags: u8, body: &[u8]) -> Vec<u8> {
     frame(CALL, &[&id.to_be_bytes(), &[flags], body])
 }
